@@ -1,0 +1,18 @@
+//! What control plane and sidecar say to each other.
+//!
+//! In: nothing but these types. Out: JSON, which the control plane signs and the sidecar verifies.
+//! Both sides refuse a field that they do not know: a sidecar older than a restriction must not serve without it.
+
+mod feed;
+mod grant;
+mod names;
+mod report;
+mod resource;
+mod token;
+
+pub use feed::{Change, EndCause, Envelope, FEED_EVENT, Message, Position, Snapshot};
+pub use grant::{Grant, ResourceGrant, Scope};
+pub use names::{AccountName, GrantId, Identity, RepoName, RequestId, SessionId, SidecarName, TokenId};
+pub use report::{Ack, AuditBatch, Engine, Hello, Pulse, ServedRepo, SessionEnd, SessionReport, SessionStart, Welcome};
+pub use resource::{InvalidResource, Privilege, Resource};
+pub use token::{AccessToken, InvalidSidecarToken, SidecarToken, TOKEN_PREFIX};

@@ -1,0 +1,1 @@
+//! PostgreSQL: framing, start-up, authentication, and the messages that Postern says itself.
