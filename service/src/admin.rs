@@ -22,7 +22,8 @@ pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// Histogram buckets in seconds, from 100 ns (a cached verdict) to a minute (a wait for somebody).
 const BUCKETS: [f64; 19] = [
-    1e-7, 5e-7, 1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5, 1.0, 10.0, 60.0,
+    1e-7, 5e-7, 1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5, 1.0,
+    10.0, 60.0,
 ];
 
 /// Installs the process's metrics recorder. To be called once, before the first metric is touched.

@@ -45,23 +45,27 @@ impl ConfigError {
 
 thread_local! {
     /// The folder of the file being parsed; serde hands no context to the values that need it.
-    static FOLDER: RefCell<PathBuf> = RefCell::new(PathBuf::new());
+    static FOLDER: RefCell<PathBuf> = const { RefCell::new(PathBuf::new()) };
 }
 
 /// Reads and parses a configuration file.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let before = FOLDER.replace(folder);
     let parsed = toml::from_str(&text);
     FOLDER.set(before);
-    parsed.map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: where_and_what(&text, &error) })
+    parsed.map_err(|error| ConfigError::Invalid {
+        path: path.to_owned(),
+        message: where_and_what(&text, &error),
+    })
 }
 
 /// Line and message of a TOML error, without the excerpt of the source: the line may hold a secret.
 fn where_and_what(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map(|span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
+    let line =
+        error.span().map(|span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
     line.map_or_else(|| error.message().to_owned(), |line| format!("line {line}: {}", error.message()))
 }
 
@@ -106,8 +110,9 @@ enum SecretPlace {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let source = SecretSource::deserialize(from)
-            .map_err(|_| de::Error::custom("a secret is { env = \"NAME\" }, { file = \"PATH\" } or a string"))?;
+        let source = SecretSource::deserialize(from).map_err(|_| {
+            de::Error::custom("a secret is { env = \"NAME\" }, { file = \"PATH\" } or a string")
+        })?;
         match source {
             SecretSource::Plain(text) => Ok(text.into()),
             SecretSource::Elsewhere(SecretPlace::Env(name)) => env::var(&name)
@@ -150,13 +155,17 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_its_file_and_line() {
         let error = load_text("name = 'x'\npassword = 'hush'\nnmae = 'y'").unwrap_err().to_string();
-        assert!(error.contains("sample.toml") && error.contains("line 3") && error.contains("nmae"), "{error}");
+        assert!(
+            error.contains("sample.toml") && error.contains("line 3") && error.contains("nmae"),
+            "{error}"
+        );
         assert!(!error.contains("hush"), "{error}");
     }
 
     #[test]
     fn a_missing_variable_is_named() {
-        let error = load_text("name = 'x'\npassword = { env = 'NO_SUCH_VARIABLE_HERE' }").unwrap_err().to_string();
+        let error =
+            load_text("name = 'x'\npassword = { env = 'NO_SUCH_VARIABLE_HERE' }").unwrap_err().to_string();
         assert!(error.contains("NO_SUCH_VARIABLE_HERE"), "{error}");
     }
 

@@ -75,7 +75,8 @@ pub fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
 
 /// A private key in PEM.
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|source| TlsError::File { file: path.display().to_string(), source })
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|source| TlsError::File { file: path.display().to_string(), source })
 }
 
 /// A server certificate that can be exchanged while connections come in.

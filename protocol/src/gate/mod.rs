@@ -13,6 +13,8 @@ mod token;
 pub use feed::{Change, EndCause, Envelope, FEED_EVENT, Message, Position, Snapshot};
 pub use grant::{Grant, ResourceGrant, Scope};
 pub use names::{AccountName, GrantId, Identity, RepoName, RequestId, SessionId, SidecarName, TokenId};
-pub use report::{Ack, AuditBatch, Engine, Hello, Pulse, ServedRepo, SessionEnd, SessionReport, SessionStart, Welcome};
+pub use report::{
+    Ack, AuditBatch, Engine, Hello, Pulse, ServedRepo, SessionEnd, SessionReport, SessionStart, Welcome,
+};
 pub use resource::{InvalidResource, Privilege, Resource};
 pub use token::{AccessToken, InvalidSidecarToken, SidecarToken, TOKEN_PREFIX};

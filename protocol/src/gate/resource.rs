@@ -68,7 +68,9 @@ impl FromStr for Resource {
         let mut parts = parts.into_iter();
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(schema), Some(table), column, None) => Ok(Self { schema, table, column }),
-            (_, None, _, _) | (_, _, _, Some(_)) | (None, _, _, _) => Err(InvalidResource::Parts(text.to_owned())),
+            (_, None, _, _) | (_, _, _, Some(_)) | (None, _, _, _) => {
+                Err(InvalidResource::Parts(text.to_owned()))
+            }
         }
     }
 }
@@ -171,7 +173,9 @@ mod tests {
 
     #[test]
     fn what_names_no_table_is_refused() {
-        for text in ["", "sales", "a.b.c.d", "a..b", ".a", "a.", "\"a.b", "\"a\"b.c", "a.\"\"", "a. b", "a.b\0"] {
+        for text in
+            ["", "sales", "a.b.c.d", "a..b", ".a", "a.", "\"a.b", "\"a\"b.c", "a.\"\"", "a. b", "a.b\0"]
+        {
             assert!(text.parse::<Resource>().is_err(), "{text:?}");
         }
     }

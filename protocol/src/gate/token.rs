@@ -62,9 +62,14 @@ impl FromStr for SidecarToken {
     type Err = InvalidSidecarToken;
 
     fn from_str(text: &str) -> Result<Self, InvalidSidecarToken> {
-        let url_safe = |part: &str| part.len() == 43 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        let (secret, key) =
-            text.trim().strip_prefix("pss_").and_then(|rest| rest.split_once('.')).ok_or(InvalidSidecarToken)?;
+        let url_safe = |part: &str| {
+            part.len() == 43 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        let (secret, key) = text
+            .trim()
+            .strip_prefix("pss_")
+            .and_then(|rest| rest.split_once('.'))
+            .ok_or(InvalidSidecarToken)?;
         if url_safe(secret) && url_safe(key) { Ok(Self::new(secret, key)) } else { Err(InvalidSidecarToken) }
     }
 }

@@ -1,1 +1,21 @@
-//! PostgreSQL: framing, start-up, authentication, and the messages that Postern says itself.
+//! PostgreSQL's wire: frames, start-up, what a server says at login, and what Postern says itself.
+//!
+//! In: bytes of a client or a server. Out: frames that are exactly as long as they claim, decoded start-up packets,
+//! and finished messages. <https://www.postgresql.org/docs/current/protocol.html>
+
+mod backend;
+mod frame;
+mod say;
+mod startup;
+
+pub use backend::{AuthenticationRequest, BackendKeyData, InvalidMessage, error_field, split_error};
+pub use frame::{FrameError, FrameWalker, HEADER_LEN, Header, MAX_FRAME_LEN};
+pub use say::{
+    ErrorText, Severity, authentication_ok, backend_key_data, cancel_request, cleartext_password, fatal,
+    negotiate_protocol_version, notice, parameter_status, password, query, ready_for_query,
+    sasl_initial_response, sasl_response, ssl_request, startup_message, terminate,
+};
+pub use startup::{
+    CancelKey, InitialPacket, InvalidStartup, MAX_STARTUP_LEN, ProtocolVersion, StartupMessage,
+    initial_packet, initial_packet_len, password_text,
+};

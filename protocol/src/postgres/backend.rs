@@ -1,0 +1,117 @@
+//! What a server says while a session is set up, decoded from an exact body with nothing left over.
+
+use super::startup::CancelKey;
+
+/// A server's message does not have the layout that its kind demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server sent a malformed message of kind '{}'", .0.escape_ascii())]
+pub struct InvalidMessage(pub u8);
+
+/// `Authentication…`: what the server wants next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthenticationRequest<'a> {
+    /// It is satisfied.
+    Ok,
+    /// The password itself.
+    CleartextPassword,
+    /// The password hashed with this salt.
+    Md5Password([u8; 4]),
+    /// A SASL exchange by one of these mechanisms.
+    Sasl(Vec<&'a str>),
+    /// The next step of the exchange.
+    SaslContinue(&'a [u8]),
+    /// The last step.
+    SaslFinal(&'a [u8]),
+    /// Kerberos, GSSAPI, SSPI or something newer, by its number.
+    Unsupported(u32),
+}
+
+impl<'a> AuthenticationRequest<'a> {
+    /// Decodes the body of an `R` message.
+    pub fn decode(body: &'a [u8]) -> Result<Self, InvalidMessage> {
+        let invalid = InvalidMessage(b'R');
+        let (code, data) = body.split_first_chunk::<4>().ok_or(invalid)?;
+        match (u32::from_be_bytes(*code), data) {
+            (0, []) => Ok(Self::Ok),
+            (3, []) => Ok(Self::CleartextPassword),
+            (5, salt) => salt.try_into().map(Self::Md5Password).map_err(|_| invalid),
+            (10, list) => mechanisms(list).map(Self::Sasl).ok_or(invalid),
+            (11, data) => Ok(Self::SaslContinue(data)),
+            (12, data) => Ok(Self::SaslFinal(data)),
+            (0 | 3, [_, ..]) => Err(invalid),
+            (other, _) => Ok(Self::Unsupported(other)),
+        }
+    }
+}
+
+fn mechanisms(list: &[u8]) -> Option<Vec<&str>> {
+    let names = std::str::from_utf8(list.strip_suffix(b"\0\0")?).ok()?;
+    Some(names.split('\0').collect())
+}
+
+/// `BackendKeyData`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendKeyData(pub CancelKey);
+
+impl BackendKeyData {
+    /// Decodes the body of a `K` message.
+    pub fn decode(body: &[u8]) -> Result<Self, InvalidMessage> {
+        let invalid = InvalidMessage(b'K');
+        let (pid, secret) = body.split_first_chunk::<4>().ok_or(invalid)?;
+        if !(4..=256).contains(&secret.len()) {
+            return Err(invalid);
+        }
+        Ok(Self(CancelKey { pid: i32::from_be_bytes(*pid), secret: secret.into() }))
+    }
+}
+
+/// The fields of an `ErrorResponse` or `NoticeResponse` body: a code byte and a text each.
+pub fn split_error(body: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    body.split(|byte| *byte == 0).filter_map(|field| field.split_first().map(|(code, text)| (*code, text)))
+}
+
+/// One field of an error as text, such as `b'C'` (SQLSTATE) or `b'M'` (message).
+#[must_use]
+pub fn error_field(body: &[u8], code: u8) -> Option<String> {
+    split_error(body)
+        .find(|(found, _)| *found == code)
+        .map(|(_, text)| String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_authentication_request_of_a_server_is_known() {
+        let cases: [(&[u8], AuthenticationRequest<'_>); 6] = [
+            (&[0, 0, 0, 0], AuthenticationRequest::Ok),
+            (&[0, 0, 0, 3], AuthenticationRequest::CleartextPassword),
+            (&[0, 0, 0, 5, 1, 2, 3, 4], AuthenticationRequest::Md5Password([1, 2, 3, 4])),
+            (
+                b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0",
+                AuthenticationRequest::Sasl(vec!["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]),
+            ),
+            (b"\0\0\0\x0br=x", AuthenticationRequest::SaslContinue(b"r=x")),
+            (&[0, 0, 0, 7], AuthenticationRequest::Unsupported(7)),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(AuthenticationRequest::decode(body), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn leftovers_and_short_bodies_are_refused() {
+        for body in [&b""[..], &[0, 0, 0], &[0, 0, 0, 0, 0], &[0, 0, 0, 5, 1, 2, 3], b"\0\0\0\x0aSCRAM"] {
+            assert_eq!(AuthenticationRequest::decode(body), Err(InvalidMessage(b'R')), "{body:?}");
+        }
+        assert!(BackendKeyData::decode(&[0, 0, 0, 1, 1, 2, 3]).is_err());
+    }
+
+    #[test]
+    fn an_error_gives_its_fields() {
+        let body = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0";
+        assert_eq!(error_field(body, b'C').as_deref(), Some("57P03"));
+        assert_eq!(error_field(body, b'H'), None);
+    }
+}
