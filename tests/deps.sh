@@ -1,0 +1,171 @@
+#!/bin/sh
+# Fetches what the end-to-end tests run against and the system does not have: PostgreSQL 18 (Debian unstable, unpacked
+# beside), PostgreSQL's regression suite, and the drivers of other languages. Everything lands in a cache folder and is
+# fetched once. What cannot be fetched is said aloud, and the tests that need it say so too and pass over it.
+#
+#   tests/deps.sh            fetch everything
+#   tests/deps.sh pg18 …     only some of: system pg18 regress python node java
+#
+# POSTERN_TEST_CACHE is the cache folder (default: .cache at the top of the repository).
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${POSTERN_TEST_CACHE:-$here/../.cache}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+mirror=http://deb.debian.org/debian
+missing=
+
+aloud() { printf '\n*** %s\n\n' "$*" >&2; }
+
+# Runs a step that builds "$cache/$1" in a scratch folder, and moves the result into place only when it is whole.
+provide() {
+    name=$1; why=$2; shift 2
+    [ -e "$cache/$name/.whole" ] && return 0
+    rm -rf "$cache/$name" "$cache/$name.part"
+    mkdir -p "$cache/$name.part"
+    echo "fetching $name ($why)" >&2
+    if (set -e; cd "$cache/$name.part"; "$@") >"$cache/$name.log" 2>&1; then
+        touch "$cache/$name.part/.whole"
+        mv "$cache/$name.part" "$cache/$name"
+    else
+        tail -5 "$cache/$name.log" >&2
+        aloud "$name could not be fetched (see $cache/$name.log): SKIPPED: $why"
+        missing="$missing $name"
+        rm -rf "$cache/$name.part"
+    fi
+}
+
+# An apt of its own, which neither reads nor changes the system's lists: own_apt RELEASE SUITE...
+own_apt() {
+    release=$1; shift
+    mkdir -p apt/lists/partial apt/archives/partial apt/etc
+    touch apt/status
+    : >apt/sources.list
+    for suite in "$@"; do
+        echo "deb $mirror $suite main" >>apt/sources.list
+        echo "deb-src $mirror $suite main" >>apt/sources.list
+    done
+    cat >apt/apt.conf <<CONF
+Dir::Etc::sourcelist "$PWD/apt/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferencesparts "-";
+Dir::State::status "$PWD/apt/status";
+Dir::State::lists "$PWD/apt/lists";
+Dir::Cache "$PWD/apt";
+Dir::Cache::archives "$PWD/apt/archives";
+APT::Default-Release "$release";
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Debug::NoLocking "true";
+CONF
+    APT_CONFIG=$PWD/apt/apt.conf; export APT_CONFIG
+    apt-get -qq update
+}
+
+unpack() {
+    for package in apt/archives/*.deb; do dpkg-deb -x "$package" "$1"; done
+}
+
+# The programs start through the unpacked tree's own loader, so that they meet the C library they were built for. A
+# script stands in for each because PostgreSQL's tools start one another by path.
+pg18() {
+    own_apt unstable unstable
+    apt-get -y -qq --download-only install postgresql-18 postgresql-client-18
+    unpack root
+    rm -rf apt
+    bin=$PWD/root/usr/lib/postgresql/18/bin
+    final=$cache/pg18/root
+    loader=$(cd root && find usr/lib lib* -name 'ld-linux-*.so.*' 2>/dev/null | head -1)
+    [ -n "$loader" ]
+    folders=$(cd root && find usr/lib lib* \( -name libc.so.6 -o -name libpq.so.5 \) 2>/dev/null |
+        xargs -n1 dirname | sort -u | sed "s|^|$final/|" | paste -sd:)
+    for program in "$bin"/*; do
+        [ "$(head -c 4 "$program" | tail -c 3)" = ELF ] || continue
+        name=$(basename "$program")
+        mv "$program" "$program.real"
+        printf '#!/bin/sh\nexec %s --library-path %s --argv0 "$0" %s "$@"\n' \
+            "$final/$loader" "$folders" "$final/usr/lib/postgresql/18/bin/$name.real" >"$program"
+        chmod 755 "$program"
+    done
+}
+
+# The sources of PostgreSQL's own suite, in the packaged version, and its C functions.
+regress() {
+    own_apt bookworm bookworm bookworm-updates
+    apt-get -qq --download-only source postgresql-15
+    mkdir source
+    tar -xf postgresql-15_*.orig.tar.* -C source --strip-components 1 --wildcards \
+        '*/src/test/regress' '*/COPYRIGHT' '*/contrib/spi'
+    apt-get -qq download postgresql-server-dev-15
+    for package in *.deb; do dpkg-deb -x "$package" dev; done
+    cc -O1 -fPIC -shared -fno-strict-aliasing -fwrapv -I dev/usr/include/postgresql/15/server \
+        -o regress.so source/src/test/regress/regress.c
+    for module in autoinc refint; do
+        cc -O1 -fPIC -shared -fno-strict-aliasing -fwrapv -I dev/usr/include/postgresql/15/server \
+            -o $module.so source/contrib/spi/$module.c
+    done
+    mv source/src/test/regress suite
+    rm -rf apt source dev ./*.deb ./*.orig.tar.* ./*.debian.tar.* ./*.dsc
+}
+
+python() {
+    interpreter=
+    for candidate in /usr/bin/python3 python3; do
+        "$candidate" -c 'import ensurepip, venv' 2>/dev/null && { interpreter=$candidate; break; }
+    done
+    "$interpreter" -m venv venv
+    venv/bin/python -m pip install --quiet psycopg2-binary 'psycopg[binary]' asyncpg
+}
+
+node() {
+    npm install --silent --no-audit --no-fund --prefix . pg pg-cursor
+}
+
+java() {
+    own_apt bookworm bookworm bookworm-updates
+    apt-get -y -qq download libpostgresql-jdbc-java libscram-java libstringprep-java || \
+        apt-get -y -qq download libpostgresql-jdbc-java
+    for package in *.deb; do dpkg-deb -x "$package" root; done
+    mkdir jars
+    cp -L root/usr/share/java/*.jar jars/
+    rm -rf apt root ./*.deb
+}
+
+# What comes from the system's own packages.
+system() {
+    wanted=
+    [ -x /usr/lib/postgresql/15/bin/postgres ] || wanted="$wanted postgresql-15"
+    command -v psql >/dev/null || wanted="$wanted postgresql-client-15"
+    command -v setpriv >/dev/null || wanted="$wanted util-linux"
+    command -v node >/dev/null || wanted="$wanted nodejs"
+    command -v npm >/dev/null || wanted="$wanted npm"
+    command -v java >/dev/null || wanted="$wanted default-jdk-headless"
+    command -v cc >/dev/null || wanted="$wanted gcc libc6-dev"
+    [ -d /usr/lib/python3/dist-packages ] && [ -x /usr/bin/python3 ] || wanted="$wanted python3"
+    /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || wanted="$wanted python3-venv"
+    [ -z "$wanted" ] && return 0
+    if [ "$(id -u)" = 0 ]; then
+        # shellcheck disable=SC2086
+        apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -y -qq install --no-install-recommends $wanted
+    else
+        aloud "not root: please run  apt-get install$wanted"
+        return 1
+    fi
+}
+
+[ $# -gt 0 ] || set -- system pg18 regress python node java
+for part in "$@"; do
+    case $part in
+        system) system || missing="$missing system" ;;
+        pg18) provide pg18 "the tests on PostgreSQL 18" pg18 ;;
+        regress) provide regress "PostgreSQL's own regression suite" regress ;;
+        python) provide python "psycopg 2 and 3, asyncpg" python ;;
+        node) provide node "node-postgres" node ;;
+        java) provide java "pgjdbc" java ;;
+        *) echo "unknown part $part" >&2; exit 2 ;;
+    esac
+done
+case $missing in *system*) exit 1 ;; esac
+exit 0

@@ -1,0 +1,76 @@
+//! Certificates made for the occasion.
+
+use std::path::PathBuf;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+
+use crate::folder::Folder;
+
+/// A certificate authority of this test's own.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, both PEM.
+pub struct Pair {
+    /// The certificate.
+    pub cert: String,
+    /// The private key.
+    pub key: String,
+}
+
+impl Authority {
+    /// Makes one.
+    pub fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "Postern test authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("keys can be made");
+        Self(CertifiedIssuer::self_signed(params, key).expect("an authority signs itself"))
+    }
+
+    /// Its certificate, PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn issue(&self, mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> Pair {
+        params.extended_key_usages = vec![usage];
+        let key = KeyPair::generate().expect("keys can be made");
+        let cert = params.signed_by(&key, &self.0).expect("the authority signs");
+        Pair { cert: cert.pem(), key: key.serialize_pem() }
+    }
+
+    /// A server's certificate for these host names and addresses.
+    pub fn server(&self, names: &[&str]) -> Pair {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let params = CertificateParams::new(names).expect("the names are valid");
+        self.issue(params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A client's certificate with this common name.
+    pub fn client(&self, name: &str) -> Pair {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        if name.contains('@') {
+            params.subject_alt_names =
+                vec![SanType::Rfc822Name(name.try_into().expect("an address is ASCII"))];
+        }
+        self.issue(params, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pair {
+    /// Writes both into `folder` as `NAME.pem` and `NAME.key`.
+    pub fn write(&self, folder: &Folder, name: &str) -> (PathBuf, PathBuf) {
+        (folder.write(&format!("{name}.pem"), &self.cert), folder.write(&format!("{name}.key"), &self.key))
+    }
+}

@@ -1,0 +1,130 @@
+//! A wire that can be cut: a TCP relay that a test freezes (bytes stop, connections stay) or severs.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinHandle,
+};
+
+use crate::port;
+
+/// What the wire does with bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Whole,
+    Frozen,
+    Severed,
+}
+
+/// A relay from a port of its own to a target.
+#[derive(Debug)]
+pub struct Wire {
+    port: u16,
+    state: watch::Sender<State>,
+    connections: Arc<AtomicU64>,
+    task: JoinHandle<()>,
+}
+
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        if state.wait_for(|state| *state == State::Whole).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            changed = state.changed() => if changed.is_err() { return },
+            read = from.read(&mut buffer) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(length) => {
+                    let _ = state.wait_for(|state| *state != State::Frozen).await;
+                    if to.write_all(buffer.get(..length).unwrap_or_default()).await.is_err() {
+                        return;
+                    }
+                }
+            },
+        }
+    }
+}
+
+async fn relay(client: TcpStream, target: SocketAddr, state: watch::Receiver<State>) {
+    let mut until_severed = state.clone();
+    let work = async {
+        let mut thawed = state.clone();
+        let _ = thawed.wait_for(|state| *state == State::Whole).await;
+        let Ok(server) = TcpStream::connect(target).await else { return };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        tokio::select! {
+            () = pump(from_client, to_server, state.clone()) => {}
+            () = pump(from_server, to_client, state) => {}
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        _ = until_severed.wait_for(|state| *state == State::Severed) => {}
+    }
+}
+
+impl Wire {
+    /// Opens a relay to `target`, a port of 127.0.0.1.
+    pub async fn to(target: u16) -> Self {
+        let port = port::free();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("the port is free");
+        let (state, seen) = watch::channel(State::Whole);
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, target));
+        let connections = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(relay(client, target, seen.clone()));
+            }
+        });
+        Self { port, state, connections, task }
+    }
+
+    /// Where to connect to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many connections have come in so far.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Bytes stop in both directions; connections stay open, new ones hang. Like a network gone dark.
+    pub fn freeze(&self) {
+        self.state.send_replace(State::Frozen);
+    }
+
+    /// Every connection is closed, and so is every new one.
+    pub fn sever(&self) {
+        self.state.send_replace(State::Severed);
+    }
+
+    /// As if nothing had happened.
+    pub fn heal(&self) {
+        self.state.send_replace(State::Whole);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

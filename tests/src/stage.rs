@@ -1,0 +1,221 @@
+//! The whole scene: a database, a control plane, a sidecar between them, and a way to get from nothing to a grant.
+
+use serde_json::{Value, json};
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::{
+    certs::Authority,
+    cut::Wire,
+    folder::Folder,
+    gate::{Control, Sidecar, SidecarWish},
+    postgres::{DATABASE, Postgres, Version},
+    rest::Api,
+    wait::until,
+    wire::{Fields, Raw},
+};
+
+/// Who asks for access.
+pub const ALICE: &str = "alice@example.com";
+/// Who approves it.
+pub const BOB: &str = "bob@example.com";
+/// The one repo.
+pub const REPO: &str = "sales";
+
+/// A grant and the access token of the identity that it is for.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// `g_…`
+    pub grant: String,
+    /// Whose.
+    pub identity: String,
+    /// Of which account.
+    pub account: String,
+    /// `pst_…`
+    pub token: String,
+}
+
+/// What differs from the ordinary stage. Everything ordinary: [`Wish::default`].
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// The lease; `60s` if empty.
+    pub lease: String,
+    /// Whether clients can have TLS.
+    pub tls: bool,
+    /// The listener's address; `127.0.0.1` if empty.
+    pub host: String,
+    /// Lines for the sidecar's `[[repo]]` table; `{db}` stands for the database server's data folder.
+    pub repo: String,
+    /// Lines for an account's table instead of its password, by account; `{db}` as above.
+    pub accounts: Vec<(String, String)>,
+    /// Lines for the top of the sidecar's file.
+    pub top: String,
+}
+
+/// Everything that runs for one test.
+#[derive(Debug)]
+pub struct Stage {
+    /// The sidecar.
+    pub sidecar: Sidecar,
+    /// The wire between sidecar and control plane.
+    pub control_wire: Wire,
+    /// The wire between sidecar and database.
+    pub database_wire: Wire,
+    /// An API client that may do everything.
+    pub api: Api,
+    /// The control plane.
+    pub control: Control,
+    /// The database.
+    pub postgres: Postgres,
+    /// The authority behind the sidecar's certificate, PEM.
+    pub authority: String,
+    _folder: Folder,
+}
+
+/// A rule under which everybody may ask for everything and anybody may approve it.
+pub async fn open_rule(api: &Api) {
+    let rule = json!({
+        "requesters": ["*"], "repos": ["*"], "accounts": ["*"], "whole": true,
+        "privileges": ["SELECT", "INSERT", "UPDATE", "DELETE"], "max_duration": "30d",
+        "approvals": [{"from": ["*"], "count": 1}],
+    });
+    api.put("/v1/rules/open", rule).await.ok();
+}
+
+/// Enrols a sidecar of this name and returns its token.
+pub async fn enrol(api: &Api, name: &str) -> String {
+    let answer = api.post("/v1/sidecars", json!({"name": name})).await.ok();
+    answer["token"].as_str().expect("the token is shown once").to_owned()
+}
+
+impl Stage {
+    /// The ordinary stage on PostgreSQL 15.
+    pub async fn new() -> Self {
+        Self::with(Wish::default()).await
+    }
+
+    /// A stage on PostgreSQL 15 with something out of the ordinary.
+    pub async fn with(wish: Wish) -> Self {
+        Self::on(Version::Fifteen, wish).await.expect("PostgreSQL 15 is installed: see tests/deps.sh")
+    }
+
+    /// A stage on this version; `None` when it could not be fetched.
+    pub async fn on(version: Version, wish: Wish) -> Option<Self> {
+        let postgres = Postgres::start(version).await?;
+        let control = Control::start().await;
+        let api = control.bootstrap();
+        for (name, groups) in [(ALICE, json!(["engineering"])), (BOB, json!(["engineering", "dba"]))] {
+            api.put(&format!("/v1/identities/{name}"), json!({"groups": groups, "enabled": true})).await.ok();
+        }
+        open_rule(&api).await;
+        let token = enrol(&api, "edge-1").await;
+        let control_wire = Wire::to(control.port()).await;
+        let database_wire = Wire::to(postgres.port()).await;
+        let (folder, authority) = (Folder::new(), Authority::new());
+        let tls = wish.tls.then(|| authority.server(&["localhost", "127.0.0.1"]).write(&folder, "server"));
+        let or = |text: String, ordinary: &str| if text.is_empty() { ordinary.to_owned() } else { text };
+        let data = postgres.file("").to_string_lossy().trim_end_matches('/').to_owned();
+        let placed = |text: String| text.replace("{db}", &data);
+        let sidecar = Sidecar::start(&SidecarWish {
+            token,
+            control_port: control_wire.port(),
+            database_port: database_wire.port(),
+            lease: or(wish.lease, "60s"),
+            host: or(wish.host, "127.0.0.1"),
+            tls,
+            repo: placed(wish.repo),
+            top: wish.top,
+            accounts: wish.accounts.into_iter().map(|(name, lines)| (name, placed(lines))).collect(),
+        })
+        .await;
+        let authority = authority.pem();
+        Some(Self {
+            sidecar,
+            control_wire,
+            database_wire,
+            api,
+            control,
+            postgres,
+            authority,
+            _folder: folder,
+        })
+    }
+
+    /// Files a request for `identity` and returns it.
+    pub async fn request(&self, identity: &str, account: &str, duration: &str) -> Value {
+        let request = json!({
+            "for": identity, "repo": REPO, "account": account, "duration": duration, "reason": "OPS-1",
+        });
+        self.api.post("/v1/requests", request).await.ok()
+    }
+
+    /// Approves a request as Bob and returns the grant's id.
+    pub async fn approve(&self, request: &Value) -> String {
+        let path = format!("/v1/requests/{}/reviews", request["id"].as_str().expect("a request has an id"));
+        let review = json!({"decision": "approve", "reason": "fine", "by": BOB});
+        let approved = self.api.post(&path, review).await.ok();
+        let grant = approved["grant"].as_str().or_else(|| approved["grant"]["id"].as_str());
+        grant.unwrap_or_else(|| panic!("an approved request has a grant: {approved}")).to_owned()
+    }
+
+    /// An access token for `identity`.
+    pub async fn token(&self, identity: &str) -> String {
+        let token = self.api.post("/v1/access-tokens", json!({"for": identity})).await.ok();
+        token["token"].as_str().expect("the token is shown once").to_owned()
+    }
+
+    /// From nothing to an approved whole grant for Alice, known to the sidecar.
+    pub async fn access(&self, account: &str, duration: &str) -> Access {
+        let request = self.request(ALICE, account, duration).await;
+        let grant = self.approve(&request).await;
+        let token = self.token(ALICE).await;
+        let access = Access { grant, identity: ALICE.to_owned(), account: account.to_owned(), token };
+        until("the grant to reach the sidecar", async || self.raw(&access).await.is_ok()).await;
+        access
+    }
+
+    /// Revokes a grant and returns what the control plane answered.
+    pub async fn revoke(&self, access: &Access) -> Value {
+        let path = format!("/v1/grants/{}/revoke", access.grant);
+        self.api.post(&path, json!({"reason": "the ticket is closed"})).await.ok()
+    }
+
+    /// The configuration for a connection through the gate.
+    pub fn through(&self, access: &Access) -> Config {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(self.sidecar.port()).dbname(REPO);
+        config.user(&access.account).password(&access.token);
+        config
+    }
+
+    /// A connection through the gate.
+    pub async fn connect(&self, access: &Access) -> Client {
+        connect(&self.through(access)).await
+    }
+
+    /// A connection through the gate whose every byte the test decides, logged in.
+    pub async fn raw(&self, access: &Access) -> Result<Raw, Fields> {
+        let mut raw = Raw::connect(self.sidecar.port()).await;
+        raw.log_in(&[("user", &access.account), ("database", REPO)], &access.token).await?;
+        Ok(raw)
+    }
+
+    /// A connection past the gate whose every byte the test decides.
+    pub async fn raw_direct(&self) -> Raw {
+        let mut raw = Raw::connect(self.postgres.port()).await;
+        let parameters = [("user", "by_cleartext"), ("database", DATABASE)];
+        raw.log_in(&parameters, crate::postgres::password("by_cleartext")).await.expect("a direct login");
+        raw
+    }
+
+    /// Waits until the database has no backend of `account` any more.
+    pub async fn until_gone(&self, account: &str) {
+        until("the backends to go", async || self.postgres.backends(account).await == 0).await;
+    }
+}
+
+/// A connection; a failure fails the test.
+pub async fn connect(config: &Config) -> Client {
+    let (client, connection) = config.connect(NoTls).await.expect("the connection is let in");
+    tokio::spawn(connection);
+    client
+}

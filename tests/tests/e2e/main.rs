@@ -1,0 +1,5 @@
+//! The end-to-end tests: one program, because linking is what takes long. A file per subject.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod harness;
