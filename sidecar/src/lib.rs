@@ -1,1 +1,18 @@
-//! sidecar
+//! The data plane: ends clients' database connections, checks them against grants, relays, and ends them again.
+//!
+//! Data flows one way: `listener → identity → grants → session { front ⇄ back }`, and `grants/feed → grants/book →
+//! session`. An engine-specific thing lives in that engine's folder.
+
+mod audit;
+mod config;
+mod gatehouse;
+mod grants;
+mod identity;
+mod listener;
+mod metrics;
+mod net;
+mod postgres;
+mod run;
+mod session;
+
+pub use run::{Error, run};

@@ -1,0 +1,222 @@
+//! `sidecar.toml`.
+
+use std::{collections::HashMap, net::SocketAddr, path::Path};
+
+use postern_protocol::{
+    duration::Span,
+    gate::{AccountName, Engine, RepoName, SidecarName},
+};
+use postern_service::{
+    admin::AdminConfig,
+    config::{self, ConfigError, FilePath},
+    secret::Secret,
+};
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The sidecar's name; its enrolment token is for this name.
+    pub name: SidecarName,
+    /// Where grants come from.
+    pub control: ControlConfig,
+    /// Towards clients.
+    pub tls: Option<TlsConfig>,
+    /// `/metrics`, `/healthz`, `/readyz`.
+    pub admin: Option<AdminConfig>,
+    /// Where audit records go besides the control plane.
+    #[serde(default)]
+    pub audit: AuditConfig,
+    /// What strangers may use up.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long sessions may finish after SIGTERM.
+    #[serde(default = "ten_seconds")]
+    pub shutdown_grace: Span,
+    /// Where clients connect.
+    #[serde(rename = "listener")]
+    pub listeners: Vec<ListenerConfig>,
+    /// What they connect to.
+    #[serde(rename = "repo")]
+    pub repos: Vec<RepoConfig>,
+}
+
+/// `[control]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ControlConfig {
+    /// `https://…`, or `http://` to a loopback address.
+    pub url: String,
+    /// The enrolment token.
+    pub token: Secret,
+    /// Trust anchors for `url`; the system's where absent.
+    pub ca: Option<FilePath>,
+    /// How long to go on without a word from the control plane.
+    #[serde(default = "one_minute")]
+    pub lease: Span,
+}
+
+/// `[tls]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    /// The chain, PEM.
+    pub cert: FilePath,
+    /// The key, PEM.
+    pub key: FilePath,
+    /// Client certificates.
+    pub client_ca: Option<FilePath>,
+}
+
+/// `[audit]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuditConfig {
+    /// A local copy of every record, JSON lines.
+    pub file: Option<FilePath>,
+    /// Where records wait while the control plane is away; by default beside the configuration.
+    pub spool: Option<FilePath>,
+    /// How much may wait, in bytes.
+    pub spool_max_bytes: Option<u64>,
+    /// End sessions rather than lose a record.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// From the first byte to the accepted credential.
+    pub login_timeout: Span,
+    /// Connections that have not logged in yet, in all. The oldest makes room for a new one.
+    pub pending: usize,
+    /// The same from one address.
+    pub pending_per_source: usize,
+    /// Sessions at once.
+    pub sessions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { login_timeout: Span::from_secs(30), pending: 4096, pending_per_source: 1024, sessions: 20_000 }
+    }
+}
+
+/// `[[listener]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListenerConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The repos that are reached here.
+    pub repos: Vec<RepoName>,
+}
+
+/// `[[repo]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RepoConfig {
+    /// Its name.
+    pub name: RepoName,
+    /// Its protocol.
+    pub engine: Engine,
+    /// `host:port` of the database.
+    pub address: String,
+    /// PostgreSQL: the database.
+    pub database: Option<String>,
+    /// Towards the database. Without a word: `disable` to a loopback address, else `verify-full`.
+    pub tls: Option<TlsMode>,
+    /// Trust anchors for the verify modes; the system's where absent.
+    pub ca: Option<FilePath>,
+    /// The accounts that sessions may use.
+    pub accounts: HashMap<AccountName, AccountConfig>,
+}
+
+/// How the database is reached, in the words of libpq's `sslmode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TlsMode {
+    /// Without TLS.
+    Disable,
+    /// With TLS to whoever answers.
+    Require,
+    /// To somebody with a certificate of a known authority.
+    VerifyCa,
+    /// Whose certificate is for the host's name as well.
+    VerifyFull,
+}
+
+/// `[repo.accounts.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountConfig {
+    /// Its password; none for `trust` and for certificates.
+    pub password: Option<Secret>,
+    /// A client certificate, PEM.
+    pub cert: Option<FilePath>,
+    /// Its key, PEM.
+    pub key: Option<FilePath>,
+}
+
+const fn ten_seconds() -> Span {
+    Span::from_secs(10)
+}
+
+const fn one_minute() -> Span {
+    Span::from_secs(60)
+}
+
+impl Config {
+    /// Reads the file and checks what its parts say of each other.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = config::load(path)?;
+        config.check().map_err(|problem| ConfigError::invalid(path, problem))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.listeners.is_empty() || self.repos.is_empty() {
+            return Err("a sidecar needs at least one [[listener]] and one [[repo]]".to_owned());
+        }
+        if self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()) {
+            return Err("[tls] client_ca: client certificates are not supported yet".to_owned());
+        }
+        if self.control.lease.as_secs() < 2 {
+            return Err("[control] lease: at least 2s, for the control plane speaks once a second".to_owned());
+        }
+        self.repos.iter().try_for_each(|repo| self.check_repo(repo))?;
+        self.listeners.iter().try_for_each(|listener| self.check_listener(listener))
+    }
+
+    fn check_repo(&self, repo: &RepoConfig) -> Result<(), String> {
+        let name = &repo.name;
+        if self.repos.iter().filter(|other| other.name == *name).count() > 1 {
+            return Err(format!("repo {name} is described twice"));
+        }
+        if repo.engine == Engine::Mysql {
+            return Err(format!("repo {name}: engine mysql is not supported yet"));
+        }
+        if repo.database.is_none() {
+            return Err(format!("repo {name}: a PostgreSQL repo needs its `database`"));
+        }
+        if repo.accounts.is_empty() {
+            return Err(format!("repo {name} has no [repo.accounts.NAME]"));
+        }
+        let half = repo.accounts.iter().find(|(_, account)| account.cert.is_some() != account.key.is_some());
+        half.map_or(Ok(()), |(account, _)| {
+            Err(format!("repo {name}, account {account}: `cert` and `key` go together"))
+        })
+    }
+
+    fn check_listener(&self, listener: &ListenerConfig) -> Result<(), String> {
+        if listener.repos.is_empty() {
+            return Err(format!("listener {} serves no repo", listener.listen));
+        }
+        let unknown = listener.repos.iter().find(|name| !self.repos.iter().any(|repo| repo.name == **name));
+        unknown.map_or(Ok(()), |name| {
+            Err(format!("listener {} serves {name}, which no [[repo]] describes", listener.listen))
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! What every connection of this sidecar shares.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use postern_protocol::gate::{Engine, SessionEnd};
+use postern_service::audit::Event;
+use tokio::sync::watch;
+
+use crate::{
+    audit::Audit,
+    config::Limits,
+    grants::{Access, Book, FeedState, Lease, Reports},
+    listener::{ClientTls, Places},
+    metrics,
+    postgres::{CancelKeys, Target},
+    session::{Registry, Session},
+};
+
+/// The sidecar's shared state.
+pub(crate) struct Gatehouse {
+    pub(crate) limits: Limits,
+    pub(crate) tls: Option<ClientTls>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) feed: Arc<FeedState>,
+    pub(crate) reports: Reports,
+    pub(crate) audit: Audit,
+    pub(crate) places: Arc<Places>,
+    pub(crate) cancel_keys: Arc<CancelKeys>,
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+/// What one listener serves.
+pub(crate) struct Service {
+    pub(crate) targets: Vec<Arc<Target>>,
+}
+
+impl Service {
+    /// The repo that a client means by its database name: a repo's name, or the real database's where there is but
+    /// one repo.
+    pub(crate) fn find(&self, database: &str) -> Option<Arc<Target>> {
+        let named = self.targets.iter().find(|target| target.name.as_str() == database);
+        let only = || match self.targets.as_slice() {
+            [only] if only.database == database => Some(only),
+            _ => None,
+        };
+        named.or_else(only).cloned()
+    }
+}
+
+impl Gatehouse {
+    /// Whether new sessions are no longer taken.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Waits until no new sessions are taken.
+    pub(crate) async fn stopping(&self) {
+        // The sender lives in `self`, so the channel cannot close before the wait is over.
+        let _ = self.stop.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    /// A session is through to its database.
+    pub(crate) fn opened(&self, session: &Session) {
+        metrics::opened(Some(&session.repo), Engine::Postgres, "ok");
+        metrics::active(&session.repo, Engine::Postgres, 1.0);
+        self.reports.started(session.start());
+        let event = of_session(Event::new("session.opened"), session);
+        self.audit.record(event.with("application", session.application.as_str()));
+    }
+
+    /// An opened session is over.
+    pub(crate) fn ended(&self, session: &Session, cause: &'static str) {
+        metrics::active(&session.repo, Engine::Postgres, -1.0);
+        metrics::ended(&session.repo, Engine::Postgres, cause);
+        let ended_at = jiff::Timestamp::now().as_millisecond();
+        self.reports.ended(SessionEnd { id: session.id.clone(), cause: cause.to_owned(), ended_at });
+        let mut event = of_session(Event::new("session.ended"), session).with("cause", cause);
+        if let Some((ending, _)) = session.leash.ending() {
+            ending.by().clone_into(&mut event.actor);
+            event = event.with("message", ending.message());
+        }
+        self.audit.record(event);
+    }
+
+    /// Somebody who wanted a session does not get one.
+    pub(crate) fn refused(
+        &self,
+        access: Option<&Access>,
+        user: &str,
+        peer: SocketAddr,
+        result: &'static str,
+        why: &str,
+    ) {
+        metrics::opened(access.map(|access| &access.repo), Engine::Postgres, result);
+        let mut event = Event::new("session.refused").with("result", result).with("message", why);
+        event = event.with("client", peer.to_string()).with("user", user);
+        if let Some(Access { identity, repo, account }) = access {
+            event.identity = identity.to_string();
+            event.repo = repo.to_string();
+            event.account = account.to_string();
+        }
+        self.audit.record(event);
+    }
+}
+
+fn of_session(event: Event, session: &Session) -> Event {
+    let mut event = event.with("client", session.client.to_string());
+    event.identity = session.identity.to_string();
+    event.repo = session.repo.to_string();
+    event.account = session.account.to_string();
+    event.grant = session.grant.to_string();
+    event.session = session.id.to_string();
+    event
+}

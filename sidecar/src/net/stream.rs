@@ -1,0 +1,79 @@
+//! A connection, encrypted or not, so that everything behind the handshake is one code.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::{client, server};
+
+/// A byte stream over TCP.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// As it is.
+    Plain(TcpStream),
+    /// TLS, and we are the server.
+    Accepted(Box<server::TlsStream<TcpStream>>),
+    /// TLS, and we are the client.
+    Connected(Box<client::TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// The socket underneath.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Accepted(tls) => tls.get_ref().0,
+            Self::Connected(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Whether what is sent can be read on the way.
+    pub(crate) const fn is_encrypted(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Accepted(_) | Self::Connected(_) => true,
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, into),
+            Self::Accepted(tls) => Pin::new(tls).poll_read(cx, into),
+            Self::Connected(tls) => Pin::new(tls).poll_read(cx, into),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Accepted(tls) => Pin::new(tls).poll_write(cx, bytes),
+            Self::Connected(tls) => Pin::new(tls).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Accepted(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Connected(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Accepted(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Connected(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Ending a session whose gate has fallen.
+//!
+//! In this order: nothing more is relayed (the relay has stopped); what the database is doing for the session is
+//! stopped and rolled back; the client is told why; both sockets close. Nobody is waited for longer than a moment:
+//! not a client that does not read, not a database that does not answer.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use postern_protocol::postgres::{self, ErrorText};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, timeout},
+};
+
+use super::{back::Backend, cancel::Upstream, terminator::Terminator, traffic::Traffic};
+use crate::{
+    net::Stream,
+    session::{Ending, Wire},
+};
+
+/// How long the client waits for its reason while the database is being stopped.
+const STOP_FIRST: Duration = Duration::from_millis(300);
+/// How long a client may take to accept its last message.
+const LAST_WORD: Duration = Duration::from_millis(250);
+/// How long a backend may take to go after it was told to.
+const BURIAL: Duration = Duration::from_millis(1_500);
+const INSIST: Duration = Duration::from_millis(200);
+
+/// What the client is told of an ending.
+pub(crate) fn last_word(ending: &Ending) -> ErrorText {
+    ErrorText::new("57P01", ending.message())
+}
+
+/// Everything that is left of a session when its gate has fallen.
+pub(crate) struct Remains<'s> {
+    pub(crate) client: &'s mut Stream,
+    pub(crate) backend: Backend,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) terminator: Option<Arc<Terminator>>,
+    pub(crate) traffic: Traffic,
+    /// Read from the database, not yet written to the client.
+    pub(crate) unsent: BytesMut,
+}
+
+impl Remains<'_> {
+    /// Carries it out. Calls `closed` once the client's socket is closed and the database was told good-bye, and
+    /// returns when the backend is gone, or after a while.
+    pub(crate) async fn end(self, ending: &Ending, closed: impl FnOnce()) {
+        let Self { client, backend, upstream, terminator, mut traffic, unsent } = self;
+        let in_flight = traffic.in_flight();
+        let at_boundary = traffic.server_at_boundary();
+        let stop = async {
+            if in_flight {
+                stop_backend(backend.local, upstream.as_ref(), terminator.as_deref()).await;
+            }
+        };
+        let mut stop = std::pin::pin!(stop);
+        let stopped = timeout(STOP_FIRST, &mut stop).await.is_ok();
+        let tell = tell(client, &mut traffic, unsent, ending);
+        tokio::join!(tell, async {
+            if !stopped {
+                stop.await;
+            }
+        });
+        let (mut reader, mut writer) = tokio::io::split(backend.stream);
+        let farewell = async {
+            if at_boundary {
+                let _ = writer.write_all(&postgres::terminate()).await;
+            }
+            let _ = writer.shutdown().await;
+        };
+        let insist = async {
+            let Some(upstream) = upstream.as_ref().filter(|_| in_flight) else {
+                return std::future::pending().await;
+            };
+            loop {
+                tokio::time::sleep(INSIST).await;
+                // Its failure was told when the first one failed.
+                let _ = upstream.cancel().await;
+            }
+        };
+        let gone = async {
+            // Read and thrown away: a backend that is stuck in writing must get its error out to go.
+            let mut nowhere = vec![0; 16 * 1024];
+            while reader.read(&mut nowhere).await.is_ok_and(|count| count > 0) {}
+        };
+        closed();
+        let _ = timeout(BURIAL, async {
+            tokio::select! {
+                ((), ()) = async { tokio::join!(farewell, gone) } => {}
+                () = insist => {}
+            }
+        })
+        .await;
+    }
+}
+
+/// Stops what the backend is doing, for good if that can be done.
+async fn stop_backend(
+    local: Option<SocketAddr>,
+    upstream: Option<&Upstream>,
+    terminator: Option<&Terminator>,
+) {
+    let Some(upstream) = upstream else { return };
+    if let (Some(terminator), Some(local)) = (terminator, local)
+        && timeout(BURIAL, terminator.terminate(upstream.key.pid, local.port())).await.unwrap_or(false)
+    {
+        return;
+    }
+    if let Err(error) = upstream.cancel().await {
+        tracing::warn!(%error, "a statement could not be cancelled");
+    }
+}
+
+/// Tells the client and closes its socket.
+async fn tell(client: &mut Stream, traffic: &mut Traffic, unsent: BytesMut, ending: &Ending) {
+    let deadline = Instant::now() + LAST_WORD;
+    let said = tokio::time::timeout_at(deadline, say(client, traffic, unsent, ending)).await;
+    if matches!(said, Ok(Ok(()))) {
+        hear_out(client, deadline).await;
+    } else {
+        // It does not read. What lies in the socket's buffers is thrown away with the connection.
+        let _ = client.tcp().set_zero_linger();
+    }
+}
+
+async fn say(
+    client: &mut Stream,
+    traffic: &mut Traffic,
+    unsent: BytesMut,
+    ending: &Ending,
+) -> io::Result<()> {
+    finish_message(client, traffic, unsent).await?;
+    client.write_all(&postgres::fatal(&last_word(ending))).await?;
+    client.flush().await?;
+    client.shutdown().await
+}
+
+/// Completes the message that the client is in the middle of, so that the next one is understood: from what was read
+/// before the gate fell, and where that ends, with zeros.
+async fn finish_message(client: &mut Stream, traffic: &mut Traffic, mut unsent: BytesMut) -> io::Result<()> {
+    loop {
+        let needs = match traffic.client_needs() {
+            Some(0) => return Ok(()),
+            Some(needs) => needs,
+            None => 1,
+        };
+        if unsent.is_empty() {
+            if traffic.client_needs().is_none() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            unsent.resize(needs.min(16 * 1024), 0);
+        }
+        let part = unsent.split_to(needs.min(unsent.len()));
+        client.write_all(&part).await?;
+        traffic.delivered(&part).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    }
+}
+
+/// Takes in what the client is still sending, for a moment: closing a socket with unread bytes resets the connection,
+/// and a reset may overtake the last word.
+async fn hear_out(client: &Stream, deadline: Instant) {
+    let mut nowhere = [0; 4096];
+    let mut heard = false;
+    loop {
+        match client.tcp().try_read(&mut nowhere) {
+            Ok(0) => return,
+            Ok(_) => heard = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && heard => {
+                let wait = tokio::time::timeout_at(deadline, client.tcp().readable()).await;
+                if !matches!(wait, Ok(Ok(()))) {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}

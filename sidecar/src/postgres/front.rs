@@ -1,0 +1,376 @@
+//! A client's way in: TLS, start-up packet, credential, grant, database; then the relay.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use postern_protocol::{
+    gate::{AccountName, Engine, SessionStart},
+    postgres::{
+        self, CancelKey, InitialPacket, InvalidStartup, StartupMessage, initial_packet, initial_packet_len,
+        password_text,
+    },
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    back::Backend,
+    cancel::{Issued, Upstream},
+    end::Remains,
+    frames::{FrameReader, ReadError},
+    refusal::Refusal,
+    target::Target,
+    traffic::Traffic,
+};
+use crate::{
+    gatehouse::{Gatehouse, Service},
+    grants::Access,
+    identity,
+    listener::Pending,
+    metrics,
+    net::Stream,
+    session::{Ending, Finish, Leash, Registered, Relay, Session, Watch, Wire},
+};
+
+/// The longest message of a client that has not logged in; a password can be a JWT.
+const LOGIN_LIMIT: u32 = 10_000;
+/// How long a client may take to accept a message that ends its connection.
+const HANG_UP: Duration = Duration::from_secs(1);
+
+/// Why the way in ended without a session and without anything to say to the client.
+enum Left {
+    /// It went away, or asked for nothing.
+    Silently,
+    /// It wants a statement of another connection cancelled.
+    Cancel(CancelKey),
+    /// It is refused, and can be told.
+    Refused(Box<Stream>, Refusal),
+}
+
+impl From<io::Error> for Left {
+    fn from(_: io::Error) -> Self {
+        Self::Silently
+    }
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(
+    house: Arc<Gatehouse>,
+    service: Arc<Service>,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    pending: Pending,
+) {
+    let welcomed = pending.until_evicted(welcome(&house, tcp, peer)).await;
+    match welcomed.unwrap_or(Err(Left::Silently)) {
+        Ok((stream, startup)) => Guest { house, service, stream, startup, peer }.log_in(pending).await,
+        Err(Left::Cancel(key)) => cancel(&house, &key).await,
+        Err(Left::Refused(mut stream, refusal)) => {
+            metrics::opened(None, Engine::Postgres, refusal.label());
+            say_no(&mut stream, &refusal).await;
+        }
+        Err(Left::Silently) => {}
+    }
+}
+
+async fn cancel(house: &Gatehouse, key: &CancelKey) {
+    if let Some(upstream) = house.cancel_keys.find(key)
+        && let Err(error) = upstream.cancel().await
+    {
+        tracing::warn!(%error, "a client's cancel request could not be passed on");
+    }
+}
+
+async fn say_no(stream: &mut Stream, refusal: &Refusal) {
+    // A client that does not take its refusal is not waited for.
+    let _ = timeout(HANG_UP, async {
+        stream.write_all(&refusal.bytes()).await?;
+        stream.flush().await?;
+        stream.shutdown().await
+    })
+    .await;
+}
+
+/// Up to the start-up packet.
+async fn welcome(
+    house: &Gatehouse,
+    tcp: TcpStream,
+    peer: SocketAddr,
+) -> Result<(Stream, StartupMessage), Left> {
+    tcp.set_nodelay(true)?;
+    let mut stream = direct_tls(house, tcp).await?;
+    let (mut asked_tls, mut asked_gss) = (false, false);
+    loop {
+        let packet = match first_packet(&mut stream).await? {
+            Ok(packet) => packet,
+            Err(error) => return Err(Left::Refused(Box::new(stream), error.into())),
+        };
+        match packet {
+            InitialPacket::CancelRequest(key) => return Err(Left::Cancel(key)),
+            InitialPacket::SslRequest if !asked_tls && !stream.is_encrypted() => {
+                asked_tls = true;
+                stream = answer_ssl_request(house, stream).await?;
+            }
+            InitialPacket::GssencRequest if !asked_gss && !stream.is_encrypted() => {
+                asked_gss = true;
+                stream.write_all(b"N").await?;
+            }
+            InitialPacket::SslRequest | InitialPacket::GssencRequest => return Err(Left::Silently),
+            InitialPacket::Startup(_)
+                if !stream.is_encrypted() && !peer.ip().to_canonical().is_loopback() =>
+            {
+                return Err(Left::Refused(Box::new(stream), Refusal::TlsRequired));
+            }
+            InitialPacket::Startup(startup) => return Ok((stream, startup)),
+        }
+    }
+}
+
+/// TLS from the first byte (PostgreSQL 17 clients, `sslnegotiation=direct`): only with ALPN `postgresql`, so that no
+/// other protocol's connection can be turned on us.
+async fn direct_tls(house: &Gatehouse, tcp: TcpStream) -> Result<Stream, Left> {
+    const HANDSHAKE: u8 = 0x16;
+    let mut first = [0];
+    if tcp.peek(&mut first).await? == 0 {
+        return Err(Left::Silently);
+    }
+    if first != [HANDSHAKE] {
+        return Ok(Stream::Plain(tcp));
+    }
+    let tls = house.tls.as_ref().ok_or(Left::Silently)?;
+    let stream = TlsAcceptor::from(Arc::clone(&tls.direct)).accept(tcp).await?;
+    if stream.get_ref().1.alpn_protocol() != Some(b"postgresql") {
+        return Err(Left::Silently);
+    }
+    Ok(Stream::Accepted(Box::new(stream)))
+}
+
+async fn answer_ssl_request(house: &Gatehouse, stream: Stream) -> Result<Stream, Left> {
+    let Stream::Plain(mut tcp) = stream else { return Err(Left::Silently) };
+    let Some(tls) = house.tls.as_ref() else {
+        tcp.write_all(b"N").await?;
+        return Ok(Stream::Plain(tcp));
+    };
+    // CVE-2021-23214: whatever stands behind the request was sent in the clear, by whomever.
+    let mut early = [0];
+    if tcp.try_read(&mut early).is_ok() {
+        return Err(Left::Refused(Box::new(Stream::Plain(tcp)), Refusal::EarlyData));
+    }
+    tcp.write_all(b"S").await?;
+    let stream = TlsAcceptor::from(Arc::clone(&tls.negotiated)).accept(tcp).await?;
+    Ok(Stream::Accepted(Box::new(stream)))
+}
+
+/// Reads exactly one packet and nothing beyond it.
+async fn first_packet(stream: &mut Stream) -> io::Result<Result<InitialPacket, InvalidStartup>> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).await?;
+    let length = match initial_packet_len(length) {
+        Ok(length) => length,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut packet = vec![0; length - 4];
+    stream.read_exact(&mut packet).await?;
+    Ok(initial_packet(&packet))
+}
+
+/// Somebody who said what they want and is not in yet.
+struct Guest {
+    house: Arc<Gatehouse>,
+    service: Arc<Service>,
+    stream: Stream,
+    startup: StartupMessage,
+    peer: SocketAddr,
+}
+
+/// What was asked for, once it is known who asks.
+struct Wanted {
+    access: Access,
+    target: Arc<Target>,
+}
+
+impl Guest {
+    async fn log_in(mut self, pending: Pending) {
+        let Some(identified) = pending.until_evicted(self.identify()).await else { return };
+        drop(pending);
+        let wanted = match identified {
+            Ok(Some(wanted)) => wanted,
+            Ok(None) => return,
+            Err(refusal) => return self.refuse(None, refusal).await,
+        };
+        if let Err(refusal) = self.enter(&wanted).await {
+            self.refuse(Some(&wanted.access), refusal).await;
+        }
+    }
+
+    async fn refuse(&mut self, access: Option<&Access>, refusal: Refusal) {
+        self.house.refused(access, &self.startup.user, self.peer, refusal.label(), &refusal.to_string());
+        if let Refusal::Back(error) = &refusal {
+            tracing::warn!(repo = access.map(|access| access.repo.as_str()), %error, "no connection to the database");
+        }
+        say_no(&mut self.stream, &refusal).await;
+    }
+
+    /// Who it is and what they want. Nothing when they went away.
+    async fn identify(&mut self) -> Result<Option<Wanted>, Refusal> {
+        let begun = tokio::time::Instant::now();
+        let Some(credential) = self.ask_password().await? else { return Ok(None) };
+        let wrong = || Refusal::Credential(self.startup.user.clone());
+        let identity = identity::authenticate(&self.house.book, &credential).ok_or_else(wrong)?;
+        let account = match self.startup.user.rsplit_once(':') {
+            Some((claimed, account)) if claimed == identity.as_str() => account,
+            Some(_) => return Err(wrong()),
+            None => &self.startup.user,
+        };
+        let account = AccountName::from(account);
+        metrics::connect_stage("login", begun.elapsed());
+        let target = self.service.find(&self.startup.database);
+        let target = target.ok_or_else(|| Refusal::Database(self.startup.database.clone()))?;
+        Ok(Some(Wanted { access: Access { identity, repo: target.name.clone(), account }, target }))
+    }
+
+    async fn ask_password(&mut self) -> Result<Option<String>, Refusal> {
+        let mut question = BytesMut::new();
+        if self.startup.needs_negotiation() {
+            let unknown = &self.startup.protocol_options;
+            question.extend_from_slice(&postgres::negotiate_protocol_version(self.startup.spoken(), unknown));
+        }
+        question.extend_from_slice(&postgres::cleartext_password());
+        if self.stream.write_all(&question).await.is_err() || self.stream.flush().await.is_err() {
+            return Ok(None);
+        }
+        let mut frames = FrameReader::default();
+        let frame = match frames.next(&mut self.stream, LOGIN_LIMIT).await {
+            Ok(frame) => frame,
+            // psql hangs up here to ask its user for the password, and comes back.
+            Err(ReadError::Io(_)) => return Ok(None),
+            Err(ReadError::Frame(_) | ReadError::TooLong { .. }) => return Err(Refusal::NoPassword),
+        };
+        // A client that says more before it knows that it is let in is none of ours.
+        if frame.kind != b'p' || !frames.into_rest().is_empty() {
+            return Err(Refusal::NoPassword);
+        }
+        password_text(frame.body()).map(|text| Some(text.to_owned())).ok_or(Refusal::NoPassword)
+    }
+
+    /// From the grant to the end of the session.
+    async fn enter(&mut self, wanted: &Wanted) -> Result<(), Refusal> {
+        let house = Arc::clone(&self.house);
+        let registered = self.register(wanted)?;
+        let session = registered.session();
+        let mut watch = Watch::new(&session.leash, session.grant.clone());
+        let begun = tokio::time::Instant::now();
+        let connecting = wanted.target.connect(&wanted.access.account, &self.startup.parameters);
+        let backend = tokio::select! {
+            biased;
+            () = watch.fallen() => return Err(fallen(&registered)),
+            connected = connecting => connected.inspect_err(|error| metrics::upstream_error(&session.repo, error.label()))?,
+        };
+        metrics::connect_stage("database", begun.elapsed());
+        let upstream = backend.key.clone().map(|key| Upstream {
+            target: Arc::clone(&wanted.target),
+            account: wanted.access.account.clone(),
+            key,
+            peer: backend.peer,
+        });
+        let spoken = self.startup.spoken();
+        let issued = upstream
+            .clone()
+            .map(|upstream| house.cancel_keys.issue(registered.session(), upstream, spoken))
+            .transpose()?;
+        house.opened(&registered);
+        self.run(&registered, &mut watch, backend, upstream, issued.as_ref()).await;
+        Ok(())
+    }
+
+    /// Admits, enters the registry, and asks again: whatever changed in between is seen by one of the two.
+    fn register(&self, wanted: &Wanted) -> Result<Registered, Refusal> {
+        let house = &self.house;
+        if !house.lease.is_held() {
+            return Err(Refusal::NoLease);
+        }
+        if house.registry.len() >= house.limits.sessions {
+            return Err(Refusal::TooMany);
+        }
+        let denied = |denied| Refusal::Denied {
+            access: wanted.access.clone(),
+            denied,
+            public_url: house.feed.public_url(),
+        };
+        let admission = house.book.admit(&wanted.access).map_err(denied)?;
+        let start = SessionStart {
+            id: postern_service::random::id("s")?.into(),
+            grant: admission.grant().id.clone(),
+            identity: wanted.access.identity.clone(),
+            repo: wanted.access.repo.clone(),
+            account: wanted.access.account.clone(),
+            client: self.peer.to_string(),
+            application: self.startup.parameter("application_name").unwrap_or_default().to_owned(),
+            started_at: jiff::Timestamp::now().as_millisecond(),
+        };
+        let registered =
+            house.registry.enter(Session::new(start, self.peer, Leash::new(admission.deadline())));
+        house.book.standing(&registered).map_err(Refusal::Fallen)?;
+        if house.is_stopping() {
+            return Err(Refusal::Fallen(Ending::Shutdown));
+        }
+        if !house.lease.is_held() {
+            return Err(Refusal::NoLease);
+        }
+        Ok(registered)
+    }
+
+    /// The session itself.
+    async fn run(
+        &mut self,
+        session: &Session,
+        watch: &mut Watch<'_>,
+        mut backend: Backend,
+        upstream: Option<Upstream>,
+        issued: Option<&Issued>,
+    ) {
+        let house = Arc::clone(&self.house);
+        let terminator = upstream.as_ref().and_then(|upstream| upstream.target.terminator(&upstream.account));
+        let mut traffic = Traffic::default();
+        let mut ahead = BytesMut::from(&postgres::authentication_ok()[..]);
+        ahead.extend_from_slice(&backend.greeting);
+        if let Some(issued) = issued {
+            ahead.extend_from_slice(&postgres::backend_key_data(&issued.key));
+        }
+        ahead.unsplit(std::mem::take(&mut backend.ready));
+        let counters = metrics::bytes(&session.repo);
+        let relay = Relay::new(&mut self.stream, &mut backend.stream, &mut traffic, ahead, counters);
+        let (finish, unsent) = relay.run(watch).await;
+        let cause = match finish {
+            Finish::Fallen => {
+                let Some((ending, fell_at)) = session.leash.ending() else { return };
+                let client = &mut self.stream;
+                let remains = Remains { client, backend, upstream, terminator, traffic, unsent };
+                remains.end(&ending, || metrics::session_end(fell_at.elapsed())).await;
+                ending.label()
+            }
+            Finish::Client => "client",
+            Finish::Server => {
+                // The database said good-bye itself; all that is left is to hang up properly.
+                let _ = timeout(HANG_UP, self.stream.shutdown()).await;
+                "database"
+            }
+            Finish::Violation(violation) => {
+                tracing::warn!(session = %session.id, %violation, "a session broke the protocol");
+                if traffic.client_needs() == Some(0) {
+                    say_no(&mut self.stream, &Refusal::Violation(violation)).await;
+                }
+                "protocol"
+            }
+        };
+        house.ended(session, cause);
+    }
+}
+
+fn fallen(session: &Session) -> Refusal {
+    session.leash.ending().map_or(Refusal::NoLease, |(ending, _)| Refusal::Fallen(ending))
+}

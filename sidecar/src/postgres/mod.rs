@@ -1,0 +1,20 @@
+//! PostgreSQL: the front towards the client, the back towards the database, and what lies between.
+//!
+//! In: an accepted TCP connection. Out: a session on the relay, or a refusal in PostgreSQL's own words. The listener
+//! calls [`serve`] and nobody else does.
+
+mod auth;
+mod back;
+mod cancel;
+mod end;
+mod frames;
+mod front;
+mod refusal;
+mod target;
+mod terminator;
+mod tls;
+mod traffic;
+
+pub(crate) use cancel::CancelKeys;
+pub(crate) use front::serve;
+pub(crate) use target::{InvalidTarget, Target};

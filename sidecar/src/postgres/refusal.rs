@@ -1,0 +1,152 @@
+//! Why somebody does not get a session.
+//!
+//! What the client is told, what the operator reads and what is counted come from one value. The client learns what
+//! it can do about it; of the database's own refusal of an account it learns only that there was one, because the
+//! account is our business and not theirs.
+
+use bytes::Bytes;
+use postern_protocol::{
+    duration::Span,
+    postgres::{self, ErrorText, InvalidStartup},
+};
+
+use super::{back::BackError, end::last_word};
+use crate::{
+    grants::{Access, Denied},
+    session::{Ending, Violation},
+};
+
+/// No session.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The start-up packet is none.
+    #[error(transparent)]
+    Startup(#[from] InvalidStartup),
+    /// Bytes came where none may come.
+    #[error("received unencrypted data after SSL request")]
+    EarlyData,
+    /// A password over a line that can be read.
+    #[error("TLS is required")]
+    TlsRequired,
+    /// Something other than a password message, or one that is too long or no text.
+    #[error("expected a password")]
+    NoPassword,
+    /// The credential is not known, has expired, or belongs to somebody else.
+    #[error("password authentication failed for user \"{0}\"")]
+    Credential(String),
+    /// No repo by that name at this listener.
+    #[error("database \"{0}\" does not exist")]
+    Database(String),
+    /// No grant.
+    #[error("no active grant for {} on {} as {}", .access.identity, .access.repo, .access.account)]
+    Denied {
+        /// What was wanted.
+        access: Access,
+        /// Why not.
+        denied: Denied,
+        /// Where access is asked for.
+        public_url: String,
+    },
+    /// The control plane has not been heard in time.
+    #[error("access cannot be checked: the control plane cannot be reached")]
+    NoLease,
+    /// The sidecar is full.
+    #[error("sorry, too many sessions already")]
+    TooMany,
+    /// The gate fell before the session began.
+    #[error("{}", .0.message())]
+    Fallen(Ending),
+    /// The client's bytes are no sequence of messages.
+    #[error(transparent)]
+    Violation(Violation),
+    /// The database.
+    #[error(transparent)]
+    Back(#[from] BackError),
+    /// The system has no randomness left.
+    #[error(transparent)]
+    NoRandomness(#[from] postern_service::random::NoRandomness),
+}
+
+impl Refusal {
+    /// The label of `postern_sessions_opened_total{result}`.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Startup(_) | Self::EarlyData | Self::NoPassword | Self::Violation(_) => "protocol",
+            Self::TlsRequired => "tls_required",
+            Self::Credential(_) => "bad_credential",
+            Self::Database(_) => "unknown_database",
+            Self::Denied { .. } => "no_grant",
+            Self::NoLease => "no_lease",
+            Self::TooMany => "too_many",
+            Self::Fallen(_) => "ended",
+            Self::Back(_) => "upstream",
+            Self::NoRandomness(_) => "internal",
+        }
+    }
+
+    /// The message that the client gets. A database's own refusal of the session is passed on as it is.
+    pub(crate) fn bytes(&self) -> Bytes {
+        if let Self::Back(BackError::Refused(own)) = self {
+            own.clone()
+        } else {
+            postgres::fatal(&self.text())
+        }
+    }
+
+    fn text(&self) -> ErrorText {
+        let message = self.to_string();
+        match self {
+            Self::Startup(InvalidStartup::Version { .. }) => ErrorText::new("0A000", message),
+            Self::Startup(InvalidStartup::NoUser) => ErrorText::new("28000", message),
+            Self::Startup(_) | Self::EarlyData | Self::NoPassword | Self::Violation(_) => {
+                ErrorText::new("08P01", message)
+            }
+            Self::TlsRequired => ErrorText::new("28000", message)
+                .hint("This server takes passwords inside TLS only: connect with sslmode=require or better."),
+            Self::Credential(_) => ErrorText::new("28P01", message)
+                .hint("The password is an access token: get a fresh one with \"postern access\"."),
+            Self::Database(_) => ErrorText::new("3D000", message),
+            Self::Denied { access, denied, public_url } => denial(access, denied, public_url, message),
+            Self::NoLease => ErrorText::new("57P03", message),
+            Self::TooMany => ErrorText::new("53300", message),
+            Self::Fallen(ending) => last_word(ending),
+            Self::Back(error) => back(error),
+            Self::NoRandomness(_) => ErrorText::new("XX000", message),
+        }
+    }
+}
+
+fn denial(access: &Access, denied: &Denied, public_url: &str, message: String) -> ErrorText {
+    let Access { identity: _, repo, account } = access;
+    let text = ErrorText::new("28000", message);
+    match denied {
+        Denied::NoGrant => text.hint(format!(
+            "Ask for access: postern request create --repo {repo} --account {account} --duration 1h --reason TEXT; \
+             or /postern request in Slack; or {public_url}/request?repo={repo}&account={account}"
+        )),
+        Denied::NotYet(left) => {
+            text.detail(format!("A grant begins in {}.", Span::from_secs(left.as_secs().max(1))))
+        }
+        Denied::Limited(grant) => text
+            .detail(format!("Grant {grant} is limited to some tables or columns, and this sidecar cannot hold a session to them yet."))
+            .hint("Ask for access without naming resources."),
+        Denied::RepoOff => text.detail("Access to this repository is switched off."),
+        Denied::IdentityOff => text.detail("The identity is deactivated."),
+    }
+}
+
+fn back(error: &BackError) -> ErrorText {
+    match error {
+        BackError::Timeout => ErrorText::new("57P03", error.to_string()),
+        BackError::Unreachable(_) | BackError::NoTls | BackError::Tls(_) => {
+            ErrorText::new("08006", "the database cannot be reached through this sidecar")
+        }
+        BackError::Account(_) | BackError::Auth(_) => {
+            ErrorText::new("08006", "the sidecar could not log in to the database")
+                .hint("Its operator finds the reason in the sidecar's log.")
+        }
+        BackError::Refused(_) | BackError::Nonsense(_) | BackError::Invalid(_) | BackError::Unexpected(_) => {
+            ErrorText::new("08006", "the database does not answer as a PostgreSQL server does")
+        }
+    }
+}

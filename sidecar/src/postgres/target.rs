@@ -1,0 +1,104 @@
+//! A PostgreSQL repo: where its database is and how its accounts log in.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use postern_protocol::gate::{AccountName, Engine, RepoName, ServedRepo};
+use postern_service::{secret::Secret, tls::TlsError};
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
+
+use super::terminator::Terminator;
+use crate::config::{RepoConfig, TlsMode};
+
+/// Why a repo's description cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidTarget {
+    /// Not `host:port`.
+    #[error("repo {0}: `address` must be host:port")]
+    Address(RepoName),
+    /// A TLS file is missing or bad.
+    #[error("repo {0}: {1}")]
+    Tls(RepoName, #[source] TlsError),
+}
+
+/// One account's way in.
+pub(crate) struct Login {
+    pub(crate) password: Option<Secret>,
+    pub(crate) tls: Option<TlsConnector>,
+    /// The account's terminator, while it has sessions.
+    terminator: Mutex<Weak<Terminator>>,
+}
+
+/// A repo as the back needs it.
+pub(crate) struct Target {
+    pub(crate) name: RepoName,
+    pub(crate) database: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) server_name: ServerName<'static>,
+    accounts: HashMap<AccountName, Login>,
+}
+
+impl Target {
+    /// Reads what the repo's description points at.
+    pub(crate) fn new(repo: &RepoConfig) -> Result<Arc<Self>, InvalidTarget> {
+        let invalid = || InvalidTarget::Address(repo.name.clone());
+        let (host, port) = repo.address.rsplit_once(':').ok_or_else(invalid)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = port.parse().map_err(|_| invalid())?;
+        let server_name = ServerName::try_from(host.clone()).map_err(|_| invalid())?;
+        let mode = repo
+            .tls
+            .unwrap_or_else(|| if is_loopback(&host) { TlsMode::Disable } else { TlsMode::VerifyFull });
+        let login = |account| {
+            let tls = super::tls::connector(repo, account, mode)
+                .map_err(|error| InvalidTarget::Tls(repo.name.clone(), error))?;
+            Ok(Login { password: account.password.clone(), tls, terminator: Mutex::default() })
+        };
+        let accounts = repo
+            .accounts
+            .iter()
+            .map(|(name, account)| login(account).map(|login| (name.clone(), login)))
+            .collect::<Result<_, _>>()?;
+        let database = repo.database.clone().unwrap_or_default();
+        Ok(Arc::new(Self { name: repo.name.clone(), database, host, port, server_name, accounts }))
+    }
+
+    /// The account's way in, if the repo has that account.
+    pub(crate) fn login(&self, account: &AccountName) -> Option<&Login> {
+        self.accounts.get(account)
+    }
+
+    /// The account's terminator: the one that its live sessions share, or a new one.
+    pub(crate) fn terminator(self: &Arc<Self>, account: &AccountName) -> Option<Arc<Terminator>> {
+        let login = self.login(account)?;
+        let mut place = login.terminator.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(terminator) = place.upgrade() {
+            return Some(terminator);
+        }
+        let terminator = Terminator::start(Arc::clone(self), account.clone());
+        *place = Arc::downgrade(&terminator);
+        Some(terminator)
+    }
+
+    /// What the control plane is told of it.
+    pub(crate) fn served(&self, listen: &str) -> ServedRepo {
+        let mut accounts: Vec<_> = self.accounts.keys().cloned().collect();
+        accounts.sort();
+        ServedRepo {
+            name: self.name.clone(),
+            engine: Engine::Postgres,
+            database: Some(self.database.clone()),
+            listen: listen.to_owned(),
+            accounts,
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,126 @@
+//! What a session's traffic says about its state: where messages end, and whether the database has work to do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use postern_protocol::postgres::{self, ErrorText, FrameError, FrameWalker};
+
+use crate::session::{Violation, Wire};
+
+/// Follows both directions of one session.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    up: FrameWalker,
+    down: FrameWalker,
+    work: Work,
+}
+
+/// What the database still has to answer.
+///
+/// It errs to one side only: a `Sync` that the server ignores (in the middle of a COPY) leaves it thinking that there
+/// is work when there is none, which costs a superfluous cancellation at the end.
+#[derive(Debug, Default)]
+struct Work {
+    /// `Query`, `FunctionCall` and `Sync` messages without their `ReadyForQuery`.
+    unanswered: u64,
+    /// Extended-protocol messages since the last `Sync`.
+    unsynced: bool,
+}
+
+impl Work {
+    fn ask(&mut self, kind: u8) {
+        match kind {
+            b'Q' | b'F' | b'S' => {
+                self.unanswered += 1;
+                self.unsynced = false;
+            }
+            b'P' | b'B' | b'E' | b'D' | b'C' | b'H' => self.unsynced = true,
+            // CopyData, CopyDone, CopyFail belong to a message that is unanswered already; Terminate asks nothing;
+            // any other kind is one that the server refuses.
+            _ => {}
+        }
+    }
+}
+
+impl Traffic {
+    /// Whether the database may be executing something.
+    pub(crate) const fn in_flight(&self) -> bool {
+        self.work.unanswered > 0 || self.work.unsynced
+    }
+
+    /// Whether a message to the database may begin with the next byte.
+    pub(crate) const fn server_at_boundary(&self) -> bool {
+        self.up.at_boundary()
+    }
+}
+
+impl From<FrameError> for Violation {
+    fn from(error: FrameError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Wire for Traffic {
+    fn forwarding(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        let work = &mut self.work;
+        Ok(self.up.walk(bytes, |header, _| work.ask(header.kind))?)
+    }
+
+    fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        let work = &mut self.work;
+        Ok(self.down.walk(bytes, |header, _| {
+            if header.kind == b'Z' {
+                work.unanswered = work.unanswered.saturating_sub(1);
+            }
+        })?)
+    }
+
+    fn client_needs(&self) -> Option<usize> {
+        self.down.left().map(|left| left as usize)
+    }
+
+    fn warning(&self, left: Duration) -> Bytes {
+        let minutes = left.as_secs().div_ceil(60);
+        let plural = if minutes == 1 { "" } else { "s" };
+        let text = ErrorText::new("01000", format!("access expires in {minutes} minute{plural}"));
+        postgres::notice(&text.hint("The session ends then, and its transaction is rolled back."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8) -> [u8; 5] {
+        [kind, 0, 0, 0, 4]
+    }
+
+    #[test]
+    fn a_statement_is_in_flight_until_the_server_is_ready_again() {
+        let mut traffic = Traffic::default();
+        assert!(!traffic.in_flight());
+        traffic.forwarding(&frame(b'Q')).unwrap();
+        assert!(traffic.in_flight());
+        traffic.delivered(b"C\0\0\0\x05\0Z\0\0\0\x05I").unwrap();
+        assert!(!traffic.in_flight());
+    }
+
+    #[test]
+    fn a_pipeline_is_in_flight_until_its_last_sync_is_answered() {
+        let mut traffic = Traffic::default();
+        traffic.forwarding(&[frame(b'P'), frame(b'B'), frame(b'E')].concat()).unwrap();
+        assert!(traffic.in_flight());
+        traffic.forwarding(&[frame(b'S'), frame(b'B'), frame(b'S')].concat()).unwrap();
+        traffic.delivered(b"Z\0\0\0\x05I").unwrap();
+        assert!(traffic.in_flight());
+        traffic.delivered(b"Z\0\0\0\x05I").unwrap();
+        assert!(!traffic.in_flight());
+    }
+
+    #[test]
+    fn the_warning_is_a_notice_that_tells_the_time() {
+        let bytes = Traffic::default().warning(Duration::from_secs(299));
+        assert_eq!(bytes.first(), Some(&b'N'));
+        assert!(String::from_utf8_lossy(&bytes).contains("access expires in 5 minutes"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Why a session is over.
+//!
+//! One value gives the client's text, the audit record and the metric label, so that the three never disagree.
+
+use postern_protocol::gate::{EndCause, GrantId};
+
+/// What made the gate fall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its grant was ended by somebody, or by the control plane's clock.
+    Grant { grant: GrantId, cause: EndCause, by: String, reason: String },
+    /// Its grant's time is up.
+    Expired { grant: GrantId },
+    /// Its grant no longer covers what the session was opened with.
+    Shrunk { grant: GrantId },
+    /// Somebody ended this session.
+    Killed { by: String, reason: String },
+    /// The identity was deactivated.
+    IdentityDisabled { by: String, reason: String },
+    /// The repo's ephemeral access was switched off.
+    RepoDisabled { by: String, reason: String },
+    /// The control plane was silent for too long.
+    LeaseRanOut,
+    /// The sidecar's own token was revoked.
+    Retired { by: String, reason: String },
+    /// Records would be lost, and the configuration forbids that.
+    AuditFull,
+    /// The sidecar stops.
+    Shutdown,
+}
+
+fn told(what: &str, by: &str, reason: &str) -> String {
+    let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    format!("{what}{by}{reason}")
+}
+
+impl Ending {
+    /// The label of `postern_sessions_ended_total{cause}`.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Grant { cause: EndCause::Revoked, .. } => "revoked",
+            Self::Grant { cause: EndCause::Expired, .. } | Self::Expired { .. } => "expired",
+            Self::Shrunk { .. } => "shrunk",
+            Self::Killed { .. } => "killed",
+            Self::IdentityDisabled { .. } => "identity_disabled",
+            Self::RepoDisabled { .. } => "repo_disabled",
+            Self::LeaseRanOut => "lease",
+            Self::Retired { .. } => "sidecar_revoked",
+            Self::AuditFull => "audit_full",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// What the client is told: which, by whom, why, and the grant's id.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Grant { grant, cause: EndCause::Revoked, by, reason } => {
+                format!("{} (grant {grant})", told("access revoked", by, reason))
+            }
+            Self::Grant { grant, cause: EndCause::Expired, .. } | Self::Expired { grant } => {
+                format!("access expired: the time of the grant is up (grant {grant})")
+            }
+            Self::Shrunk { grant } => {
+                format!(
+                    "access reduced: the grant no longer covers what this session was opened with (grant {grant})"
+                )
+            }
+            Self::Killed { by, reason } => told("session ended", by, reason),
+            Self::IdentityDisabled { by, reason } => told("identity deactivated", by, reason),
+            Self::RepoDisabled { by, reason } => {
+                told("access to this repository was switched off", by, reason)
+            }
+            Self::LeaseRanOut => "access suspended: the control plane cannot be reached".to_owned(),
+            Self::Retired { by, reason } => told("access suspended: this sidecar was revoked", by, reason),
+            Self::AuditFull => "access suspended: audit records can no longer be kept".to_owned(),
+            Self::Shutdown => "terminating connection: the sidecar is shutting down".to_owned(),
+        }
+    }
+
+    /// Whoever did it; empty when time or circumstance did.
+    pub(crate) fn by(&self) -> &str {
+        match self {
+            Self::Grant { by, .. }
+            | Self::Killed { by, .. }
+            | Self::IdentityDisabled { by, .. }
+            | Self::RepoDisabled { by, .. }
+            | Self::Retired { by, .. } => by,
+            Self::Expired { .. }
+            | Self::Shrunk { .. }
+            | Self::LeaseRanOut
+            | Self::AuditFull
+            | Self::Shutdown => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_learns_who_why_and_which_grant() {
+        let ending = Ending::Grant {
+            grant: "g_1".into(),
+            cause: EndCause::Revoked,
+            by: "bob@example.com".to_owned(),
+            reason: "incident over".to_owned(),
+        };
+        assert_eq!(ending.message(), "access revoked by bob@example.com: incident over (grant g_1)");
+        assert_eq!(ending.label(), "revoked");
+    }
+
+    #[test]
+    fn nothing_is_said_of_nobody() {
+        assert_eq!(Ending::Killed { by: String::new(), reason: String::new() }.message(), "session ended");
+    }
+}

@@ -1,0 +1,121 @@
+//! What holds a session, and what ends it: a flag that is read before every byte, and a deadline.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Waker,
+};
+
+use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
+
+use super::Ending;
+
+#[derive(Debug)]
+struct State {
+    deadline: Instant,
+    ending: Option<Ending>,
+    fell_at: Option<Instant>,
+}
+
+/// Shared by the session's task, which looks at it before it forwards anything, and by whoever may end the session.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    /// Mirrors `state.ending.is_some()`, readable without the lock.
+    fallen: AtomicBool,
+    /// Counts changes of `state`.
+    generation: AtomicU64,
+    state: Mutex<State>,
+    waker: AtomicWaker,
+}
+
+impl Leash {
+    /// A leash that lasts until `deadline`.
+    pub(crate) fn new(deadline: Instant) -> Self {
+        Self {
+            fallen: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
+            state: Mutex::new(State { deadline, ending: None, fell_at: None }),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every section under the lock leaves a whole state behind, so a poisoned lock is as good as any.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Lets the gate fall. The first ending counts; returns whether this was it. From the return on the session's
+    /// task forwards nothing more.
+    pub(crate) fn fall(&self, ending: Ending) -> bool {
+        let mut state = self.state();
+        if state.ending.is_some() {
+            return false;
+        }
+        state.ending = Some(ending);
+        state.fell_at = Some(Instant::now());
+        self.fallen.store(true, Ordering::Release);
+        drop(state);
+        self.changed();
+        true
+    }
+
+    /// Moves the deadline, either way.
+    pub(crate) fn set_deadline(&self, deadline: Instant) {
+        let mut state = self.state();
+        if state.deadline == deadline {
+            return;
+        }
+        state.deadline = deadline;
+        drop(state);
+        self.changed();
+    }
+
+    /// Whether the gate has fallen. One atomic load.
+    pub(crate) fn has_fallen(&self) -> bool {
+        self.fallen.load(Ordering::Acquire)
+    }
+
+    /// Why it fell, and when.
+    pub(crate) fn ending(&self) -> Option<(Ending, Instant)> {
+        let state = self.state();
+        Some((state.ending.clone()?, state.fell_at?))
+    }
+
+    /// Until when it lasts.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.state().deadline
+    }
+
+    /// A number that grows with every change.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Wakes this task at the next change. To be called before the state is looked at.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_ending_counts() {
+        let leash = Leash::new(Instant::now());
+        assert!(!leash.has_fallen());
+        assert!(leash.fall(Ending::LeaseRanOut));
+        assert!(!leash.fall(Ending::Shutdown));
+        assert!(leash.has_fallen());
+        assert_eq!(leash.ending().unwrap().0, Ending::LeaseRanOut);
+    }
+}

@@ -1,0 +1,16 @@
+//! Live sessions, whatever protocol they speak.
+//!
+//! In: an admission and two connected streams. Out: bytes in both directions until either side is done or the gate
+//! falls. The registry knows every session; its leash is the one way to end it.
+
+mod ending;
+mod leash;
+mod registry;
+mod relay;
+mod watch;
+
+pub(crate) use ending::Ending;
+pub(crate) use leash::Leash;
+pub(crate) use registry::{Registered, Registry, Session};
+pub(crate) use relay::{Finish, Relay, Violation, Wire};
+pub(crate) use watch::{Event, Watch};

@@ -1,0 +1,126 @@
+//! Every live session of this sidecar, from admission until nothing of it is left at the database.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use dashmap::DashMap;
+use postern_protocol::gate::{AccountName, GrantId, Identity, RepoName, SessionId, SessionStart};
+use tokio::sync::watch;
+
+use super::{Ending, Leash};
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) grant: GrantId,
+    pub(crate) identity: Identity,
+    pub(crate) repo: RepoName,
+    pub(crate) account: AccountName,
+    pub(crate) client: SocketAddr,
+    pub(crate) application: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) started_at: i64,
+    pub(crate) leash: Leash,
+    dead: watch::Sender<bool>,
+}
+
+impl Session {
+    pub(crate) fn new(start: SessionStart, client: SocketAddr, leash: Leash) -> Self {
+        let SessionStart { id, grant, identity, repo, account, application, started_at, client: _ } = start;
+        let dead = watch::Sender::new(false);
+        Self { id, grant, identity, repo, account, client, application, started_at, leash, dead }
+    }
+
+    /// What the control plane is told of it.
+    pub(crate) fn start(&self) -> SessionStart {
+        SessionStart {
+            id: self.id.clone(),
+            grant: self.grant.clone(),
+            identity: self.identity.clone(),
+            repo: self.repo.clone(),
+            account: self.account.clone(),
+            client: self.client.to_string(),
+            application: self.application.clone(),
+            started_at: self.started_at,
+        }
+    }
+
+    /// Waits until nothing of the session is left: both sockets closed and the backend gone, as far as that can be
+    /// known.
+    pub(crate) async fn dead(&self) {
+        // The sender lives in `self`, so the channel cannot close before the wait is over.
+        let _ = self.dead.subscribe().wait_for(|dead| *dead).await;
+    }
+}
+
+/// The sessions by their ids.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    sessions: DashMap<SessionId, Arc<Session>>,
+}
+
+impl Registry {
+    /// Enters a session. It leaves when the returned guard goes, also by a panic.
+    pub(crate) fn enter(self: &Arc<Self>, session: Session) -> Registered {
+        let session = Arc::new(session);
+        self.sessions.insert(session.id.clone(), Arc::clone(&session));
+        Registered { registry: Arc::clone(self), session }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, id: &SessionId) -> Option<Arc<Session>> {
+        self.sessions.get(id).map(|entry| Arc::clone(entry.value()))
+    }
+
+    /// Those that `wanted` picks.
+    pub(crate) fn pick(&self, wanted: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
+        self.sessions
+            .iter()
+            .filter(|entry| wanted(entry.value()))
+            .map(|entry| Arc::clone(entry.value()))
+            .collect()
+    }
+
+    /// Lets the gate of every session fall.
+    pub(crate) fn end_all(&self, ending: &Ending) -> Vec<Arc<Session>> {
+        self.sessions
+            .iter()
+            .filter(|entry| entry.value().leash.fall(ending.clone()))
+            .map(|entry| Arc::clone(entry.value()))
+            .collect()
+    }
+}
+
+/// A session's place in the registry.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    registry: Arc<Registry>,
+    session: Arc<Session>,
+}
+
+impl std::ops::Deref for Registered {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Registered {
+    /// The session itself, to be kept longer than its place.
+    pub(crate) fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session)
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.registry.sessions.remove(&self.session.id);
+        self.session.dead.send_replace(true);
+    }
+}
