@@ -130,6 +130,9 @@ pub(crate) struct RepoConfig {
     pub tls: Option<TlsMode>,
     /// Trust anchors for the verify modes; the system's where absent.
     pub ca: Option<FilePath>,
+    /// How many connections to keep ready for an account whose clients keep coming; 0 for none.
+    #[serde(default = "two")]
+    pub warm: usize,
     /// The accounts that sessions may use.
     pub accounts: HashMap<AccountName, AccountConfig>,
 }
@@ -158,6 +161,10 @@ pub(crate) struct AccountConfig {
     pub cert: Option<FilePath>,
     /// Its key, PEM.
     pub key: Option<FilePath>,
+}
+
+const fn two() -> usize {
+    2
 }
 
 const fn ten_seconds() -> Span {

@@ -28,6 +28,7 @@ pub(crate) struct Gatehouse {
     pub(crate) audit: Audit,
     pub(crate) places: Arc<Places>,
     pub(crate) cancel_keys: Arc<CancelKeys>,
+    pub(crate) targets: Vec<Arc<Target>>,
     pub(crate) stop: watch::Sender<bool>,
 }
 

@@ -173,6 +173,7 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
             config.limits.login_timeout.duration(),
         ),
         cancel_keys: Arc::new(CancelKeys::default()),
+        targets: targets.clone(),
         stop: watch::Sender::new(false),
         registry,
     });
@@ -261,5 +262,6 @@ async fn observe(house: Arc<Gatehouse>) {
         let lease = house.lease.remaining();
         metrics::feed(house.feed.is_connected(), house.lease.silence(), lease, house.book.len());
         house.book.sweep();
+        house.targets.iter().for_each(|target| target.warm.sweep());
     }
 }

@@ -264,7 +264,7 @@ impl Guest {
         let session = registered.session();
         let mut watch = Watch::new(&session.leash, session.grant.clone());
         let begun = tokio::time::Instant::now();
-        let connecting = wanted.target.connect(&wanted.access.account, &self.startup.parameters);
+        let connecting = wanted.target.open(&wanted.access.account, &self.startup.parameters);
         let backend = tokio::select! {
             biased;
             () = watch.fallen() => return Err(fallen(&registered)),
@@ -348,6 +348,9 @@ impl Guest {
         let cause = match finish {
             Finish::Fallen => {
                 let Some((ending, fell_at)) = session.leash.ending() else { return };
+                if let Some(upstream) = &upstream {
+                    upstream.target.warm.clear(&upstream.account);
+                }
                 let client = &mut self.stream;
                 let remains = Remains { client, backend, upstream, terminator, traffic, unsent };
                 remains.end(&ending, || metrics::session_end(fell_at.elapsed())).await;

@@ -14,6 +14,7 @@ mod target;
 mod terminator;
 mod tls;
 mod traffic;
+mod warm;
 
 pub(crate) use cancel::CancelKeys;
 pub(crate) use front::serve;

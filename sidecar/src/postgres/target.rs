@@ -11,7 +11,7 @@ use postern_service::{secret::Secret, tls::TlsError};
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::terminator::Terminator;
+use super::{terminator::Terminator, warm::Warm};
 use crate::config::{RepoConfig, TlsMode};
 
 /// Why a repo's description cannot be used.
@@ -40,6 +40,7 @@ pub(crate) struct Target {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) server_name: ServerName<'static>,
+    pub(crate) warm: Warm,
     accounts: HashMap<AccountName, Login>,
 }
 
@@ -65,7 +66,8 @@ impl Target {
             .map(|(name, account)| login(account).map(|login| (name.clone(), login)))
             .collect::<Result<_, _>>()?;
         let database = repo.database.clone().unwrap_or_default();
-        Ok(Arc::new(Self { name: repo.name.clone(), database, host, port, server_name, accounts }))
+        let (name, warm) = (repo.name.clone(), Warm::new(repo.warm));
+        Ok(Arc::new(Self { name, database, host, port, server_name, warm, accounts }))
     }
 
     /// The account's way in, if the repo has that account.
