@@ -360,7 +360,7 @@ impl Guest {
             Finish::Server => {
                 // The database said good-bye itself; all that is left is to hang up properly.
                 let _ = timeout(HANG_UP, self.stream.shutdown()).await;
-                "database"
+                if traffic.client_left() { "client" } else { "database" }
             }
             Finish::Violation(violation) => {
                 tracing::warn!(session = %session.id, %violation, "a session broke the protocol");

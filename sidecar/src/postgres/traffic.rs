@@ -25,6 +25,8 @@ struct Work {
     unanswered: u64,
     /// Extended-protocol messages since the last `Sync`.
     unsynced: bool,
+    /// `Terminate` was sent.
+    farewell: bool,
 }
 
 impl Work {
@@ -35,8 +37,9 @@ impl Work {
                 self.unsynced = false;
             }
             b'P' | b'B' | b'E' | b'D' | b'C' | b'H' => self.unsynced = true,
-            // CopyData, CopyDone, CopyFail belong to a message that is unanswered already; Terminate asks nothing;
-            // any other kind is one that the server refuses.
+            b'X' => self.farewell = true,
+            // CopyData, CopyDone, CopyFail belong to a message that is unanswered already; any other kind is one that
+            // the server refuses.
             _ => {}
         }
     }
@@ -46,6 +49,11 @@ impl Traffic {
     /// Whether the database may be executing something.
     pub(crate) const fn in_flight(&self) -> bool {
         self.work.unanswered > 0 || self.work.unsynced
+    }
+
+    /// Whether the client has said good-bye.
+    pub(crate) const fn client_left(&self) -> bool {
+        self.work.farewell
     }
 
     /// Whether a message to the database may begin with the next byte.
