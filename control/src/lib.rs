@@ -1,1 +1,166 @@
-//! control
+//! The control plane: who may use which database account, decided by requests, rules and reviews, and pushed to the
+//! sidecars.
+//!
+//! `domain` decides, `store` remembers, `actions` does, `api` lets programs in, `feed` tells the sidecars.
+
+mod actions;
+mod api;
+mod clock;
+mod config;
+mod domain;
+mod feed;
+mod measures;
+mod plane;
+mod rules_file;
+mod server;
+mod store;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::{io, path::Path, path::PathBuf, sync::Arc};
+
+use postern_service::{
+    admin,
+    config::ConfigError,
+    secret::Secret,
+    signals::{Request, Signals},
+    tls::{Certificate, TlsError, provider},
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use actions::{Failure, clients, timers};
+use clock::SystemClock;
+use config::ControlConfig;
+use domain::Permission;
+use plane::ControlPlane;
+use store::{SqliteStore, Store, StoreError};
+
+/// Why the control plane cannot start, or a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration is wrong: the text names file, line and key.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The TLS files are wrong.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The store cannot be opened or used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store has no usable signing key.
+    #[error(transparent)]
+    Signer(#[from] feed::SignerError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The rules file cannot be applied: the text names the rule.
+    #[error("{}: {failure}", path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        failure: Failure,
+    },
+    /// An API client cannot be made.
+    #[error(transparent)]
+    Client(Failure),
+    /// The metrics cannot be collected.
+    #[error("cannot collect metrics: {0}")]
+    Metrics(String),
+    /// The system refuses something else.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+async fn open(config: &ControlConfig, path: &Path) -> Result<Arc<ControlPlane>, Error> {
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_file(path)?).await?);
+    let clock = SystemClock::start(&*store).await?;
+    ControlPlane::new(store, clock, config.public_url.clone()).await
+}
+
+/// Creates, once, an API client with every permission. Works while a control plane runs on the same store.
+pub async fn bootstrap_client(config: &Path, name: &str) -> Result<(String, Secret), Error> {
+    let plane = open(&ControlConfig::load(config)?, config).await?;
+    let permissions = Permission::ALL.into_iter().collect();
+    let made = clients::create(&plane, "bootstrap", name, permissions).await;
+    let (client, secret) = made.map_err(Error::Client)?;
+    Ok((client.id, secret))
+}
+
+/// Runs the control plane until SIGTERM or SIGINT.
+pub async fn run(path: &Path) -> Result<(), Error> {
+    let config = ControlConfig::load(path)?;
+    // Fails only when the process has one already, which is then the same.
+    let _ = provider().as_ref().clone().install_default();
+    let mut signals = Signals::new()?;
+    let certificate = config.tls.clone().map(Certificate::load).transpose()?;
+    let metrics = admin::install_recorder().map_err(|error| Error::Metrics(error.to_string()))?;
+    measures::announce();
+    let plane = open(&config, path).await?;
+    if let Some(rules) = &config.rules {
+        rules_file::apply(&plane, rules.as_path()).await?;
+    }
+    let acceptor = certificate
+        .as_ref()
+        .map(|certificate| {
+            certificate.server_config(&[b"http/1.1"]).map(|tls| TlsAcceptor::from(Arc::new(tls)))
+        })
+        .transpose()?;
+    let listener = listen(&config, acceptor.is_some()).await?;
+    if let Some(admin) = &config.admin {
+        // Whoever can ask finds a process that has opened its store.
+        admin::serve(admin, metrics, Arc::new(|| Ok(()))).await?;
+    }
+    let timers = tokio::spawn(timers::run(Arc::clone(&plane)));
+    let server = server::Server { listener, tls: acceptor, router: api::router(Arc::clone(&plane)) };
+    let mut serving = tokio::spawn(server.run(plane.hub.stopping(), config.shutdown_grace.duration()));
+    loop {
+        tokio::select! {
+            request = signals.next() => match request {
+                Request::Reload => reload(&plane, &config, certificate.as_deref()).await,
+                Request::Stop => break,
+            },
+            _ = &mut serving => break,
+        }
+    }
+    tracing::info!("stopping");
+    plane.hub.stop();
+    let _ = serving.await;
+    timers.abort();
+    Ok(())
+}
+
+async fn listen(config: &ControlConfig, tls: bool) -> Result<TcpListener, Error> {
+    let address = config.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    if !tls && !address.ip().is_loopback() {
+        tracing::warn!(%address, "serving without TLS on an address that others can reach: set [tls]");
+    }
+    tracing::info!(address = %listener.local_addr()?, tls, "serving");
+    Ok(listener)
+}
+
+/// Reads certificate and rules again. What is wrong is logged, and what was there stays.
+async fn reload(plane: &Arc<ControlPlane>, config: &ControlConfig, certificate: Option<&Certificate>) {
+    if let Some(certificate) = certificate {
+        match certificate.reload() {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(error) => {
+                tracing::error!(%error, "the certificate could not be read again: the old one stays")
+            }
+        }
+    }
+    if let Some(rules) = &config.rules {
+        match rules_file::apply(plane, rules.as_path()).await {
+            Ok(()) => tracing::info!("the rules were read again"),
+            Err(error) => tracing::error!(%error, "the rules could not be read again: the old ones stay"),
+        }
+    }
+}

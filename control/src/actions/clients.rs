@@ -1,0 +1,64 @@
+//! API clients: making, rotating and deleting them.
+
+use std::sync::Arc;
+
+use postern_service::{audit::Event, random, secret::Secret};
+
+use super::{Failure, oauth};
+use crate::{
+    domain::{ApiClient, Permissions, Refusal},
+    plane::ControlPlane,
+    store::load_by,
+    work::Work,
+};
+
+/// Makes a client. The secret is shown once.
+pub async fn create(
+    plane: &Arc<ControlPlane>,
+    by: &str,
+    name: &str,
+    permissions: Permissions,
+) -> Result<(ApiClient, Secret), Failure> {
+    let mut work = Work::begin(plane).await?;
+    if load_by::<ApiClient>(work.tx(), name).await?.is_some() {
+        return Err(Refusal::Exists { kind: "API client", name: name.to_owned() }.into());
+    }
+    let secret = Secret::from(random::token()?);
+    let hash = random::sha256_hex(secret.reveal().as_bytes());
+    let client = ApiClient::new(random::id("c")?, name, permissions, hash, work.now())?;
+    work.save(&client).await?;
+    let allowed: Vec<&str> = client.permissions.iter().map(|permission| permission.as_str()).collect();
+    work.note(about(&client, "api_client.created", by).with("permissions", allowed));
+    work.commit().await?;
+    Ok((client, secret))
+}
+
+/// Gives a client a new secret. The old one, and every token that came from it, is void at once.
+pub async fn rotate(plane: &Arc<ControlPlane>, by: &str, id: &str) -> Result<(ApiClient, Secret), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let mut client: ApiClient = work.get("API client", id).await?;
+    let secret = Secret::from(random::token()?);
+    client.secret_sha256 = random::sha256_hex(secret.reveal().as_bytes());
+    work.save(&client).await?;
+    oauth::forget_client(&mut work, id).await?;
+    work.note(about(&client, "api_client.rotated", by));
+    work.commit().await?;
+    Ok((client, secret))
+}
+
+/// Deletes a client and its tokens.
+pub async fn delete(plane: &Arc<ControlPlane>, by: &str, id: &str) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let client: ApiClient = work.get("API client", id).await?;
+    work.remove::<ApiClient>(id).await?;
+    oauth::forget_client(&mut work, id).await?;
+    work.note(about(&client, "api_client.deleted", by));
+    work.commit().await?;
+    Ok(())
+}
+
+fn about(client: &ApiClient, kind: &'static str, actor: &str) -> Event {
+    Event { actor: actor.to_owned(), ..Event::new(kind) }
+        .with("client", client.id.as_str())
+        .with("name", client.name.as_str())
+}

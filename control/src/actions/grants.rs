@@ -1,0 +1,148 @@
+//! Ending, extending and shrinking grants.
+
+use std::{sync::Arc, time::Instant};
+
+use postern_protocol::{
+    duration::Span,
+    gate::{EndCause, ResourceGrant},
+};
+use postern_service::audit::Event;
+
+use super::{Caller, Failure};
+use crate::{
+    domain::{Grant, Moment, Refusal, Scoped, StoredRule},
+    feed::Outcome,
+    measures::{self, Measure},
+    plane::ControlPlane,
+    work::{Audience, Work},
+};
+
+/// A grant after a change, and what the sidecars made of it.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The grant.
+    pub grant: Grant,
+    /// Those that serve its repo.
+    pub sidecars: Vec<Outcome>,
+    /// When this was true.
+    pub now: Moment,
+}
+
+/// Ends a grant. Answers when the sidecars have ended its sessions, or 2 s later.
+pub async fn revoke(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    id: &str,
+    reason: &str,
+) -> Result<Changed, Failure> {
+    let called = Instant::now();
+    let mut work = Work::begin(plane).await?;
+    let mut grant = visible(&mut work, caller, id).await?;
+    revoke_within(&mut work, &mut grant, caller.name(), reason).await?;
+    let now = work.now();
+    let settled = work.commit_and_wait(&Audience::Repo(grant.repo.clone())).await?;
+    if settled.complete {
+        measures::revoked_in(called.elapsed().as_secs_f64());
+    }
+    Ok(Changed { grant, sidecars: settled.sidecars, now })
+}
+
+/// Ends a grant as part of something larger.
+pub(super) async fn revoke_within(
+    work: &mut Work,
+    grant: &mut Grant,
+    by: &str,
+    reason: &str,
+) -> Result<(), Failure> {
+    grant.revoke(by, reason, work.now())?;
+    work.save(grant).await?;
+    work.tell(Audience::Repo(grant.repo.clone()), grant.change());
+    work.note(about(grant, "grant.revoked", by).with("reason", reason));
+    work.measure(Measure::GrantEnded(EndCause::Revoked));
+    Ok(())
+}
+
+/// Gives a grant more time.
+pub async fn extend(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    id: &str,
+    by: Span,
+    reason: &str,
+) -> Result<Changed, Failure> {
+    let mut work = Work::begin(plane).await?;
+    let mut grant: Grant = work.get("grant", id).await?;
+    if grant.identity.as_str() == caller.name() {
+        return Err(Refusal::OwnRequest.into());
+    }
+    let stored: Option<StoredRule> = work.load(&grant.rule).await?;
+    let rule = stored.ok_or_else(|| {
+        Refusal::RuleChanged(format!("the rule `{}` that the grant was given under is gone", grant.rule))
+    })?;
+    grant.extend(by, rule.rule.max_duration, work.now())?;
+    let event = about(&grant, "grant.extended", caller.name())
+        .with("duration", by.to_string())
+        .with("expires_at", grant.expires_at.timestamp().to_string())
+        .with("reason", reason);
+    work.note(event);
+    store_change(work, grant).await
+}
+
+/// Takes away all but these resources.
+pub async fn shrink(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    id: &str,
+    resources: Vec<ResourceGrant>,
+    reason: &str,
+) -> Result<Changed, Failure> {
+    let mut work = Work::begin(plane).await?;
+    let mut grant = visible(&mut work, caller, id).await?;
+    let resources = resources.scoped()?;
+    let left: Vec<String> = resources.iter().map(|entry| entry.resource.to_string()).collect();
+    grant.shrink(resources, work.now())?;
+    work.note(about(&grant, "grant.shrunk", caller.name()).with("resources", left).with("reason", reason));
+    store_change(work, grant).await
+}
+
+async fn store_change(mut work: Work, grant: Grant) -> Result<Changed, Failure> {
+    let now = work.now();
+    work.save(&grant).await?;
+    let to = Audience::Repo(grant.repo.clone());
+    work.tell(to.clone(), grant.change());
+    let settled = work.commit_and_wait(&to).await?;
+    Ok(Changed { grant, sidecars: settled.sidecars, now })
+}
+
+/// A grant that the caller may see.
+pub async fn show(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<(Grant, Moment), Failure> {
+    let mut tx = plane.store.read().await?;
+    let grant: Grant =
+        crate::store::load(&mut *tx, id).await?.ok_or_else(|| Refusal::not_found("grant", id))?;
+    check_visible(caller, &grant)?;
+    Ok((grant, plane.clock.now()))
+}
+
+async fn visible(work: &mut Work, caller: &Caller, id: &str) -> Result<Grant, Failure> {
+    let grant = work.get("grant", id).await?;
+    check_visible(caller, &grant)?;
+    Ok(grant)
+}
+
+fn check_visible(caller: &Caller, grant: &Grant) -> Result<(), Refusal> {
+    if caller.manages(&grant.filed_by, grant.identity.as_str()) {
+        return Ok(());
+    }
+    Err(Refusal::not_found("grant", grant.id.as_str()))
+}
+
+pub(super) fn about(grant: &Grant, kind: &'static str, actor: &str) -> Event {
+    Event {
+        actor: actor.to_owned(),
+        identity: grant.identity.to_string(),
+        repo: grant.repo.to_string(),
+        account: grant.account.to_string(),
+        grant: grant.id.to_string(),
+        ..Event::new(kind)
+    }
+}

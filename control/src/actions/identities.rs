@@ -1,0 +1,121 @@
+//! People and workloads: their groups, and whether they are let in at all.
+
+use std::sync::Arc;
+
+use postern_protocol::gate::Change;
+use postern_service::audit::Event;
+
+use super::{Caller, Failure, grants, requests, tokens};
+use crate::{
+    domain::{CLIENT_PREFIX, Grant, IdentityRecord, IssuedToken, Person, Refusal, Request, RequestStatus},
+    feed::Outcome,
+    measures::Measure,
+    plane::ControlPlane,
+    store::{Filter, Order},
+    work::{Audience, Work},
+};
+
+/// The identity of this name, made without groups if nobody has heard of it: the calling API client vouches for it.
+pub(super) async fn vouched(work: &mut Work, caller: &Caller, name: &str) -> Result<IdentityRecord, Failure> {
+    if let Some(known) = work.load::<IdentityRecord>(name).await? {
+        if !known.enabled {
+            return Err(Refusal::IdentityDisabled(name.to_owned()).into());
+        }
+        return Ok(known);
+    }
+    let made = IdentityRecord::new(name, work.now())?;
+    work.save(&made).await?;
+    work.note(about(&made, "identity.created", caller.name()));
+    Ok(made)
+}
+
+/// An identity, or an API client that asked for itself, with the groups that it has now.
+pub(super) async fn person(work: &mut Work, name: &str) -> Result<Person, Failure> {
+    if name.starts_with(CLIENT_PREFIX) {
+        return Ok(Person { name: name.to_owned(), groups: Vec::new() });
+    }
+    let known: IdentityRecord = work.get("identity", name).await?;
+    if !known.enabled {
+        return Err(Refusal::IdentityDisabled(name.to_owned()).into());
+    }
+    Ok(known.person())
+}
+
+/// Makes an identity or changes it. Who is deactivated loses sessions, tokens, grants and open requests.
+pub async fn put(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    name: &str,
+    groups: Option<Vec<String>>,
+    enabled: Option<bool>,
+    reason: &str,
+) -> Result<(IdentityRecord, Vec<Outcome>), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let before: Option<IdentityRecord> = work.load(name).await?;
+    let mut identity = match &before {
+        Some(known) => known.clone(),
+        None => IdentityRecord::new(name, work.now())?,
+    };
+    if let Some(groups) = groups {
+        identity.set_groups(groups)?;
+    }
+    let was_enabled = identity.enabled;
+    identity.enabled = enabled.unwrap_or(was_enabled);
+    work.save(&identity).await?;
+    let kind = if before.is_some() { "identity.changed" } else { "identity.created" };
+    work.note(about(&identity, kind, caller.name()).with("groups", identity.groups.clone()));
+    if identity.enabled != was_enabled {
+        switch(&mut work, caller, &identity, reason).await?;
+    }
+    let settled = work.commit_and_wait(&Audience::All).await?;
+    Ok((identity, settled.sidecars))
+}
+
+async fn switch(
+    work: &mut Work,
+    caller: &Caller,
+    identity: &IdentityRecord,
+    reason: &str,
+) -> Result<(), Failure> {
+    let by = caller.name();
+    let change = Change::Identity {
+        identity: identity.name.clone(),
+        enabled: identity.enabled,
+        by: by.to_owned(),
+        reason: reason.to_owned(),
+    };
+    work.tell(Audience::All, change);
+    let kind = if identity.enabled { "identity.enabled" } else { "identity.disabled" };
+    work.note(about(identity, kind, by).with("reason", reason));
+    if identity.enabled { Ok(()) } else { strip(work, by, identity).await }
+}
+
+/// Takes everything from an identity that is deactivated.
+async fn strip(work: &mut Work, by: &str, identity: &IdentityRecord) -> Result<(), Failure> {
+    let own = Filter { identity: Some(identity.name.to_string()), order: Order::Oldest, ..Filter::default() };
+    for token in work.find_all::<IssuedToken>(&own).await? {
+        tokens::revoke_within(work, &token, by).await?;
+    }
+    let why = "the identity was deactivated";
+    for mut grant in
+        work.find_all::<Grant>(&Filter { states: vec!["SCHEDULED", "ACTIVE"], ..own.clone() }).await?
+    {
+        match grants::revoke_within(work, &mut grant, by, why).await {
+            // Its time was up, and nobody had written that down yet: the timer will.
+            Ok(()) | Err(Failure::Refused(Refusal::GrantEnded(_))) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    for mut request in work.find_all::<Request>(&Filter { states: vec!["PENDING"], ..own.clone() }).await? {
+        if request.cancel(work.now()).is_ok() {
+            work.save(&request).await?;
+            work.note(requests::about(&request, "request.cancelled", by).with("reason", why));
+            work.measure(Measure::Request(RequestStatus::Cancelled));
+        }
+    }
+    Ok(())
+}
+
+fn about(identity: &IdentityRecord, kind: &'static str, actor: &str) -> Event {
+    Event { actor: actor.to_owned(), identity: identity.name.to_string(), ..Event::new(kind) }
+}

@@ -1,0 +1,37 @@
+//! What can be done: one function per action, for REST and whatever else comes in front.
+//!
+//! Each begins a piece of [`crate::work::Work`], asks the domain, writes, tells the sidecars, notes it in the audit
+//! trail and commits. In: who calls and what they want. Out: what became of it, or a [`Failure`].
+
+mod caller;
+pub mod clients;
+pub mod grants;
+pub mod identities;
+pub mod oauth;
+pub mod repos;
+pub mod requests;
+pub mod rules;
+pub mod sessions;
+pub mod sidecars;
+pub mod timers;
+pub mod tokens;
+
+pub use caller::Caller;
+
+use postern_service::random::NoRandomness;
+
+use crate::{domain::Refusal, store::StoreError};
+
+/// Why an action was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The domain says no; the text is for the caller.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store failed; the text is for the operator.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No secret could be made; the text is for the operator.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+}

@@ -1,0 +1,84 @@
+//! Live sessions: what the sidecars report, and killing one.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use postern_protocol::gate::{SessionId, SessionReport, SidecarName};
+use postern_service::audit::Event;
+
+use super::{Caller, Failure};
+use crate::{
+    domain::{Kill, Session},
+    feed::Outcome,
+    plane::ControlPlane,
+    store::Filter,
+    work::{Audience, Work},
+};
+
+/// Ends a session; its grant stays. Answers when its sidecar has ended it, or 2 s later.
+pub async fn kill(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    id: &str,
+    reason: &str,
+) -> Result<(Session, Vec<Outcome>), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let mut session: Session = work.get("session", id).await?;
+    session.kill = Some(Kill { by: caller.name().to_owned(), reason: reason.to_owned() });
+    work.save(&session).await?;
+    let to = Audience::Sidecar(session.sidecar.clone());
+    if let Some(change) = session.kill_change() {
+        work.tell(to.clone(), change);
+    }
+    let event = Event {
+        actor: caller.name().to_owned(),
+        identity: session.identity.to_string(),
+        repo: session.repo.to_string(),
+        account: session.account.to_string(),
+        grant: session.grant.to_string(),
+        session: session.id.to_string(),
+        ..Event::new("session.killed")
+    };
+    work.note(event.with("reason", reason));
+    let settled = work.commit_and_wait(&to).await?;
+    Ok((session, settled.sidecars))
+}
+
+/// Takes a sidecar's word on which sessions began and ended.
+pub async fn report(
+    plane: &Arc<ControlPlane>,
+    sidecar: &SidecarName,
+    report: SessionReport,
+) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let SessionReport { instance, all, started, ended } = report;
+    if all {
+        let open: BTreeSet<&SessionId> = started.iter().map(|start| &start.id).collect();
+        for known in of_process(&mut work, sidecar, &instance).await? {
+            if !open.contains(&known.id) {
+                work.remove::<Session>(known.id.as_str()).await?;
+            }
+        }
+    }
+    for start in started {
+        let known: Option<Session> = work.load(start.id.as_str()).await?;
+        match known {
+            // Another sidecar's session is not this one's to rewrite; and a repeated report must not undo a kill.
+            Some(_) => {}
+            None => work.save(&Session::reported(start, sidecar, &instance)).await?,
+        }
+    }
+    for end in ended {
+        let known: Option<Session> = work.load(end.id.as_str()).await?;
+        if known.is_some_and(|session| session.sidecar == *sidecar) {
+            work.remove::<Session>(end.id.as_str()).await?;
+        }
+    }
+    work.commit().await?;
+    Ok(())
+}
+
+async fn of_process(work: &mut Work, sidecar: &SidecarName, instance: &str) -> Result<Vec<Session>, Failure> {
+    let filter =
+        Filter { owner: Some(sidecar.to_string()), state: Some(instance.to_owned()), ..Filter::default() };
+    work.find_all(&filter).await
+}

@@ -1,0 +1,161 @@
+//! Enrolling and revoking sidecars, and what they say of themselves.
+
+use std::sync::Arc;
+
+use postern_protocol::gate::{Hello, SidecarName, SidecarToken};
+use postern_service::{
+    audit::{Event, ORIGIN, Record},
+    random,
+};
+
+use super::{Caller, Failure};
+use crate::{
+    domain::{Refusal, Repo, Session, Sidecar},
+    feed::Retirement,
+    plane::ControlPlane,
+    store::{Filter, load_by},
+    work::Work,
+};
+
+const MOST_REPOS: usize = 1_000;
+
+/// Enrols a sidecar. The token is shown once.
+pub async fn enrol(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    name: &str,
+) -> Result<(Sidecar, SidecarToken), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let token = SidecarToken::new(&random::token()?, plane.signer.public());
+    let hash = random::sha256_hex(token.reveal().as_bytes());
+    let sidecar = Sidecar::new(name, hash, work.now())?;
+    if work.load::<Sidecar>(name).await?.is_some() {
+        return Err(Refusal::Exists { kind: "sidecar", name: name.to_owned() }.into());
+    }
+    work.save(&sidecar).await?;
+    work.note(about(&sidecar.name, "sidecar.enrolled", caller.name()));
+    work.commit().await?;
+    Ok((sidecar, token))
+}
+
+/// Revokes a sidecar's token, tells the sidecar, and closes its feeds.
+pub async fn revoke(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    name: &str,
+    reason: &str,
+) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let sidecar: Sidecar = work.get("sidecar", name).await?;
+    work.remove::<Sidecar>(name).await?;
+    let own = Filter { owner: Some(name.to_owned()), ..Filter::default() };
+    for session in work.find_all::<Session>(&own).await? {
+        work.remove::<Session>(session.id.as_str()).await?;
+    }
+    work.note(about(&sidecar.name, "sidecar.revoked", caller.name()).with("reason", reason));
+    work.commit().await?;
+    let retirement = Retirement { by: caller.name().to_owned(), reason: reason.to_owned() };
+    plane.hub.retire(&sidecar.name, &retirement);
+    Ok(())
+}
+
+/// The sidecar that a bearer token belongs to.
+pub async fn by_token(plane: &ControlPlane, token: &str) -> Result<Option<SidecarName>, Failure> {
+    let mut tx = plane.store.read().await?;
+    let found: Option<Sidecar> = load_by(&mut *tx, &random::sha256_hex(token.as_bytes())).await?;
+    Ok(found.map(|sidecar| sidecar.name))
+}
+
+/// A sidecar says what it serves.
+pub async fn hello(plane: &Arc<ControlPlane>, name: &SidecarName, hello: Hello) -> Result<(), Failure> {
+    if hello.name != *name {
+        return Err(Refusal::Forbidden(format!("the token belongs to the sidecar `{name}`")).into());
+    }
+    check(&hello)?;
+    let mut work = Work::begin(plane).await?;
+    let now = work.now();
+    let mut sidecar: Sidecar = work.get("sidecar", name.as_str()).await?;
+    for served in &hello.repos {
+        let known: Option<Repo> = work.load(served.name.as_str()).await?;
+        let before = known.clone();
+        let mut repo = known.unwrap_or_else(|| Repo::first_seen(served, now));
+        repo.engine = served.engine;
+        repo.database.clone_from(&served.database);
+        if before.as_ref() != Some(&repo) {
+            work.save(&repo).await?;
+        }
+    }
+    let is_new = sidecar.hello.as_ref().is_none_or(|before| *before != hello);
+    sidecar.hello = Some(hello.clone());
+    sidecar.seen_at = Some(now);
+    work.save(&sidecar).await?;
+    if is_new {
+        let repos: Vec<&str> = hello.repos.iter().map(|repo| repo.name.as_str()).collect();
+        let event = about(name, "sidecar.connected", "")
+            .with("instance", hello.instance.as_str())
+            .with("version", hello.version.as_str())
+            .with("repos", repos);
+        work.note(event);
+    }
+    work.commit().await?;
+    plane.hub.hello(&hello, now);
+    Ok(())
+}
+
+fn check(hello: &Hello) -> Result<(), Refusal> {
+    let instance = &hello.instance;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if instance.is_empty() || instance.len() > 128 || !instance.bytes().all(plain) {
+        return Err(Refusal::Invalid("instance: 1 to 128 letters, digits, `-`, `_` or `.`".to_owned()));
+    }
+    if hello.repos.len() > MOST_REPOS {
+        return Err(Refusal::Invalid(format!("repos: more than {MOST_REPOS}")));
+    }
+    Ok(())
+}
+
+/// Takes the next records of a sidecar's audit chain; those already known are skipped.
+pub async fn audit(
+    plane: &Arc<ControlPlane>,
+    name: &SidecarName,
+    records: Vec<Record>,
+) -> Result<(), Failure> {
+    let Some(first) = records.first() else { return Ok(()) };
+    let chain = first.chain.clone();
+    let own = chain.strip_prefix("sidecar:").and_then(|rest| rest.strip_prefix(name.as_str()));
+    if !own.is_some_and(|rest| rest.starts_with(':') && rest.len() > 1) {
+        return Err(Refusal::Forbidden(format!(
+            "the audit chain `{chain}` is not one of the sidecar `{name}`"
+        ))
+        .into());
+    }
+    let mut work = Work::begin(plane).await?;
+    let last = work.tx().audit_last(&chain).await?;
+    let (mut next, mut prev) =
+        last.map_or_else(|| (0, ORIGIN.to_owned()), |last| (last.seq.saturating_add(1), last.hash));
+    let mut fresh = Vec::with_capacity(records.len());
+    let known = next;
+    for record in records.into_iter().skip_while(|record| record.chain == chain && record.seq < known) {
+        if record.chain != chain
+            || record.seq != next
+            || record.prev != prev
+            || record.hash != record.true_hash()
+        {
+            let (seq, chain) = (record.seq, record.chain);
+            return Err(Refusal::Conflict(format!(
+                "{chain} #{seq} does not follow from #{next}'s forerunner"
+            ))
+            .into());
+        }
+        next = next.saturating_add(1);
+        prev.clone_from(&record.hash);
+        fresh.push(record);
+    }
+    work.tx_mut().append_audit(&fresh).await?;
+    work.commit().await?;
+    Ok(())
+}
+
+fn about(name: &SidecarName, kind: &'static str, actor: &str) -> Event {
+    Event { actor: actor.to_owned(), ..Event::new(kind) }.with("sidecar", name.as_str())
+}

@@ -1,0 +1,144 @@
+//! What time does: requests that nobody decided, grants that begin and end, and putting away what is no longer needed.
+
+use std::{sync::Arc, time::Duration};
+
+use postern_protocol::{duration::Span, gate::EndCause};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{Failure, grants, requests};
+use crate::{
+    clock::{MARK_EVERY, write_mark},
+    domain::{Grant, GrantState, Moment, Request, RequestStatus, Session, Sidecar},
+    measures::{self, Measure},
+    plane::ControlPlane,
+    store::{Filter, Order, Table, find_all},
+    work::{Audience, Work},
+};
+
+const TICK: Duration = Duration::from_millis(250);
+const TIDY_EVERY: u32 = 240;
+const MARK_TICKS: u32 = 4;
+const BATCH: u32 = 500;
+
+/// How long the change log is kept: a sidecar that was away longer gets a snapshot.
+const LOG_KEPT: Span = Span::from_secs(86_400);
+
+/// A process of a sidecar that was silent for so long is gone, and its sessions with it.
+const GONE_AFTER: Span = Span::from_secs(300);
+
+/// Runs until the program ends.
+pub async fn run(plane: Arc<ControlPlane>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let started = plane.clock.now();
+    debug_assert_eq!(TICK * MARK_TICKS, MARK_EVERY);
+    for count in 0_u32.. {
+        ticks.tick().await;
+        if let Err(error) = step(&plane, started, count).await {
+            tracing::error!(%error, "what was due could not be done; it is tried again");
+        }
+    }
+}
+
+async fn step(plane: &Arc<ControlPlane>, started: Moment, count: u32) -> Result<(), Failure> {
+    settle(plane).await?;
+    if count.is_multiple_of(MARK_TICKS) {
+        mark(plane).await?;
+        let mut tx = plane.store.read().await?;
+        // Another program may have written to the same store.
+        plane.hub.publish(tx.log_reach().await?.newest);
+        measures::grants_active(tx.count(Table::Grants, GrantState::Active.as_str()).await?);
+    }
+    if count.is_multiple_of(TIDY_EVERY) {
+        tidy(plane, started).await?;
+    }
+    Ok(())
+}
+
+async fn mark(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
+    let mut tx = plane.store.write().await?;
+    let mark = plane.clock.next_mark();
+    write_mark(&mut *tx, mark).await?;
+    tx.commit().await?;
+    plane.clock.marked(mark);
+    Ok(())
+}
+
+/// Writes down everything that is due: each thing once, however often it is called.
+pub async fn settle(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
+    let now = plane.clock.now();
+    let mut tx = plane.store.read().await?;
+    let idle = find_all::<Request>(&mut *tx, &Filter { limit: Some(1), ..waiting(now) }).await?.is_empty()
+        && find_all::<Grant>(&mut *tx, &Filter { limit: Some(1), ..living(now) }).await?.is_empty();
+    drop(tx);
+    if idle {
+        return Ok(());
+    }
+    let mut work = Work::begin(plane).await?;
+    let now = work.now();
+    for mut request in work.find_all::<Request>(&waiting(now)).await? {
+        if request.expire(now) {
+            work.save(&request).await?;
+            work.note(requests::about(&request, "request.expired", ""));
+            work.measure(Measure::Request(RequestStatus::Expired));
+        }
+    }
+    for mut grant in work.find_all::<Grant>(&living(now)).await? {
+        let Some(state) = grant.settle(now) else { continue };
+        work.save(&grant).await?;
+        if state == GrantState::Expired {
+            work.tell(Audience::Repo(grant.repo.clone()), grant.change());
+            work.note(grants::about(&grant, "grant.expired", ""));
+            work.measure(Measure::GrantEnded(EndCause::Expired));
+        } else {
+            work.note(grants::about(&grant, "grant.began", ""));
+        }
+    }
+    work.commit().await?;
+    Ok(())
+}
+
+fn waiting(now: Moment) -> Filter {
+    Filter {
+        due_by: Some(now),
+        states: vec!["PENDING"],
+        order: Order::Oldest,
+        limit: Some(BATCH),
+        ..Filter::default()
+    }
+}
+
+fn living(now: Moment) -> Filter {
+    Filter { states: vec!["SCHEDULED", "ACTIVE"], ..waiting(now) }
+}
+
+/// Puts away what has run out and what nobody will ask for.
+pub async fn tidy(plane: &Arc<ControlPlane>, started: Moment) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let now = work.now();
+    for table in [Table::ApiTokens, Table::AccessTokens, Table::Replays] {
+        work.tx_mut().delete_due(table, now).await?;
+    }
+    work.tx_mut().prune_log(now.minus(LOG_KEPT)).await?;
+    let silent_since = now.minus(GONE_AFTER);
+    plane.hub.forget_silent(silent_since);
+    // Right after a start nobody has been heard of yet.
+    if started < silent_since {
+        forget_lost_sessions(&mut work, plane).await?;
+    }
+    work.commit().await?;
+    Ok(())
+}
+
+async fn forget_lost_sessions(work: &mut Work, plane: &ControlPlane) -> Result<(), Failure> {
+    for sidecar in work.find_all::<Sidecar>(&Filter::default()).await? {
+        let alive = plane.hub.processes(&sidecar.name);
+        let own = Filter { owner: Some(sidecar.name.to_string()), ..Filter::default() };
+        for session in work.find_all::<Session>(&own).await? {
+            if !alive.iter().any(|(instance, _)| *instance == session.instance) {
+                work.remove::<Session>(session.id.as_str()).await?;
+            }
+        }
+    }
+    Ok(())
+}

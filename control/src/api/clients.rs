@@ -1,0 +1,102 @@
+//! `/v1/api-clients`
+
+use axum::{Extension, extract::State, http::StatusCode};
+use postern_service::secret::Secret;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    extract::{Json, Name, Query},
+    page::{List, Paging},
+    problem::Problem,
+    views::At,
+};
+use crate::{
+    actions::{Caller, clients},
+    domain::{ApiClient, Permissions},
+    store::{Order, find},
+};
+
+/// A new API client.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewClient {
+    name: String,
+    #[serde(default)]
+    permissions: Permissions,
+}
+
+/// An API client.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ClientView {
+    /// `c_…`
+    id: String,
+    /// The same, under the name that OAuth has for it.
+    client_id: String,
+    /// Only in the answer to the call that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    name: String,
+    permissions: Permissions,
+    created_at: At,
+}
+
+impl ClientView {
+    fn with_secret((client, secret): (ApiClient, Secret)) -> Self {
+        Self { client_secret: Some(secret.reveal().to_owned()), ..Self::from(client) }
+    }
+}
+
+impl From<ApiClient> for ClientView {
+    fn from(client: ApiClient) -> Self {
+        Self {
+            client_id: client.id.clone(),
+            id: client.id,
+            client_secret: None,
+            name: client.name,
+            permissions: client.permissions,
+            created_at: client.created_at.into(),
+        }
+    }
+}
+
+/// `POST /v1/api-clients`
+pub async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Json(NewClient { name, permissions }): Json<NewClient>,
+) -> Result<(StatusCode, axum::Json<ClientView>), Problem> {
+    let made = clients::create(&app.plane, caller.name(), &name, permissions).await?;
+    Ok((StatusCode::CREATED, axum::Json(ClientView::with_secret(made))))
+}
+
+/// `GET /v1/api-clients`
+pub async fn list(
+    State(app): State<App>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<List<ClientView>>, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let page = find::<ApiClient>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
+    Ok(axum::Json(List::new(page.items.into_iter().map(ClientView::from).collect(), page.next)))
+}
+
+/// `POST /v1/api-clients/{id}/rotate`
+pub async fn rotate(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+) -> Result<axum::Json<ClientView>, Problem> {
+    let rotated = clients::rotate(&app.plane, caller.name(), &id).await?;
+    Ok(axum::Json(ClientView::with_secret(rotated)))
+}
+
+/// `DELETE /v1/api-clients/{id}`
+pub async fn delete(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+) -> Result<StatusCode, Problem> {
+    clients::delete(&app.plane, caller.name(), &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

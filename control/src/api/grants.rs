@@ -1,0 +1,145 @@
+//! `/v1/grants`
+
+use axum::{Extension, extract::State};
+use postern_protocol::duration::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    extract::{Json, Name, Query},
+    page::{List, paging},
+    problem::Problem,
+    views::{GrantView, ResourceInput},
+};
+use crate::{
+    actions::{Caller, grants},
+    domain::{Grant, GrantState, Permission},
+    feed::Outcome,
+    store::{Filter, Order, find},
+};
+
+/// Which grants.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// `SCHEDULED`, `ACTIVE`, `EXPIRED`, `REVOKED`
+    #[serde(alias = "status")]
+    state: Option<String>,
+    identity: Option<String>,
+    repo: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+/// `GET /v1/grants`
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Query(which): Query<Which>,
+) -> Result<axum::Json<List<GrantView>>, Problem> {
+    let owner = (!caller.may(Permission::AccessManagement)).then(|| caller.name().to_owned());
+    let filter = Filter {
+        states: which.state.as_deref().map(state).transpose()?.into_iter().collect(),
+        identity: which.identity,
+        repo: which.repo,
+        owner,
+        ..paging(which.limit, which.after.as_deref(), Order::Newest)?
+    };
+    let mut tx = app.plane.store.read().await?;
+    let now = app.plane.clock.now();
+    let page = find::<Grant>(&mut *tx, &filter).await?;
+    let items = page.items.iter().map(|grant| GrantView::new(grant, now)).collect();
+    Ok(axum::Json(List::new(items, page.next)))
+}
+
+fn state(text: &str) -> Result<&'static str, Problem> {
+    let all = GrantState::ALL.map(GrantState::as_str);
+    let found = all.into_iter().find(|state| state.eq_ignore_ascii_case(text));
+    found.ok_or_else(|| Problem::malformed(format!("state: one of {}", all.join(", "))))
+}
+
+/// `GET /v1/grants/{id}`
+pub async fn show(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+) -> Result<axum::Json<GrantView>, Problem> {
+    let (grant, now) = grants::show(&app.plane, &caller, &id).await?;
+    Ok(axum::Json(GrantView::new(&grant, now)))
+}
+
+/// Why.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// Shown to whom it concerns.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A grant after a change, and what the sidecars made of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Changed {
+    grant: GrantView,
+    /// The connected sidecars that serve its repo.
+    sidecars: Vec<Outcome>,
+}
+
+impl From<grants::Changed> for Changed {
+    fn from(changed: grants::Changed) -> Self {
+        Self { grant: GrantView::new(&changed.grant, changed.now), sidecars: changed.sidecars }
+    }
+}
+
+/// `POST /v1/grants/{id}/revoke`
+pub async fn revoke(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+    Json(Reason { reason }): Json<Reason>,
+) -> Result<axum::Json<Changed>, Problem> {
+    Ok(axum::Json(grants::revoke(&app.plane, &caller, &id, &reason).await?.into()))
+}
+
+/// More time.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoreTime {
+    #[schemars(with = "String")]
+    duration: Span,
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /v1/grants/{id}/extend`
+pub async fn extend(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+    Json(MoreTime { duration, reason }): Json<MoreTime>,
+) -> Result<axum::Json<GrantView>, Problem> {
+    let changed = grants::extend(&app.plane, &caller, &id, duration, &reason).await?;
+    Ok(axum::Json(GrantView::new(&changed.grant, changed.now)))
+}
+
+/// What is left.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shrinking {
+    resources: Vec<ResourceInput>,
+    #[serde(default)]
+    reason: String,
+}
+
+/// `PATCH /v1/grants/{id}`
+pub async fn shrink(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+    Json(Shrinking { resources, reason }): Json<Shrinking>,
+) -> Result<axum::Json<GrantView>, Problem> {
+    let resources = ResourceInput::read(resources)?;
+    let changed = grants::shrink(&app.plane, &caller, &id, resources, &reason).await?;
+    Ok(axum::Json(GrantView::new(&changed.grant, changed.now)))
+}

@@ -1,0 +1,83 @@
+//! `/v1/identities`
+
+use axum::{Extension, extract::State};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    extract::{Json, Name, Query},
+    page::{List, Paging},
+    problem::Problem,
+    views::At,
+};
+use crate::{
+    actions::{Caller, identities},
+    domain::{IdentityRecord, Refusal},
+    feed::Outcome,
+    store::{Order, find, load},
+};
+
+/// An identity.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct IdentityView {
+    name: String,
+    /// Without `group:`.
+    groups: Vec<String>,
+    enabled: bool,
+    created_at: At,
+    /// After a deactivation: the connected sidecars, and what they made of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sidecars: Vec<Outcome>,
+}
+
+impl From<IdentityRecord> for IdentityView {
+    fn from(identity: IdentityRecord) -> Self {
+        Self {
+            name: identity.name.to_string(),
+            groups: identity.groups,
+            enabled: identity.enabled,
+            created_at: identity.created_at.into(),
+            sidecars: Vec::new(),
+        }
+    }
+}
+
+/// `GET /v1/identities`
+pub async fn list(
+    State(app): State<App>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<List<IdentityView>>, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let page = find::<IdentityRecord>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
+    Ok(axum::Json(List::new(page.items.into_iter().map(IdentityView::from).collect(), page.next)))
+}
+
+/// `GET /v1/identities/{name}`
+pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<IdentityView>, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let known: Option<IdentityRecord> = load(&mut *tx, &name).await?;
+    Ok(axum::Json(known.ok_or_else(|| Refusal::not_found("identity", name))?.into()))
+}
+
+/// What an identity is to be; what is absent stays as it is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityInput {
+    groups: Option<Vec<String>>,
+    enabled: Option<bool>,
+    /// Why it is deactivated; shown to whom it concerns.
+    #[serde(default)]
+    reason: String,
+}
+
+/// `PUT /v1/identities/{name}`
+pub async fn put(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+    Json(IdentityInput { groups, enabled, reason }): Json<IdentityInput>,
+) -> Result<axum::Json<IdentityView>, Problem> {
+    let (identity, sidecars) = identities::put(&app.plane, &caller, &name, groups, enabled, &reason).await?;
+    Ok(axum::Json(IdentityView { sidecars, ..identity.into() }))
+}

@@ -1,0 +1,33 @@
+//! `/openapi.json`, `/healthz`, `/readyz`
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+
+use super::App;
+
+/// `GET /openapi.json`
+pub async fn openapi(State(app): State<App>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], Arc::<str>::clone(&app.openapi).to_string())
+}
+
+/// `GET /healthz`
+pub async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`
+pub async fn readyz(State(app): State<App>) -> (StatusCode, String) {
+    match ready(&app).await {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    }
+}
+
+async fn ready(app: &App) -> Result<(), crate::store::StoreError> {
+    app.plane.store.read().await?.log_reach().await.map(drop)
+}

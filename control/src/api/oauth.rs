@@ -1,0 +1,152 @@
+//! `POST /v1/users/oidc/token`, the OAuth 2.0 token endpoint (RFC 6749). Its errors have that standard's own form.
+
+use axum::{
+    extract::{FromRequestParts, State, rejection::FormRejection},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use postern_service::secret::Secret;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{App, extract::Peer, problem::Problem};
+use crate::{
+    actions::oauth::{ACCESS, Pair, REFRESH, SignInFailure, refresh, sign_in},
+    domain::Permission,
+};
+
+/// The form. Client id and secret may come by HTTP Basic authentication instead.
+#[derive(Deserialize, JsonSchema)]
+pub struct Form {
+    /// `client_credentials` or `refresh_token`
+    #[serde(default)]
+    grant_type: String,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    refresh_token: Option<String>,
+    /// Taken, and without effect: a client has the permissions that it has.
+    #[serde(rename = "scope")]
+    _scope: Option<String>,
+}
+
+/// A pair of tokens.
+#[derive(Serialize, JsonSchema)]
+pub struct TokenAnswer {
+    access_token: String,
+    /// Seconds.
+    expires_in: u64,
+    refresh_token: String,
+    /// Seconds.
+    refresh_expires_in: u64,
+    token_type: &'static str,
+    /// The client's permissions.
+    scope: String,
+}
+
+/// An error of RFC 6749, section 5.2.
+#[derive(Serialize, JsonSchema)]
+pub struct TokenError {
+    error: &'static str,
+    error_description: String,
+}
+
+/// Where the call came from, when the server says so.
+pub struct Origin(Option<Peer>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(parts.extensions.get().copied()))
+    }
+}
+
+fn error(status: StatusCode, error: &'static str, description: impl Into<String>) -> Response {
+    let body = axum::Json(TokenError { error, error_description: description.into() });
+    let mut response = (status, [(header::CACHE_CONTROL, "no-store")], body).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic"));
+    }
+    response
+}
+
+/// `POST /v1/users/oidc/token`
+pub async fn token(
+    State(app): State<App>,
+    Origin(peer): Origin,
+    headers: HeaderMap,
+    form: Result<axum::Form<Form>, FormRejection>,
+) -> Response {
+    let form = match form {
+        Ok(axum::Form(form)) => form,
+        Err(rejection) => return error(StatusCode::BAD_REQUEST, "invalid_request", rejection.body_text()),
+    };
+    let Some((id, secret)) = credentials(&headers, &form) else {
+        return error(StatusCode::UNAUTHORIZED, "invalid_client", "client_id and client_secret are missing");
+    };
+    if let Some(seconds) = peer.and_then(|Peer(address)| app.sign_ins.wait(address, &id)) {
+        return Problem::rate_limited(seconds).into_response();
+    }
+    let outcome = match form.grant_type.as_str() {
+        "client_credentials" => sign_in(&app.plane, &id, &secret).await,
+        "refresh_token" => match form.refresh_token.map(Secret::from) {
+            Some(token) => refresh(&app.plane, &id, &secret, &token).await,
+            None => return error(StatusCode::BAD_REQUEST, "invalid_request", "refresh_token is missing"),
+        },
+        "" => return error(StatusCode::BAD_REQUEST, "invalid_request", "grant_type is missing"),
+        other => {
+            let text = format!("`{}`: client_credentials or refresh_token", other.escape_debug());
+            return error(StatusCode::BAD_REQUEST, "unsupported_grant_type", text);
+        }
+    };
+    match outcome {
+        Ok(pair) => answer(&pair),
+        Err(failure) => {
+            if let (Some(Peer(address)), SignInFailure::InvalidClient | SignInFailure::InvalidGrant) =
+                (peer, &failure)
+            {
+                app.sign_ins.failed(address, &id);
+            }
+            refusal(failure)
+        }
+    }
+}
+
+/// HTTP Basic (RFC 6749, section 2.3.1: both parts form-encoded), or the form's fields.
+fn credentials(headers: &HeaderMap, form: &Form) -> Option<(String, Secret)> {
+    let basic = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    if let Some((_, encoded)) = basic {
+        let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+        let (id, secret) = decoded.split_once(':')?;
+        return Some((id.to_owned(), secret.into()));
+    }
+    Some((form.client_id.clone()?, form.client_secret.as_deref()?.into()))
+}
+
+fn answer(pair: &Pair) -> Response {
+    let scope: Vec<&str> = pair.client.permissions.iter().copied().map(Permission::as_str).collect();
+    let body = TokenAnswer {
+        access_token: pair.access.reveal().to_owned(),
+        expires_in: ACCESS.as_secs(),
+        refresh_token: pair.refresh.reveal().to_owned(),
+        refresh_expires_in: REFRESH.as_secs(),
+        token_type: "bearer",
+        scope: scope.join(" "),
+    };
+    ([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
+}
+
+fn refusal(failure: SignInFailure) -> Response {
+    match failure {
+        SignInFailure::InvalidClient => {
+            error(StatusCode::UNAUTHORIZED, "invalid_client", failure.to_string())
+        }
+        SignInFailure::InvalidGrant => error(StatusCode::BAD_REQUEST, "invalid_grant", failure.to_string()),
+        SignInFailure::Failure(failure) => Problem::from(failure).into_response(),
+    }
+}

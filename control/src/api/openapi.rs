@@ -1,0 +1,191 @@
+//! The OpenAPI 3.1 document, made from the table of operations.
+
+use axum::http::{Method, StatusCode};
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{
+    oauth::TokenError,
+    operation::{Access, Operation},
+    problem::Problem,
+};
+
+const TOKEN_PATH: &str = "/v1/users/oidc/token";
+
+/// The document.
+pub fn document(operations: &[Operation]) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let problem = to_value(&generator.subschema_for::<Problem>());
+    let token_error = to_value(&generator.subschema_for::<TokenError>());
+    let mut paths = Map::new();
+    for operation in operations {
+        let described = describe(operation, &mut generator, &problem, &token_error);
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        if let Some(methods) = path.as_object_mut() {
+            methods.insert(operation.method.as_str().to_ascii_lowercase(), described);
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Postern",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Just-in-time access to databases: requests, reviews, grants, sessions.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": {
+                "client": { "type": "oauth2", "flows": { "clientCredentials": {
+                    "tokenUrl": TOKEN_PATH, "refreshUrl": TOKEN_PATH, "scopes": {},
+                } } },
+                "sidecar": { "type": "http", "scheme": "bearer" },
+            },
+        },
+    })
+}
+
+fn to_value(schema: &schemars::Schema) -> Value {
+    schema.as_value().clone()
+}
+
+fn describe(
+    operation: &Operation,
+    generator: &mut SchemaGenerator,
+    problem: &Value,
+    token_error: &Value,
+) -> Value {
+    let mut described = json!({
+        "operationId": operation_id(operation),
+        "summary": operation.summary,
+        "parameters": parameters(operation, generator),
+        "responses": responses(operation, generator, problem, token_error),
+    });
+    if let Some((media, schema)) = operation.body {
+        described["requestBody"] =
+            json!({ "content": { media: { "schema": to_value(&schema(generator)) } } });
+    }
+    match operation.rule.access {
+        Access::Public => described["security"] = json!([]),
+        Access::Sidecar => described["security"] = json!([{ "sidecar": [] }]),
+        Access::Client(any) => {
+            described["security"] = json!([{ "client": [] }]);
+            described["description"] = json!(format!("Needs the permission {}.", words(any)));
+        }
+    }
+    described
+}
+
+fn words(any: &[crate::domain::Permission]) -> String {
+    any.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(" or ")
+}
+
+fn operation_id(operation: &Operation) -> String {
+    let path: String = operation
+        .path
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+        .collect();
+    format!("{}{path}", operation.method.as_str().to_ascii_lowercase())
+}
+
+fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Value> {
+    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut parameters: Vec<Value> = in_path
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    if let Some(query) = operation.query {
+        parameters.extend(in_query(query, generator));
+    }
+    if operation.is_write() && matches!(operation.rule.access, Access::Client(_)) {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false, "schema": { "type": "string" },
+            "description": "A write that is sent twice with one key is done once.",
+        }));
+    }
+    parameters
+}
+
+/// The fields of a query's schema, each as a parameter.
+fn in_query(schema: super::operation::SchemaOf, generator: &mut SchemaGenerator) -> Vec<Value> {
+    let reference = schema(generator);
+    let name = reference.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+    let Some(definition) = name.and_then(|name| generator.definitions_mut().remove(name)) else {
+        return Vec::new();
+    };
+    let required = definition.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let fields = definition.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    fields
+        .into_iter()
+        .map(|(name, schema)| {
+            let must = required.iter().any(|required| *required == name);
+            json!({ "name": name, "in": "query", "required": must, "schema": schema })
+        })
+        .collect()
+}
+
+fn responses(
+    operation: &Operation,
+    generator: &mut SchemaGenerator,
+    problem: &Value,
+    token_error: &Value,
+) -> Map<String, Value> {
+    let mut responses = Map::new();
+    for success in &operation.successes {
+        let entry = responses
+            .entry(success.status.to_string())
+            .or_insert_with(|| json!({ "description": reason(success.status) }));
+        if !success.media.is_empty() {
+            let schema =
+                success.schema.map_or_else(|| json!({ "type": "string" }), |of| to_value(&of(generator)));
+            entry["content"][success.media] = json!({ "schema": schema });
+        }
+    }
+    for status in problem_statuses(operation) {
+        let content = json!({ "application/problem+json": { "schema": problem } });
+        responses.insert(status.to_string(), json!({ "description": reason(status), "content": content }));
+    }
+    if operation.path == TOKEN_PATH {
+        for status in [400, 401] {
+            let content = json!({ "application/json": { "schema": token_error } });
+            responses
+                .insert(status.to_string(), json!({ "description": reason(status), "content": content }));
+        }
+    }
+    responses
+}
+
+/// What the operation lists, and what its access, query and body bring along.
+fn problem_statuses(operation: &Operation) -> Vec<u16> {
+    let mut statuses = operation.problems.to_vec();
+    match operation.rule.access {
+        Access::Public => {}
+        Access::Client(_) => statuses.extend([401, 403, 500]),
+        Access::Sidecar => statuses.extend([401, 500]),
+    }
+    let is_call = operation.rule.access != Access::Public;
+    if is_call && (operation.query.is_some() || operation.body.is_some() || operation.path.contains('{')) {
+        statuses.push(400);
+    }
+    if is_call && operation.method != Method::GET {
+        statuses.extend([400, 413]);
+    }
+    if is_call && operation.body.is_some() {
+        statuses.extend([415, 422]);
+    }
+    if matches!(operation.rule.access, Access::Client(_)) && operation.is_write() {
+        statuses.extend([409, 422]);
+    }
+    statuses.sort_unstable();
+    statuses.dedup();
+    statuses
+}
+
+fn reason(status: u16) -> &'static str {
+    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Answer")
+}

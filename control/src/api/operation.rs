@@ -1,0 +1,178 @@
+//! One line of the table of operations.
+
+use std::sync::Arc;
+
+use axum::{
+    handler::Handler,
+    http::Method,
+    middleware::from_fn_with_state,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::{App, extract::BODY_LIMIT, guard};
+use crate::domain::Permission;
+
+/// Makes a type's schema.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// An API client with one of these permissions.
+    Client(&'static [Permission]),
+    /// An enrolled sidecar.
+    Sidecar,
+}
+
+/// An answer that an operation gives when it succeeds.
+#[derive(Clone, Copy, Debug)]
+pub struct Success {
+    /// The status.
+    pub status: u16,
+    /// The media type; empty without a body.
+    pub media: &'static str,
+    /// What is in it.
+    pub schema: Option<SchemaOf>,
+}
+
+/// What the guard in front of a handler needs to know.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The route's pattern.
+    pub path: &'static str,
+    /// Who may call.
+    pub access: Access,
+    /// Whether the answer shows a secret that must not be kept.
+    pub shows_secret: bool,
+    /// The most that a body may have, in bytes.
+    pub body_limit: usize,
+}
+
+/// An operation.
+pub struct Operation {
+    /// GET, POST, …
+    pub method: Method,
+    /// The route's pattern.
+    pub path: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+    /// The guard's part.
+    pub rule: Rule,
+    /// The query string.
+    pub query: Option<SchemaOf>,
+    /// The body: media type, and what is in it.
+    pub body: Option<(&'static str, SchemaOf)>,
+    /// What it answers when it succeeds.
+    pub successes: Vec<Success>,
+    /// The statuses of problems that it may answer, beside those that its access and shape bring.
+    pub problems: &'static [u16],
+    handler: MethodRouter<App>,
+}
+
+const JSON: &str = "application/json";
+
+fn schema_of<T: JsonSchema>() -> SchemaOf {
+    |generator| generator.subschema_for::<T>()
+}
+
+/// An operation that anybody may call; see [`Operation::client`] and [`Operation::sidecar`].
+pub fn operation<H, T>(method: Method, path: &'static str, summary: &'static str, handler: H) -> Operation
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+    Operation {
+        method,
+        path,
+        summary,
+        rule: Rule { path, access: Access::Public, shows_secret: false, body_limit: BODY_LIMIT },
+        query: None,
+        body: None,
+        successes: Vec::new(),
+        problems: &[],
+        handler: on(filter, handler),
+    }
+}
+
+impl Operation {
+    /// For API clients with one of these permissions.
+    pub fn client(mut self, any: &'static [Permission]) -> Self {
+        self.rule.access = Access::Client(any);
+        self
+    }
+
+    /// For sidecars.
+    pub fn sidecar(mut self) -> Self {
+        self.rule.access = Access::Sidecar;
+        self
+    }
+
+    /// Its answer shows a secret.
+    pub fn secret(mut self) -> Self {
+        self.rule.shows_secret = true;
+        self
+    }
+
+    /// Bodies may be this large.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.rule.body_limit = bytes;
+        self
+    }
+
+    /// Has a query string.
+    pub fn query<T: JsonSchema>(mut self) -> Self {
+        self.query = Some(schema_of::<T>());
+        self
+    }
+
+    /// Has a JSON body.
+    pub fn body<T: JsonSchema>(mut self) -> Self {
+        self.body = Some((JSON, schema_of::<T>()));
+        self
+    }
+
+    /// Has a form as its body.
+    pub fn form<T: JsonSchema>(mut self) -> Self {
+        self.body = Some(("application/x-www-form-urlencoded", schema_of::<T>()));
+        self
+    }
+
+    /// Answers JSON.
+    pub fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
+        self.successes.push(Success { status, media: JSON, schema: Some(schema_of::<T>()) });
+        self
+    }
+
+    /// Answers something of this media type.
+    pub fn gives_text(mut self, status: u16, media: &'static str) -> Self {
+        self.successes.push(Success { status, media, schema: None });
+        self
+    }
+
+    /// Answers nothing.
+    pub fn gives_nothing(mut self) -> Self {
+        self.successes.push(Success { status: 204, media: "", schema: None });
+        self
+    }
+
+    /// May answer these problems.
+    pub fn problems(mut self, statuses: &'static [u16]) -> Self {
+        self.problems = statuses;
+        self
+    }
+
+    /// Whether it changes something.
+    pub fn is_write(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    /// The handler behind its guard.
+    pub fn guarded(self, app: &App) -> MethodRouter<App> {
+        let state = (app.clone(), Arc::new(self.rule));
+        self.handler.layer(from_fn_with_state(state, guard::guard))
+    }
+}

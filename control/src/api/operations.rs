@@ -1,0 +1,316 @@
+//! The one table of the REST surface.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::{
+    audit, clients, grants, identities, meta, oauth,
+    operation::{Operation, operation},
+    page::{List, Paging},
+    repos, requests, rules, sessions, sidecars, tokens, views, wire,
+};
+use crate::domain::{Permission, Rule};
+
+use Permission::{
+    AccessManagement, AccessManagementProxyManage, AccessManagementProxyRequest, AccessRequest,
+    ModifyPolicies, ModifySidecarsAndRepositories, ModifyUsers, ViewAuditLogs, ViewSidecarsAndRepositories,
+};
+
+const AUDIT_BATCH_LIMIT: usize = 16 << 20;
+const REPORT_LIMIT: usize = 16 << 20;
+
+const FILE: &[Permission] = &[AccessRequest, AccessManagementProxyRequest];
+const OWN: &[Permission] = &[AccessRequest, AccessManagementProxyRequest, AccessManagement];
+const MANAGE: &[Permission] = &[AccessManagement];
+const REVIEW: &[Permission] = &[AccessManagement, AccessManagementProxyManage];
+const POLICIES: &[Permission] = &[ModifyPolicies];
+const SEE_SIDECARS: &[Permission] = &[ViewSidecarsAndRepositories, ModifySidecarsAndRepositories];
+const SIDECARS: &[Permission] = &[ModifySidecarsAndRepositories];
+const USERS: &[Permission] = &[ModifyUsers];
+const AUDIT: &[Permission] = &[ViewAuditLogs];
+
+/// Every operation.
+pub fn all() -> Vec<Operation> {
+    [public(), requests_and_grants(), tokens_and_sessions(), administration(), sidecars_and_repos(), wire()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn public() -> Vec<Operation> {
+    let (get, post) = (Method::GET, Method::POST);
+    vec![
+        operation(post, "/v1/users/oidc/token", "OAuth 2.0 token endpoint of API clients", oauth::token)
+            .form::<oauth::Form>()
+            .gives::<oauth::TokenAnswer>(200)
+            .problems(&[429]),
+        operation(get.clone(), "/openapi.json", "This document", meta::openapi).gives::<Value>(200),
+        operation(get.clone(), "/healthz", "Whether the process runs", meta::healthz)
+            .gives_text(200, "text/plain"),
+        operation(get, "/readyz", "Whether it can do its work", meta::readyz)
+            .gives_text(200, "text/plain")
+            .gives_text(503, "text/plain"),
+    ]
+}
+
+fn requests_and_grants() -> Vec<Operation> {
+    let (get, post, patch) = (Method::GET, Method::POST, Method::PATCH);
+    vec![
+        operation(post.clone(), "/v1/requests", "Files a request", requests::create)
+            .client(FILE)
+            .query::<requests::Filing>()
+            .body::<requests::NewRequest>()
+            .gives::<views::RequestView>(201)
+            .gives::<views::ForecastView>(200)
+            .problems(&[409]),
+        operation(get.clone(), "/v1/requests", "Lists requests, the newest first", requests::list)
+            .client(OWN)
+            .query::<requests::Which>()
+            .gives::<List<views::RequestView>>(200),
+        operation(get.clone(), "/v1/requests/{id}", "Shows a request", requests::show)
+            .client(OWN)
+            .gives::<views::RequestView>(200)
+            .problems(&[404]),
+        operation(
+            patch.clone(),
+            "/v1/requests/{id}",
+            "Amends a pending request; its reviews begin anew",
+            requests::amend,
+        )
+        .client(OWN)
+        .body::<requests::Amendment>()
+        .gives::<views::RequestView>(200)
+        .problems(&[404, 409]),
+        operation(post.clone(), "/v1/requests/{id}/cancel", "Withdraws a pending request", requests::cancel)
+            .client(OWN)
+            .gives::<views::RequestView>(200)
+            .problems(&[404, 409]),
+        operation(
+            post.clone(),
+            "/v1/requests/{id}/again",
+            "Files the same request once more",
+            requests::again,
+        )
+        .client(FILE)
+        .gives::<views::RequestView>(201)
+        .problems(&[404, 409]),
+        operation(
+            post.clone(),
+            "/v1/requests/{id}/reviews",
+            "Approves or denies a request",
+            requests::review,
+        )
+        .client(REVIEW)
+        .body::<requests::NewReview>()
+        .gives::<views::RequestView>(200)
+        .problems(&[404, 409]),
+        operation(get.clone(), "/v1/grants", "Lists grants, the newest first", grants::list)
+            .client(OWN)
+            .query::<grants::Which>()
+            .gives::<List<views::GrantView>>(200),
+        operation(get, "/v1/grants/{id}", "Shows a grant", grants::show)
+            .client(OWN)
+            .gives::<views::GrantView>(200)
+            .problems(&[404]),
+        operation(patch, "/v1/grants/{id}", "Takes resources from a grant", grants::shrink)
+            .client(MANAGE)
+            .body::<grants::Shrinking>()
+            .gives::<views::GrantView>(200)
+            .problems(&[404, 409]),
+        operation(post.clone(), "/v1/grants/{id}/revoke", "Ends a grant and its sessions", grants::revoke)
+            .client(OWN)
+            .body::<grants::Reason>()
+            .gives::<grants::Changed>(200)
+            .problems(&[404, 409]),
+        operation(post, "/v1/grants/{id}/extend", "Gives a grant more time", grants::extend)
+            .client(MANAGE)
+            .body::<grants::MoreTime>()
+            .gives::<views::GrantView>(200)
+            .problems(&[404, 409]),
+    ]
+}
+
+fn tokens_and_sessions() -> Vec<Operation> {
+    let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
+    vec![
+        operation(post.clone(), "/v1/access-tokens", "Issues an access token for databases", tokens::issue)
+            .client(FILE)
+            .secret()
+            .body::<tokens::NewToken>()
+            .gives::<tokens::TokenView>(201),
+        operation(
+            get.clone(),
+            "/v1/access-tokens",
+            "Lists access tokens that have not expired",
+            tokens::list,
+        )
+        .client(OWN)
+        .query::<tokens::Which>()
+        .gives::<List<tokens::TokenView>>(200),
+        operation(delete, "/v1/access-tokens/{id}", "Makes an access token void", tokens::revoke)
+            .client(OWN)
+            .gives_nothing()
+            .problems(&[404]),
+        operation(get, "/v1/sessions", "Lists live sessions", sessions::list)
+            .client(MANAGE)
+            .query::<sessions::Which>()
+            .gives::<List<views::SessionView>>(200),
+        operation(post, "/v1/sessions/{id}/kill", "Ends a session; its grant stays", sessions::kill)
+            .client(MANAGE)
+            .body::<grants::Reason>()
+            .gives::<sessions::Killed>(200)
+            .problems(&[404]),
+    ]
+}
+
+fn administration() -> Vec<Operation> {
+    let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
+    vec![
+        operation(get.clone(), "/v1/rules", "Lists rules", rules::list)
+            .client(POLICIES)
+            .query::<Paging>()
+            .gives::<List<rules::RuleView>>(200),
+        operation(post.clone(), "/v1/rules", "Makes a rule", rules::create)
+            .client(POLICIES)
+            .body::<Rule>()
+            .gives::<rules::RuleView>(201)
+            .problems(&[409]),
+        operation(get.clone(), "/v1/rules/{name}", "Shows a rule", rules::show)
+            .client(POLICIES)
+            .gives::<rules::RuleView>(200)
+            .problems(&[404]),
+        operation(put.clone(), "/v1/rules/{name}", "Makes or replaces a rule", rules::put)
+            .client(POLICIES)
+            .body::<Rule>()
+            .gives::<rules::RuleView>(200)
+            .gives::<rules::RuleView>(201)
+            .problems(&[409]),
+        operation(delete.clone(), "/v1/rules/{name}", "Deletes a rule", rules::delete)
+            .client(POLICIES)
+            .gives_nothing()
+            .problems(&[404, 409]),
+        operation(get.clone(), "/v1/identities", "Lists identities", identities::list)
+            .client(USERS)
+            .query::<Paging>()
+            .gives::<List<identities::IdentityView>>(200),
+        operation(get.clone(), "/v1/identities/{name}", "Shows an identity", identities::show)
+            .client(USERS)
+            .gives::<identities::IdentityView>(200)
+            .problems(&[404]),
+        operation(put, "/v1/identities/{name}", "Makes, changes, deactivates an identity", identities::put)
+            .client(USERS)
+            .body::<identities::IdentityInput>()
+            .gives::<identities::IdentityView>(200),
+        operation(get.clone(), "/v1/api-clients", "Lists API clients", clients::list)
+            .client(USERS)
+            .query::<Paging>()
+            .gives::<List<clients::ClientView>>(200),
+        operation(post.clone(), "/v1/api-clients", "Makes an API client", clients::create)
+            .client(USERS)
+            .secret()
+            .body::<clients::NewClient>()
+            .gives::<clients::ClientView>(201)
+            .problems(&[409]),
+        operation(post, "/v1/api-clients/{id}/rotate", "Gives an API client a new secret", clients::rotate)
+            .client(USERS)
+            .secret()
+            .gives::<clients::ClientView>(200)
+            .problems(&[404]),
+        operation(delete, "/v1/api-clients/{id}", "Deletes an API client", clients::delete)
+            .client(USERS)
+            .gives_nothing()
+            .problems(&[404]),
+        operation(get.clone(), "/v1/audit", "Reads the audit trail, the oldest first", audit::list)
+            .client(AUDIT)
+            .query::<audit::Which>()
+            .gives::<List<audit::RecordView>>(200)
+            .gives_text(200, "application/x-ndjson"),
+        operation(get, "/v1/audit/heads", "How long every audit chain is", audit::heads)
+            .client(AUDIT)
+            .gives::<List<audit::HeadView>>(200),
+    ]
+}
+
+fn sidecars_and_repos() -> Vec<Operation> {
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
+        operation(get.clone(), "/v1/sidecars", "Lists sidecars", sidecars::list)
+            .client(SEE_SIDECARS)
+            .query::<Paging>()
+            .gives::<List<sidecars::SidecarView>>(200),
+        operation(post, "/v1/sidecars", "Enrols a sidecar", sidecars::enrol)
+            .client(SIDECARS)
+            .secret()
+            .body::<sidecars::NewSidecar>()
+            .gives::<sidecars::SidecarView>(201)
+            .problems(&[409]),
+        operation(get.clone(), "/v1/sidecars/{name}", "Shows a sidecar", sidecars::show)
+            .client(SEE_SIDECARS)
+            .gives::<sidecars::SidecarView>(200)
+            .problems(&[404]),
+        operation(
+            delete,
+            "/v1/sidecars/{name}",
+            "Revokes a sidecar's token and ends its feed",
+            sidecars::revoke,
+        )
+        .client(SIDECARS)
+        .query::<sidecars::Why>()
+        .gives_nothing()
+        .problems(&[404]),
+        operation(get.clone(), "/v1/repos", "Lists repos", repos::list)
+            .client(SEE_SIDECARS)
+            .query::<Paging>()
+            .gives::<List<repos::RepoView>>(200),
+        operation(get, "/v1/repos/{name}", "Shows a repo", repos::show)
+            .client(SEE_SIDECARS)
+            .gives::<repos::RepoView>(200)
+            .problems(&[404]),
+        operation(patch, "/v1/repos/{name}", "Switches ephemeral access to a repo", repos::patch)
+            .client(SIDECARS)
+            .body::<repos::RepoPatch>()
+            .gives::<repos::Switched>(200)
+            .problems(&[404]),
+    ]
+}
+
+/// What sidecars call. Bodies are described in `postern-protocol`; the document has them as plain objects.
+fn wire() -> Vec<Operation> {
+    let post = || Method::POST;
+    vec![
+        operation(post(), "/v1/sidecar/hello", "A sidecar says what it serves", wire::hello)
+            .sidecar()
+            .body::<Value>()
+            .gives::<Value>(200)
+            .problems(&[403]),
+        operation(
+            Method::GET,
+            "/v1/sidecar/feed",
+            "Signed grants and changes, as server-sent events",
+            wire::feed,
+        )
+        .sidecar()
+        .query::<wire::Which>()
+        .gives_text(200, "text/event-stream")
+        .problems(&[409]),
+        operation(post(), "/v1/sidecar/acks", "A sidecar has applied something", wire::ack)
+            .sidecar()
+            .body::<Value>()
+            .gives_nothing(),
+        operation(post(), "/v1/sidecar/sessions", "Sessions began and ended", wire::sessions)
+            .sidecar()
+            .body_limit(REPORT_LIMIT)
+            .body::<Value>()
+            .gives_nothing(),
+        operation(post(), "/v1/sidecar/pulse", "Where a sidecar stands", wire::pulse)
+            .sidecar()
+            .body::<Value>()
+            .gives_nothing(),
+        operation(post(), "/v1/sidecar/audit", "The next records of a sidecar's audit chain", wire::audit)
+            .sidecar()
+            .body_limit(AUDIT_BATCH_LIMIT)
+            .body::<Value>()
+            .gives_nothing()
+            .problems(&[403, 409]),
+    ]
+}

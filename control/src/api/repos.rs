@@ -1,0 +1,131 @@
+//! `/v1/repos`
+
+use axum::{Extension, extract::State};
+use postern_protocol::gate::Engine;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    extract::{Json, Name, Query},
+    page::{List, Paging},
+    problem::Problem,
+};
+use crate::{
+    actions::{Caller, Failure, repos},
+    domain::{Refusal, Repo, Sidecar},
+    feed::Outcome,
+    plane::ControlPlane,
+    store::{Filter, Order, Read, find, find_all, load},
+};
+
+/// A sidecar that serves a repo.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ServingView {
+    name: String,
+    /// Where clients reach it.
+    listen: String,
+    connected: bool,
+}
+
+/// A repo.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RepoView {
+    name: String,
+    /// `postgres` or `mysql`
+    engine: &'static str,
+    /// PostgreSQL: the database behind it.
+    database: Option<String>,
+    /// Whether grants may be used.
+    ephemeral_access: bool,
+    /// The accounts whose secrets the sidecars hold.
+    accounts: Vec<String>,
+    /// Where clients reach it; a connected sidecar's address, if there is one.
+    listen: Option<String>,
+    sidecars: Vec<ServingView>,
+}
+
+impl RepoView {
+    fn new(plane: &ControlPlane, repo: &Repo, sidecars: &[Sidecar]) -> Self {
+        let engine: Engine = repo.engine;
+        let (mut accounts, mut serving) = (Vec::new(), Vec::new());
+        for sidecar in sidecars {
+            let Some(served) = sidecar.serves(repo.name.as_str()) else { continue };
+            accounts.extend(served.accounts.iter().map(ToString::to_string));
+            let connected = plane.hub.processes(&sidecar.name).iter().any(|(_, live)| live.connected);
+            let (name, listen) = (sidecar.name.to_string(), served.listen.clone());
+            serving.push(ServingView { name, listen, connected });
+        }
+        accounts.sort();
+        accounts.dedup();
+        serving.sort_by(|a, b| b.connected.cmp(&a.connected).then_with(|| a.name.cmp(&b.name)));
+        Self {
+            name: repo.name.to_string(),
+            engine: engine.as_str(),
+            database: repo.database.clone(),
+            ephemeral_access: repo.ephemeral_access,
+            accounts,
+            listen: serving.first().map(|first| first.listen.clone()),
+            sidecars: serving,
+        }
+    }
+}
+
+async fn sidecars(tx: &mut dyn Read) -> Result<Vec<Sidecar>, Failure> {
+    Ok(find_all(tx, &Filter { order: Order::Oldest, ..Filter::default() }).await?)
+}
+
+/// `GET /v1/repos`
+pub async fn list(
+    State(app): State<App>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<List<RepoView>>, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let page = find::<Repo>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
+    let sidecars = sidecars(&mut *tx).await?;
+    let items = page.items.iter().map(|repo| RepoView::new(&app.plane, repo, &sidecars)).collect();
+    Ok(axum::Json(List::new(items, page.next)))
+}
+
+/// `GET /v1/repos/{name}`
+pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<RepoView>, Problem> {
+    Ok(axum::Json(view(&app, &name).await?))
+}
+
+async fn view(app: &App, name: &str) -> Result<RepoView, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let repo: Option<Repo> = load(&mut *tx, name).await?;
+    let repo = repo.ok_or_else(|| Refusal::not_found("repo", name))?;
+    let sidecars = sidecars(&mut *tx).await?;
+    Ok(RepoView::new(&app.plane, &repo, &sidecars))
+}
+
+/// What to switch.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepoPatch {
+    ephemeral_access: bool,
+    /// Shown to whom it concerns.
+    #[serde(default)]
+    reason: String,
+}
+
+/// A repo after a switch, and what the sidecars made of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Switched {
+    #[serde(flatten)]
+    repo: RepoView,
+    /// The connected sidecars that serve it.
+    outcomes: Vec<Outcome>,
+}
+
+/// `PATCH /v1/repos/{name}`
+pub async fn patch(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+    Json(RepoPatch { ephemeral_access, reason }): Json<RepoPatch>,
+) -> Result<axum::Json<Switched>, Problem> {
+    let outcomes = repos::switch(&app.plane, &caller, &name, ephemeral_access, &reason).await?;
+    Ok(axum::Json(Switched { repo: view(&app, &name).await?, outcomes }))
+}

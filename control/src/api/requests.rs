@@ -1,0 +1,222 @@
+//! `/v1/requests`
+
+use axum::{
+    Extension,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use postern_protocol::duration::Span;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    App,
+    extract::{Json, Name, Query},
+    page::{List, paging},
+    problem::Problem,
+    views::{ForecastView, RequestView, ResourceInput},
+};
+use crate::{
+    actions::{Caller, requests},
+    domain::{Ask, Decision, Grant, Moment, Permission, Refusal, Request, RequestStatus},
+    store::{Filter, Order, find, load},
+};
+
+/// A new request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRequest {
+    repo: String,
+    account: String,
+    /// None: all that the account can do.
+    #[serde(default)]
+    resources: Vec<ResourceInput>,
+    /// `30m`, `2h`, `1d`, or seconds as a number.
+    #[schemars(with = "String")]
+    duration: Span,
+    #[serde(default)]
+    reason: String,
+    /// From when on; absent: from the decision on.
+    #[schemars(with = "Option<String>")]
+    not_before: Option<Timestamp>,
+    /// For whom, when not for the caller itself.
+    #[serde(rename = "for")]
+    for_identity: Option<String>,
+    /// Not supported yet.
+    #[serde(default)]
+    break_glass: bool,
+}
+
+/// How to file it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Filing {
+    /// Says what it would come to, and files nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// `POST /v1/requests`
+pub async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Query(Filing { dry_run }): Query<Filing>,
+    Json(new): Json<NewRequest>,
+) -> Result<Response, Problem> {
+    if new.break_glass {
+        return Err(Refusal::NotSupported("break_glass".to_owned()).into());
+    }
+    let ask = Ask {
+        repo: new.repo.into(),
+        account: new.account.into(),
+        resources: ResourceInput::read(new.resources)?,
+        duration: new.duration,
+        reason: new.reason,
+        not_before: new.not_before.map(Moment::from),
+    };
+    let for_identity = new.for_identity.as_deref();
+    if dry_run {
+        let forecast = requests::forecast(&app.plane, &caller, ask, for_identity).await?;
+        return Ok(axum::Json(ForecastView::from(forecast)).into_response());
+    }
+    let filed = requests::file(&app.plane, &caller, ask, for_identity).await?;
+    Ok((StatusCode::CREATED, axum::Json(RequestView::from(filed))).into_response())
+}
+
+/// Which requests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// `PENDING`, `APPROVED`, …
+    status: Option<String>,
+    identity: Option<String>,
+    repo: Option<String>,
+    limit: Option<u32>,
+    after: Option<String>,
+}
+
+/// `GET /v1/requests`
+pub async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Query(which): Query<Which>,
+) -> Result<axum::Json<List<RequestView>>, Problem> {
+    let owner = (!caller.may(Permission::AccessManagement)).then(|| caller.name().to_owned());
+    let filter = Filter {
+        states: which.status.as_deref().map(status).transpose()?.into_iter().collect(),
+        identity: which.identity,
+        repo: which.repo,
+        owner,
+        ..paging(which.limit, which.after.as_deref(), Order::Newest)?
+    };
+    let mut tx = app.plane.store.read().await?;
+    let now = app.plane.clock.now();
+    let page = find::<Request>(&mut *tx, &filter).await?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for request in &page.items {
+        let grant: Option<Grant> = match &request.grant {
+            Some(grant) => load(&mut *tx, grant.as_str()).await?,
+            None => None,
+        };
+        items.push(RequestView::new(request, grant.as_ref(), now));
+    }
+    Ok(axum::Json(List::new(items, page.next)))
+}
+
+fn status(text: &str) -> Result<&'static str, Problem> {
+    let all = RequestStatus::ALL.map(RequestStatus::as_str);
+    let found = all.into_iter().find(|status| status.eq_ignore_ascii_case(text));
+    found.ok_or_else(|| Problem::malformed(format!("status: one of {}", all.join(", "))))
+}
+
+/// `GET /v1/requests/{id}`
+pub async fn show(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+) -> Result<axum::Json<RequestView>, Problem> {
+    Ok(axum::Json(requests::show(&app.plane, &caller, &id).await?.into()))
+}
+
+/// What to change of a pending request; what is absent stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Amendment {
+    account: Option<String>,
+    resources: Option<Vec<ResourceInput>>,
+    #[schemars(with = "Option<String>")]
+    duration: Option<Span>,
+    reason: Option<String>,
+    #[schemars(with = "Option<String>")]
+    not_before: Option<Timestamp>,
+}
+
+/// `PATCH /v1/requests/{id}`
+pub async fn amend(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+    Json(amendment): Json<Amendment>,
+) -> Result<axum::Json<RequestView>, Problem> {
+    let change = move |ask: Ask| {
+        Ok(Ask {
+            account: amendment.account.map_or(ask.account, Into::into),
+            resources: match amendment.resources {
+                Some(resources) => ResourceInput::read(resources)?,
+                None => ask.resources,
+            },
+            duration: amendment.duration.unwrap_or(ask.duration),
+            reason: amendment.reason.unwrap_or(ask.reason),
+            not_before: amendment.not_before.map(Moment::from).or(ask.not_before),
+            repo: ask.repo,
+        })
+    };
+    Ok(axum::Json(requests::amend(&app.plane, &caller, &id, change).await?.into()))
+}
+
+/// `POST /v1/requests/{id}/cancel`
+pub async fn cancel(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+) -> Result<axum::Json<RequestView>, Problem> {
+    Ok(axum::Json(requests::cancel(&app.plane, &caller, &id).await?.into()))
+}
+
+/// `POST /v1/requests/{id}/again`
+pub async fn again(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+) -> Result<(StatusCode, axum::Json<RequestView>), Problem> {
+    let filed = requests::again(&app.plane, &caller, &id).await?;
+    Ok((StatusCode::CREATED, axum::Json(filed.into())))
+}
+
+/// A review.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewReview {
+    decision: Decision,
+    #[serde(default)]
+    reason: String,
+    /// Approves for a shorter time than was asked for.
+    #[schemars(with = "Option<String>")]
+    duration: Option<Span>,
+    /// Whose review it is, when not the caller's own.
+    by: Option<String>,
+}
+
+/// `POST /v1/requests/{id}/reviews`
+pub async fn review(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(id): Name,
+    Json(new): Json<NewReview>,
+) -> Result<axum::Json<RequestView>, Problem> {
+    let said = (new.decision, new.reason.as_str(), new.duration);
+    let filed = requests::review(&app.plane, &caller, &id, new.by.as_deref(), said).await?;
+    Ok(axum::Json(filed.into()))
+}

@@ -1,0 +1,89 @@
+//! `/v1/rules`
+
+use axum::{Extension, extract::State, http::StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    App,
+    extract::{Json, Name, Query},
+    page::{List, Paging},
+    problem::Problem,
+    views::At,
+};
+use crate::{
+    actions::{Caller, rules},
+    domain::{Refusal, Rule, RuleOwner, StoredRule},
+    store::{Order, find, load},
+};
+
+/// A rule, who may change it, and when that happened last.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RuleView {
+    #[serde(flatten)]
+    rule: Rule,
+    /// `rest`, or `file` for a rule of the rules file.
+    owner: RuleOwner,
+    updated_at: At,
+}
+
+impl From<StoredRule> for RuleView {
+    fn from(stored: StoredRule) -> Self {
+        Self { rule: stored.rule, owner: stored.owner, updated_at: stored.updated_at.into() }
+    }
+}
+
+/// `GET /v1/rules`
+pub async fn list(
+    State(app): State<App>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<List<RuleView>>, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let page = find::<StoredRule>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
+    Ok(axum::Json(List::new(page.items.into_iter().map(RuleView::from).collect(), page.next)))
+}
+
+/// `POST /v1/rules`
+pub async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Json(rule): Json<Rule>,
+) -> Result<(StatusCode, axum::Json<RuleView>), Problem> {
+    let stored = rules::create(&app.plane, &caller, rule).await?;
+    Ok((StatusCode::CREATED, axum::Json(stored.into())))
+}
+
+/// `GET /v1/rules/{name}`
+pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<RuleView>, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let stored: Option<StoredRule> = load(&mut *tx, &name).await?;
+    Ok(axum::Json(stored.ok_or_else(|| Refusal::not_found("rule", name))?.into()))
+}
+
+/// `PUT /v1/rules/{name}`
+pub async fn put(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+    Json(mut rule): Json<Rule>,
+) -> Result<(StatusCode, axum::Json<RuleView>), Problem> {
+    if rule.name.is_empty() {
+        rule.name.clone_from(&name);
+    }
+    if rule.name != name {
+        return Err(Refusal::Invalid(format!("name: the path says `{name}`")).into());
+    }
+    let (stored, is_new) = rules::put(&app.plane, &caller, rule).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(stored.into())))
+}
+
+/// `DELETE /v1/rules/{name}`
+pub async fn delete(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+) -> Result<StatusCode, Problem> {
+    rules::delete(&app.plane, &caller, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

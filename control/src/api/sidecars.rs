@@ -1,0 +1,164 @@
+//! `/v1/sidecars`
+
+use axum::{Extension, extract::State, http::StatusCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    extract::{Json, Name, Query},
+    page::{List, Paging},
+    problem::Problem,
+    views::At,
+};
+use crate::{
+    actions::{Caller, sidecars},
+    domain::{Refusal, Sidecar},
+    feed::Live,
+    plane::ControlPlane,
+    store::{Order, find, load},
+};
+
+/// A repo that a sidecar serves.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ServedView {
+    name: String,
+    engine: &'static str,
+    database: Option<String>,
+    listen: String,
+    accounts: Vec<String>,
+}
+
+/// A process of a sidecar.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProcessView {
+    instance: String,
+    version: String,
+    connected: bool,
+    /// The newest feed position that it has applied.
+    applied: u64,
+    /// How many sessions it has open.
+    sessions: u64,
+    heard_at: At,
+}
+
+/// A sidecar.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SidecarView {
+    name: String,
+    /// What it said last; null before it first came.
+    version: Option<String>,
+    /// Whether a feed of it is open.
+    connected: bool,
+    /// The newest feed position that its slowest connected process has applied.
+    applied: u64,
+    /// How many sessions it has open.
+    sessions: u64,
+    repos: Vec<ServedView>,
+    /// One by one, if several processes run under its name.
+    processes: Vec<ProcessView>,
+    created_at: At,
+    seen_at: Option<At>,
+    /// Its token; only in the answer to the call that enrolled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl SidecarView {
+    fn new(plane: &ControlPlane, sidecar: &Sidecar) -> Self {
+        let live = plane.hub.processes(&sidecar.name);
+        let connected = || live.iter().map(|(_, live)| live).filter(|live| live.connected);
+        let hello = sidecar.hello.as_ref();
+        let heard_at = live.iter().map(|(_, live)| live.heard).max();
+        Self {
+            name: sidecar.name.to_string(),
+            version: hello.map(|hello| hello.version.clone()),
+            connected: connected().next().is_some(),
+            applied: connected().map(|live| live.applied).min().unwrap_or(0),
+            sessions: connected().map(|live| live.sessions).sum(),
+            repos: hello.iter().flat_map(|hello| &hello.repos).map(served).collect(),
+            processes: live.iter().map(process).collect(),
+            created_at: sidecar.created_at.into(),
+            seen_at: heard_at.max(sidecar.seen_at).map(At::from),
+            token: None,
+        }
+    }
+}
+
+fn served(repo: &postern_protocol::gate::ServedRepo) -> ServedView {
+    ServedView {
+        name: repo.name.to_string(),
+        engine: repo.engine.as_str(),
+        database: repo.database.clone(),
+        listen: repo.listen.clone(),
+        accounts: repo.accounts.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn process((instance, live): &(String, Live)) -> ProcessView {
+    ProcessView {
+        instance: instance.clone(),
+        version: live.version.clone(),
+        connected: live.connected,
+        applied: live.applied,
+        sessions: live.sessions,
+        heard_at: live.heard.into(),
+    }
+}
+
+/// `GET /v1/sidecars`
+pub async fn list(
+    State(app): State<App>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<List<SidecarView>>, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let page = find::<Sidecar>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
+    let items = page.items.iter().map(|sidecar| SidecarView::new(&app.plane, sidecar)).collect();
+    Ok(axum::Json(List::new(items, page.next)))
+}
+
+/// `GET /v1/sidecars/{name}`
+pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<SidecarView>, Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let sidecar: Option<Sidecar> = load(&mut *tx, &name).await?;
+    let sidecar = sidecar.ok_or_else(|| Refusal::not_found("sidecar", name))?;
+    Ok(axum::Json(SidecarView::new(&app.plane, &sidecar)))
+}
+
+/// A new sidecar.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSidecar {
+    name: String,
+}
+
+/// `POST /v1/sidecars`
+pub async fn enrol(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Json(NewSidecar { name }): Json<NewSidecar>,
+) -> Result<(StatusCode, axum::Json<SidecarView>), Problem> {
+    let (sidecar, token) = sidecars::enrol(&app.plane, &caller, &name).await?;
+    let view =
+        SidecarView { token: Some(token.reveal().to_owned()), ..SidecarView::new(&app.plane, &sidecar) };
+    Ok((StatusCode::CREATED, axum::Json(view)))
+}
+
+/// Why it is revoked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    #[serde(default)]
+    reason: String,
+}
+
+/// `DELETE /v1/sidecars/{name}`
+pub async fn revoke(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+    Query(Why { reason }): Query<Why>,
+) -> Result<StatusCode, Problem> {
+    sidecars::revoke(&app.plane, &caller, &name, &reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

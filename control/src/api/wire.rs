@@ -1,0 +1,108 @@
+//! `/v1/sidecar/…`: what the sidecars themselves call.
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use postern_protocol::gate::{Ack, AuditBatch, Hello, Position, Pulse, SessionReport, SidecarName, Welcome};
+use postern_service::audit::Record;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    App,
+    extract::{Json, Query},
+    problem::Problem,
+};
+use crate::{
+    actions::{sessions, sidecars},
+    domain::Refusal,
+    feed::{self, FeedKey, Opening},
+};
+
+/// `POST /v1/sidecar/hello`
+pub async fn hello(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Json(hello): Json<Hello>,
+) -> Result<axum::Json<Welcome>, Problem> {
+    sidecars::hello(&app.plane, &name, hello).await?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Ok(axum::Json(Welcome { version, public_url: app.plane.public_url.clone() }))
+}
+
+/// Which feed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// The process, as in its hello.
+    instance: String,
+    /// Chosen at random for this stream; every message carries it.
+    nonce: String,
+    /// The position up to which everything is applied; absent: start with a snapshot.
+    after: Option<Position>,
+}
+
+/// `GET /v1/sidecar/feed`
+pub async fn feed(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Query(Which { instance, nonce, after }): Query<Which>,
+) -> Result<Response, Problem> {
+    if nonce.is_empty() || nonce.len() > 128 {
+        return Err(Problem::malformed("nonce: 1 to 128 bytes"));
+    }
+    let opening = Opening { key: FeedKey { name, instance }, nonce, after };
+    let events = feed::open(&app.plane, opening)
+        .ok_or_else(|| Refusal::Conflict("say hello first: POST /v1/sidecar/hello".to_owned()))?;
+    let body = stream::unfold(events, |mut events| async move {
+        let event = events.recv().await?;
+        Some((Ok::<_, std::convert::Infallible>(event), events))
+    });
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// `POST /v1/sidecar/acks`
+pub async fn ack(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Json(ack): Json<Ack>,
+) -> StatusCode {
+    app.plane.hub.ack(&name, ack, app.plane.clock.now());
+    StatusCode::NO_CONTENT
+}
+
+/// `POST /v1/sidecar/sessions`
+pub async fn sessions(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Json(report): Json<SessionReport>,
+) -> Result<StatusCode, Problem> {
+    sessions::report(&app.plane, &name, report).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/sidecar/pulse`
+pub async fn pulse(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Json(pulse): Json<Pulse>,
+) -> StatusCode {
+    app.plane.hub.pulse(&name, pulse, app.plane.clock.now());
+    StatusCode::NO_CONTENT
+}
+
+/// `POST /v1/sidecar/audit`
+pub async fn audit(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Json(batch): Json<AuditBatch<Record>>,
+) -> Result<StatusCode, Problem> {
+    sidecars::audit(&app.plane, &name, batch.records).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

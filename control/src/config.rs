@@ -1,0 +1,133 @@
+//! `control.toml`
+
+use std::{net::SocketAddr, path::Path};
+
+use postern_protocol::duration::Span;
+use postern_service::{
+    admin::AdminConfig,
+    config::{ConfigError, FilePath, load},
+    secret::Secret,
+    tls::ServerTls,
+};
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlConfig {
+    /// Where REST, console and feed are served.
+    pub listen: SocketAddr,
+    /// How people and programs reach that.
+    pub public_url: String,
+    /// `sqlite:PATH`
+    store: String,
+    /// Serve over TLS.
+    pub tls: Option<ServerTls>,
+    /// `/metrics` and the like.
+    pub admin: Option<AdminConfig>,
+    /// The SSO provider. Not supported yet.
+    oidc: Option<OidcConfig>,
+    /// Slack. Not supported yet.
+    slack: Option<SlackConfig>,
+    /// Rules that are applied at start and on SIGHUP.
+    pub rules: Option<FilePath>,
+    /// How long open calls may go on after SIGTERM.
+    #[serde(default = "ten_seconds")]
+    pub shutdown_grace: Span,
+}
+
+/// `[oidc]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape is complete so that unknown keys are told from known ones")]
+struct OidcConfig {
+    issuer: String,
+    client_id: String,
+    client_secret: Secret,
+    #[serde(default)]
+    identity_claim: Option<String>,
+    #[serde(default)]
+    groups_claim: Option<String>,
+    #[serde(default)]
+    audiences: Vec<String>,
+    #[serde(default)]
+    admins: Vec<String>,
+}
+
+/// `[slack]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape is complete so that unknown keys are told from known ones")]
+struct SlackConfig {
+    bot_token: Secret,
+    signing_secret: Secret,
+    app_token: Option<Secret>,
+    channel: String,
+    api_url: Option<String>,
+}
+
+fn ten_seconds() -> Span {
+    Span::from_secs(10)
+}
+
+impl ControlConfig {
+    /// Reads the file, and refuses what this version cannot do.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = load(path)?;
+        let unsupported = [("[oidc]", config.oidc.is_some()), ("[slack]", config.slack.is_some())];
+        if let Some((section, _)) = unsupported.iter().find(|(_, configured)| *configured) {
+            return Err(ConfigError::invalid(path, format!("{section} is not supported yet: leave it out")));
+        }
+        config.store_file(path)?;
+        Ok(config)
+    }
+
+    /// The SQLite file of `store`, relative to the file that names it.
+    pub fn store_file(&self, config: &Path) -> Result<std::path::PathBuf, ConfigError> {
+        let scheme = self.store.split(':').next().unwrap_or_default();
+        if ["postgres", "postgresql"].contains(&scheme) {
+            let text = "store: PostgreSQL is not supported yet: use sqlite:PATH";
+            return Err(ConfigError::invalid(config, text));
+        }
+        let file = self.store.strip_prefix("sqlite:").filter(|file| !file.is_empty());
+        let file = file.ok_or_else(|| ConfigError::invalid(config, "store: write sqlite:PATH"))?;
+        Ok(config.parent().unwrap_or(Path::new("")).join(file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str) -> Result<ControlConfig, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("control.toml");
+        std::fs::write(&file, text).unwrap();
+        ControlConfig::load(&file).map_err(|error| error.to_string())
+    }
+
+    const LEAST: &str = "listen = '127.0.0.1:0'\npublic_url = 'http://127.0.0.1:8000'\n";
+
+    #[test]
+    fn the_store_lies_beside_the_configuration() {
+        let config = load_text(&format!("{LEAST}store = 'sqlite:control.db'")).unwrap();
+        let file = config.store_file(Path::new("/etc/postern/control.toml")).unwrap();
+        assert_eq!(file, Path::new("/etc/postern/control.db"));
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_refused_and_named() {
+        let oidc = "[oidc]\nissuer = 'https://i'\nclient_id = 'postern'\nclient_secret = 's'\nadmins = ['group:dba']";
+        let slack = "[slack]\nbot_token = 'b'\nsigning_secret = 's'\nchannel = 'C1'";
+        for (more, word) in [
+            ("store = 'postgres://u:pw@h/d'".to_owned(), "PostgreSQL"),
+            ("store = 'control.db'".to_owned(), "sqlite:PATH"),
+            (format!("store = 'sqlite:c.db'\n{oidc}"), "[oidc] is not supported yet"),
+            (format!("store = 'sqlite:c.db'\n{slack}"), "[slack] is not supported yet"),
+            ("store = 'sqlite:c.db'\ncolour = 'red'".to_owned(), "colour"),
+        ] {
+            let error = load_text(&format!("{LEAST}{more}")).unwrap_err();
+            assert!(error.contains(word) && !error.contains("pw"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! API clients, the tokens that they sign in with, and the access tokens that people connect with.
+
+use postern_protocol::gate::{AccessToken, Identity, TokenId};
+use serde::{Deserialize, Serialize};
+
+use super::{Actor, Moment, Permissions, Refusal, identity::check_name};
+
+/// A program that uses the REST interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiClient {
+    /// `c_…`, its `client_id`.
+    pub id: String,
+    /// Unique.
+    pub name: String,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// SHA-256 of its secret, lower-case hexadecimal. The secret is 256 random bits, so a plain hash does.
+    pub secret_sha256: String,
+    /// When it was made.
+    pub created_at: Moment,
+}
+
+impl ApiClient {
+    /// A new client.
+    pub fn new(
+        id: String,
+        name: &str,
+        permissions: Permissions,
+        secret_sha256: String,
+        now: Moment,
+    ) -> Result<Self, Refusal> {
+        check_name("API client", name)?;
+        Ok(Self { id, name: name.to_owned(), permissions, secret_sha256, created_at: now })
+    }
+
+    /// The client as somebody who does things.
+    pub fn actor(&self) -> Actor {
+        Actor::client(&self.name)
+    }
+}
+
+/// What an [`ApiToken`] is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenUse {
+    /// Calls.
+    Access,
+    /// One exchange for a new pair.
+    Refresh,
+    /// Nothing any more: it was exchanged. Seeing it again means that somebody has a copy.
+    Spent,
+}
+
+/// A token of the OAuth endpoint, by its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiToken {
+    /// SHA-256 of the token, lower-case hexadecimal.
+    pub sha256: String,
+    /// Whose.
+    pub client: String,
+    /// All tokens that come from one sign-in share it.
+    pub family: String,
+    /// What it is good for.
+    pub good_for: TokenUse,
+    /// Until when.
+    pub expires_at: Moment,
+}
+
+/// An access token for databases, as the control plane keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedToken {
+    /// `t_…`
+    pub id: TokenId,
+    /// SHA-256 of the token, lower-case hexadecimal.
+    pub sha256: String,
+    /// Whose.
+    pub identity: Identity,
+    /// Who asked for it.
+    pub issued_by: String,
+    /// When.
+    pub created_at: Moment,
+    /// Until when.
+    pub expires_at: Moment,
+}
+
+impl IssuedToken {
+    /// As the feed carries it.
+    pub fn wire(&self) -> AccessToken {
+        AccessToken {
+            id: self.id.clone(),
+            sha256: self.sha256.clone(),
+            identity: self.identity.clone(),
+            expires_at: self.expires_at.as_millis(),
+        }
+    }
+}
+
+/// What was answered to a write with an `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// SHA-256 over client and key.
+    pub key: String,
+    /// SHA-256 over method, path and body.
+    pub fingerprint: String,
+    /// Status and body; absent while the first call is under way, or was when the program ended.
+    pub answer: Option<(u16, String)>,
+    /// When it is forgotten.
+    pub expires_at: Moment,
+}

@@ -1,0 +1,251 @@
+//! A grant: what an approved request becomes.
+
+use postern_protocol::{
+    duration::Span,
+    gate::{
+        self, AccountName, Change, EndCause, GrantId, Identity, RepoName, RequestId, ResourceGrant, Scope,
+    },
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Moment, Refusal, Request};
+
+/// Where a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum GrantState {
+    /// `not_before` is ahead.
+    Scheduled,
+    /// May be used.
+    Active,
+    /// Its time is up.
+    Expired,
+    /// Somebody ended it.
+    Revoked,
+}
+
+impl GrantState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Scheduled, Self::Active, Self::Expired, Self::Revoked];
+
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "SCHEDULED",
+            Self::Active => "ACTIVE",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+        }
+    }
+}
+
+/// How a grant ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Revoked or expired.
+    pub cause: EndCause,
+    /// Who; empty when time did.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Moment,
+}
+
+/// A grant. Every change of it raises `revision`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// `g_…`
+    pub id: GrantId,
+    /// What it came from.
+    pub request: RequestId,
+    /// Who filed that.
+    pub filed_by: String,
+    /// The rule that it was given under.
+    pub rule: String,
+    /// Who may connect.
+    pub identity: Identity,
+    /// To which repo.
+    pub repo: RepoName,
+    /// As which account.
+    pub account: AccountName,
+    /// With what.
+    pub scope: Scope,
+    /// From when on.
+    pub not_before: Moment,
+    /// Until when.
+    pub expires_at: Moment,
+    /// Grows with every change.
+    pub revision: u64,
+    /// What was written down last; [`Grant::state_at`] tells the truth.
+    pub state: GrantState,
+    /// Set when it is over.
+    pub ended: Option<Ending>,
+    /// When it was given.
+    pub created_at: Moment,
+}
+
+impl Grant {
+    /// The grant of an approved request.
+    pub fn of(id: GrantId, request: &Request, now: Moment) -> Self {
+        let not_before = request.not_before.map_or(now, |wanted| wanted.max(now));
+        let state = if not_before > now { GrantState::Scheduled } else { GrantState::Active };
+        Self {
+            id,
+            request: request.id.clone(),
+            filed_by: request.filed_by.clone(),
+            rule: request.rule.clone(),
+            identity: request.identity.clone(),
+            repo: request.repo.clone(),
+            account: request.account.clone(),
+            scope: request.ask().scope(),
+            not_before,
+            expires_at: not_before.plus(request.granted_duration()),
+            revision: 1,
+            state,
+            ended: None,
+            created_at: now,
+        }
+    }
+
+    /// Where it stands at this moment, whether or not that was written down yet.
+    pub fn state_at(&self, now: Moment) -> GrantState {
+        match self.state {
+            over @ (GrantState::Expired | GrantState::Revoked) => over,
+            GrantState::Scheduled | GrantState::Active if now >= self.expires_at => GrantState::Expired,
+            GrantState::Scheduled | GrantState::Active if now >= self.not_before => GrantState::Active,
+            GrantState::Scheduled | GrantState::Active => GrantState::Scheduled,
+        }
+    }
+
+    /// The next moment at which time alone changes it.
+    pub fn due_at(&self) -> Moment {
+        match (self.state, &self.ended) {
+            (_, Some(ending)) => ending.at,
+            (GrantState::Scheduled, None) => self.not_before,
+            (GrantState::Active | GrantState::Expired | GrantState::Revoked, None) => self.expires_at,
+        }
+    }
+
+    fn must_live(&self, now: Moment) -> Result<(), Refusal> {
+        match self.state_at(now) {
+            GrantState::Scheduled | GrantState::Active => Ok(()),
+            over @ (GrantState::Expired | GrantState::Revoked) => Err(Refusal::GrantEnded(over)),
+        }
+    }
+
+    fn end(&mut self, state: GrantState, ending: Ending) {
+        self.state = state;
+        self.ended = Some(ending);
+        self.revision += 1;
+    }
+
+    /// Ends it before its time.
+    pub fn revoke(&mut self, by: &str, reason: &str, now: Moment) -> Result<(), Refusal> {
+        self.must_live(now)?;
+        let ending =
+            Ending { cause: EndCause::Revoked, by: by.to_owned(), reason: reason.to_owned(), at: now };
+        self.end(GrantState::Revoked, ending);
+        Ok(())
+    }
+
+    /// Writes down what time has done: that it began, or that it is over. `None` when nothing is due.
+    pub fn settle(&mut self, now: Moment) -> Option<GrantState> {
+        let state = self.state_at(now);
+        if state == self.state {
+            return None;
+        }
+        if state == GrantState::Expired {
+            let ending = Ending {
+                cause: EndCause::Expired,
+                by: String::new(),
+                reason: String::new(),
+                at: self.expires_at,
+            };
+            self.end(state, ending);
+        } else {
+            self.state = state;
+        }
+        Some(state)
+    }
+
+    /// Gives it more time, up to `longest` from now on (or from its beginning, when that is ahead).
+    pub fn extend(&mut self, by: Span, longest: Span, now: Moment) -> Result<(), Refusal> {
+        self.must_live(now)?;
+        if by.as_secs() == 0 {
+            return Err(Refusal::Invalid("duration: must be longer than nothing".to_owned()));
+        }
+        let expires_at = self.expires_at.plus(by);
+        if expires_at > self.not_before.max(now).plus(longest) {
+            let rule = &self.rule;
+            return Err(Refusal::Forbidden(format!(
+                "the grant would last longer than the {longest} that the rule {rule} allows"
+            )));
+        }
+        self.expires_at = expires_at;
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// Takes away all but these resources. They must be part of what it has.
+    pub fn shrink(&mut self, resources: Vec<ResourceGrant>, now: Moment) -> Result<(), Refusal> {
+        self.must_live(now)?;
+        if resources.is_empty() {
+            return Err(Refusal::Invalid("resources: name what is left, or revoke the grant".to_owned()));
+        }
+        if let Some(more) = resources.iter().find(|wanted| !holds(&self.scope, wanted)) {
+            let resource = &more.resource;
+            return Err(Refusal::Invalid(format!(
+                "resources: the grant does not hold all of that on {resource}"
+            )));
+        }
+        self.scope = Scope::Limited(resources);
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// As the feed carries it.
+    pub fn wire(&self) -> gate::Grant {
+        gate::Grant {
+            id: self.id.clone(),
+            revision: self.revision,
+            identity: self.identity.clone(),
+            repo: self.repo.clone(),
+            account: self.account.clone(),
+            scope: self.scope.clone(),
+            not_before: self.not_before.as_millis(),
+            expires_at: self.expires_at.as_millis(),
+        }
+    }
+
+    /// What the feed says of it now.
+    pub fn change(&self) -> Change {
+        match &self.ended {
+            None => Change::Grant(self.wire()),
+            Some(Ending { cause, by, reason, .. }) => Change::GrantEnded {
+                grant: self.id.clone(),
+                revision: self.revision,
+                cause: *cause,
+                by: by.clone(),
+                reason: reason.clone(),
+            },
+        }
+    }
+}
+
+/// Whether a scope holds all that `wanted` names.
+fn holds(scope: &Scope, wanted: &ResourceGrant) -> bool {
+    let held = match scope {
+        Scope::Whole => return true,
+        Scope::Limited(held) => held,
+    };
+    wanted.privileges.iter().all(|privilege| {
+        held.iter().any(|entry| {
+            let (have, want) = (&entry.resource, &wanted.resource);
+            let same_table = have.schema == want.schema && have.table == want.table;
+            let covers_column = have.column.is_none() || have.column == want.column;
+            same_table && covers_column && entry.privileges.contains(privilege)
+        })
+    })
+}

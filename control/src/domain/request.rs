@@ -1,0 +1,264 @@
+//! A request: somebody asks for an account of a repo for a while, with a reason.
+
+use postern_protocol::{
+    duration::Span,
+    gate::{AccountName, GrantId, Identity, Privilege, RepoName, RequestId, ResourceGrant, Scope},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Moment, Refusal, Review, Rule, identity::check_name};
+
+const MOST_RESOURCES: usize = 1_000;
+const LONGEST_REASON: usize = 4_000;
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Which repo.
+    pub repo: RepoName,
+    /// As which account.
+    pub account: AccountName,
+    /// Which tables and columns; none means all that the account can do.
+    pub resources: Vec<ResourceGrant>,
+    /// For how long.
+    pub duration: Span,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// From when on; absent: from the decision on.
+    #[serde(default)]
+    pub not_before: Option<Moment>,
+}
+
+impl Ask {
+    /// Refuses what makes no sense whatever the rules say, and brings the resources into one form.
+    pub fn checked(mut self) -> Result<Self, Refusal> {
+        check_name("repo", self.repo.as_str())?;
+        check_name("account", self.account.as_str())?;
+        if self.duration.as_secs() == 0 {
+            return Err(Refusal::Invalid("duration: must be longer than nothing".to_owned()));
+        }
+        if self.reason.len() > LONGEST_REASON {
+            return Err(Refusal::Invalid(format!("reason: longer than {LONGEST_REASON} bytes")));
+        }
+        self.resources = self.resources.scoped()?;
+        Ok(self)
+    }
+
+    /// The scope that a grant of it has.
+    pub fn scope(&self) -> Scope {
+        if self.resources.is_empty() { Scope::Whole } else { Scope::Limited(self.resources.clone()) }
+    }
+}
+
+/// Lists of resources as people write them.
+pub trait Scoped: Sized {
+    /// One entry per resource, each privilege once; an entry without privileges means `SELECT`.
+    fn scoped(self) -> Result<Self, Refusal>;
+}
+
+impl Scoped for Vec<ResourceGrant> {
+    fn scoped(mut self) -> Result<Self, Refusal> {
+        if self.len() > MOST_RESOURCES {
+            return Err(Refusal::Invalid(format!("resources: more than {MOST_RESOURCES}")));
+        }
+        for entry in &mut self {
+            if entry.privileges.is_empty() {
+                entry.privileges.push(Privilege::Select);
+            }
+            if entry.resource.column.is_some() && entry.privileges.contains(&Privilege::Delete) {
+                let column = &entry.resource;
+                return Err(Refusal::Invalid(format!(
+                    "resources: DELETE is a privilege of tables, not of {column}"
+                )));
+            }
+        }
+        self.sort();
+        self.dedup_by(|later, kept| {
+            let same = later.resource == kept.resource;
+            if same {
+                kept.privileges.append(&mut later.privileges);
+            }
+            same
+        });
+        for entry in &mut self {
+            entry.privileges.sort();
+            entry.privileges.dedup();
+        }
+        Ok(self)
+    }
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RequestStatus {
+    /// Waits for reviews.
+    Pending,
+    /// Became a grant.
+    Approved,
+    /// Somebody said no.
+    Rejected,
+    /// Was withdrawn.
+    Cancelled,
+    /// Nobody decided in time.
+    Expired,
+    /// Was approved but no grant could be made.
+    Failed,
+}
+
+impl RequestStatus {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Approved, Self::Rejected, Self::Cancelled, Self::Expired, Self::Failed];
+
+    /// The word in JSON and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Approved => "APPROVED",
+            Self::Rejected => "REJECTED",
+            Self::Cancelled => "CANCELLED",
+            Self::Expired => "EXPIRED",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// A request. Its status changes in [`Request::review`], [`Request::cancel`] and [`Request::expire`] alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// `r_…`
+    pub id: RequestId,
+    /// For whom.
+    pub identity: Identity,
+    /// Who filed it.
+    pub filed_by: String,
+    /// Which repo.
+    pub repo: RepoName,
+    /// As which account.
+    pub account: AccountName,
+    /// Which tables and columns.
+    pub resources: Vec<ResourceGrant>,
+    /// For how long.
+    pub duration: Span,
+    /// Why.
+    pub reason: String,
+    /// From when on.
+    pub not_before: Option<Moment>,
+    /// Where it stands.
+    pub status: RequestStatus,
+    /// The rule that decides it.
+    pub rule: String,
+    /// What was said so far.
+    pub reviews: Vec<Review>,
+    /// What it became.
+    pub grant: Option<GrantId>,
+    /// When it was filed.
+    pub created_at: Moment,
+    /// Until when it waits.
+    pub waits_until: Moment,
+    /// When it was decided.
+    pub decided_at: Option<Moment>,
+}
+
+impl Request {
+    /// A new request that a rule covers.
+    pub fn file(
+        id: RequestId,
+        identity: Identity,
+        filed_by: &str,
+        ask: Ask,
+        rule: &Rule,
+        now: Moment,
+    ) -> Self {
+        let Ask { repo, account, resources, duration, reason, not_before } = ask;
+        let mut request = Self {
+            id,
+            identity,
+            filed_by: filed_by.to_owned(),
+            repo,
+            account,
+            resources,
+            duration,
+            reason,
+            not_before,
+            status: RequestStatus::Pending,
+            rule: rule.name.clone(),
+            reviews: Vec::new(),
+            grant: None,
+            created_at: now,
+            waits_until: now.plus(rule.pending_ttl),
+            decided_at: None,
+        };
+        if rule.approves_at_once() {
+            request.decide(RequestStatus::Approved, now);
+        }
+        request
+    }
+
+    /// What it asks for.
+    pub fn ask(&self) -> Ask {
+        Ask {
+            repo: self.repo.clone(),
+            account: self.account.clone(),
+            resources: self.resources.clone(),
+            duration: self.duration,
+            reason: self.reason.clone(),
+            not_before: self.not_before,
+        }
+    }
+
+    /// Where it stands at this moment, whether or not the expiry was written down yet.
+    pub fn status_at(&self, now: Moment) -> RequestStatus {
+        let late = self.status == RequestStatus::Pending && now >= self.waits_until;
+        if late { RequestStatus::Expired } else { self.status }
+    }
+
+    pub(super) fn must_be_pending(&self, now: Moment) -> Result<(), Refusal> {
+        match self.status_at(now) {
+            RequestStatus::Pending => Ok(()),
+            decided @ (RequestStatus::Approved
+            | RequestStatus::Rejected
+            | RequestStatus::Cancelled
+            | RequestStatus::Expired
+            | RequestStatus::Failed) => Err(Refusal::AlreadyDecided(decided)),
+        }
+    }
+
+    pub(super) fn decide(&mut self, status: RequestStatus, now: Moment) {
+        self.status = status;
+        self.decided_at = Some(now);
+    }
+
+    /// Asks for something else. Reviews of what was asked before count no longer.
+    pub fn amend(&mut self, ask: Ask, rule: &Rule, now: Moment) -> Result<(), Refusal> {
+        self.must_be_pending(now)?;
+        let id = self.id.clone();
+        let amended = Self::file(id, self.identity.clone(), &self.filed_by, ask, rule, now);
+        *self = Self { created_at: self.created_at, ..amended };
+        Ok(())
+    }
+
+    /// Withdraws it.
+    pub fn cancel(&mut self, now: Moment) -> Result<(), Refusal> {
+        self.must_be_pending(now)?;
+        self.decide(RequestStatus::Cancelled, now);
+        Ok(())
+    }
+
+    /// Writes down that nobody decided in time. False when that is not so.
+    pub fn expire(&mut self, now: Moment) -> bool {
+        let expired = self.status == RequestStatus::Pending && self.status_at(now) == RequestStatus::Expired;
+        if expired {
+            self.decide(RequestStatus::Expired, now);
+        }
+        expired
+    }
+
+    /// For how long the grant lasts: what was asked for, or the least that an approver allowed.
+    pub fn granted_duration(&self) -> Span {
+        self.reviews.iter().filter_map(|review| review.duration).fold(self.duration, Span::min)
+    }
+}

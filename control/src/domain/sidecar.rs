@@ -1,0 +1,135 @@
+//! Sidecars, the repos that they serve, and the sessions that they report.
+
+use postern_protocol::gate::{
+    AccountName, Change, Engine, GrantId, Hello, Identity, RepoName, ServedRepo, SessionId, SessionStart,
+    SidecarName,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Moment, Refusal, identity::check_name};
+
+/// An enrolled sidecar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sidecar {
+    /// Unique.
+    pub name: SidecarName,
+    /// SHA-256 of its token, lower-case hexadecimal.
+    pub token_sha256: String,
+    /// When it was enrolled.
+    pub created_at: Moment,
+    /// What it said last when it started.
+    pub hello: Option<Hello>,
+    /// When it said so.
+    pub seen_at: Option<Moment>,
+}
+
+impl Sidecar {
+    /// A new one. Its name becomes part of an audit chain's, so a colon is refused.
+    pub fn new(name: &str, token_sha256: String, now: Moment) -> Result<Self, Refusal> {
+        check_name("sidecar", name)?;
+        if name.contains([':', '/']) {
+            return Err(Refusal::Invalid(format!("`{name}` is no name for a sidecar: no `:` and no `/`")));
+        }
+        Ok(Self { name: name.into(), token_sha256, created_at: now, hello: None, seen_at: None })
+    }
+
+    /// The repo of this name, if the sidecar serves it.
+    pub fn serves(&self, repo: &str) -> Option<&ServedRepo> {
+        self.hello.iter().flat_map(|hello| &hello.repos).find(|served| served.name.as_str() == repo)
+    }
+}
+
+/// A data repository, known since a sidecar first named it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repo {
+    /// Unique.
+    pub name: RepoName,
+    /// Its protocol.
+    pub engine: Engine,
+    /// PostgreSQL: the database behind it.
+    pub database: Option<String>,
+    /// Whether grants may be used.
+    pub ephemeral_access: bool,
+    /// Who switched it last, and why; empty when nobody did.
+    pub switched_by: String,
+    /// Why.
+    pub switch_reason: String,
+    /// First seen.
+    pub created_at: Moment,
+}
+
+impl Repo {
+    /// A repo that a sidecar has just named.
+    pub fn first_seen(served: &ServedRepo, now: Moment) -> Self {
+        Self {
+            name: served.name.clone(),
+            engine: served.engine,
+            database: served.database.clone(),
+            ephemeral_access: true,
+            switched_by: String::new(),
+            switch_reason: String::new(),
+            created_at: now,
+        }
+    }
+}
+
+/// Somebody wants a session to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kill {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A live database connection, as its sidecar reported it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// `s_…`
+    pub id: SessionId,
+    /// The grant that it stands on.
+    pub grant: GrantId,
+    /// Who.
+    pub identity: Identity,
+    /// Where.
+    pub repo: RepoName,
+    /// As whom.
+    pub account: AccountName,
+    /// Through which sidecar.
+    pub sidecar: SidecarName,
+    /// Which process of it.
+    pub instance: String,
+    /// The client's address and port.
+    pub client: String,
+    /// What the client calls itself.
+    pub application: String,
+    /// Since when.
+    pub started_at: Moment,
+    /// Set while a kill is on its way.
+    pub kill: Option<Kill>,
+}
+
+impl Session {
+    /// A session as its sidecar tells of it.
+    pub fn reported(start: SessionStart, sidecar: &SidecarName, instance: &str) -> Self {
+        Self {
+            id: start.id,
+            grant: start.grant,
+            identity: start.identity,
+            repo: start.repo,
+            account: start.account,
+            sidecar: sidecar.clone(),
+            instance: instance.to_owned(),
+            client: start.client,
+            application: start.application,
+            started_at: Moment::from_millis(start.started_at),
+            kill: None,
+        }
+    }
+
+    /// The kill as the feed carries it, if there is one.
+    pub fn kill_change(&self) -> Option<Change> {
+        let Kill { by, reason } = self.kill.clone()?;
+        Some(Change::Kill { session: self.id.clone(), by, reason })
+    }
+}

@@ -1,0 +1,200 @@
+//! One open feed: the messages to one process of one sidecar, in order, signed, until it goes.
+
+use std::{sync::Arc, time::Duration};
+
+use postern_protocol::gate::{Change, Envelope, FEED_EVENT, Message, Position};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    hub::{FeedKey, Retirement, Seat},
+    snapshot::snapshot,
+};
+use crate::{
+    plane::ControlPlane,
+    store::{LogRow, StoreError},
+    work::Logged,
+};
+
+const BEAT: Duration = Duration::from_secs(1);
+const BATCH: u32 = 256;
+
+/// How long a sidecar may leave what it was sent unread before its feed is closed.
+const STUCK: Duration = Duration::from_secs(15);
+
+/// Messages under way to the socket.
+const QUEUE: usize = 16;
+
+/// How a sidecar opens its feed.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Which process.
+    pub key: FeedKey,
+    /// Its nonce for this stream.
+    pub nonce: String,
+    /// What it has applied already.
+    pub after: Option<Position>,
+}
+
+/// Why a feed ends.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the sidecar went away")]
+    Gone,
+    #[error("the sidecar does not read")]
+    Stuck,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a message could not be signed: {0}")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+    #[error("the change log holds something unreadable: {0}")]
+    Log(#[from] serde_json::Error),
+    #[error("the control plane ends")]
+    Stopping,
+    #[error("the sidecar's token was revoked")]
+    Retired,
+    #[error("a newer feed of this process took its place")]
+    Replaced,
+}
+
+/// Waits until it is so, or nobody can say it any more.
+async fn is_true(watched: &mut watch::Receiver<bool>) {
+    let _ = watched.wait_for(|value| *value).await;
+}
+
+/// Starts a feed; the receiver gets the bytes of the event stream. `None` when the process never said hello.
+pub fn open(plane: &Arc<ControlPlane>, opening: Opening) -> Option<mpsc::Receiver<String>> {
+    let seat = plane.hub.sit(opening.key.clone(), plane.clock.now())?;
+    let (events, receiver) = mpsc::channel(QUEUE);
+    let feed = Feed { plane: Arc::clone(plane), seat, opening, events, seq: 0, sent: 0 };
+    tokio::spawn(feed.run());
+    Some(receiver)
+}
+
+struct Feed {
+    plane: Arc<ControlPlane>,
+    seat: Seat,
+    opening: Opening,
+    events: mpsc::Sender<String>,
+    seq: u64,
+    sent: Position,
+}
+
+impl Feed {
+    async fn run(mut self) {
+        let Err(end) = self.serve().await;
+        let FeedKey { name, instance } = &self.opening.key;
+        match end {
+            End::Store(_) | End::Sign(_) | End::Log(_) | End::Stuck => {
+                tracing::warn!(sidecar = %name, instance, error = %end, "a feed was closed");
+            }
+            End::Gone | End::Stopping | End::Retired | End::Replaced => {
+                tracing::info!(sidecar = %name, instance, why = %end, "a feed ended");
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        let mut newest = self.plane.hub.newest();
+        let mut stopping = self.plane.hub.stopping();
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.begin().await?;
+        loop {
+            let mut beat_due = false;
+            tokio::select! {
+                () = self.events.closed() => return Err(End::Gone),
+                () = is_true(&mut stopping) => return Err(End::Stopping),
+                retired = self.seat.retired.changed() => {
+                    // The hub lets go of the sender when another feed of this process takes the seat.
+                    retired.map_err(|_| End::Replaced)?;
+                    return self.retire().await;
+                }
+                changed = newest.changed() => changed.map_err(|_| End::Stopping)?,
+                _ = beat.tick() => beat_due = true,
+            }
+            let reach = *newest.borrow_and_update();
+            if reach > self.sent {
+                self.catch_up().await?;
+            }
+            if beat_due {
+                self.send(Message::Beat { position: self.sent }, self.sent).await?;
+            }
+        }
+    }
+
+    /// Says everything, or what the sidecar missed when the log still has it.
+    async fn begin(&mut self) -> Result<(), End> {
+        let mut tx = self.plane.store.read().await?;
+        let reach = tx.log_reach().await?;
+        let earliest = reach.pruned.max(self.seat.resumable_from);
+        match self.opening.after {
+            Some(after) if (earliest..=reach.newest).contains(&after) => self.sent = after,
+            Some(_) | None => {
+                let now = self.plane.clock.now();
+                let name = &self.opening.key.name;
+                let (position, parts) = snapshot(&mut *tx, name, &self.seat.repos, now).await?;
+                drop(tx);
+                for part in parts {
+                    self.send(part, position).await?;
+                }
+                self.sent = position;
+            }
+        }
+        self.catch_up().await
+    }
+
+    async fn catch_up(&mut self) -> Result<(), End> {
+        loop {
+            let mut tx = self.plane.store.read().await?;
+            let rows = tx.log_after(self.sent, BATCH).await?;
+            drop(tx);
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for LogRow { position, entry } in rows {
+                let changes = self.concerning(serde_json::from_str(&entry)?);
+                if !changes.is_empty() {
+                    self.send(Message::Changes { position, changes }, position).await?;
+                }
+                self.sent = position;
+            }
+        }
+    }
+
+    fn concerning(&self, logged: Vec<Logged>) -> Vec<Change> {
+        let name = &self.opening.key.name;
+        let concerns = |logged: &Logged| logged.to.includes(name, &self.seat.repos);
+        logged.into_iter().filter(concerns).map(|logged| logged.change).collect()
+    }
+
+    async fn retire(&mut self) -> Result<std::convert::Infallible, End> {
+        let retirement = self.seat.retired.borrow().clone();
+        if let Some(Retirement { by, reason }) = retirement {
+            self.send(Message::Retire { by, reason }, self.sent).await?;
+        }
+        Err(End::Retired)
+    }
+
+    async fn send(&mut self, message: Message, position: Position) -> Result<(), End> {
+        let envelope = Envelope {
+            aud: self.opening.key.name.clone(),
+            nonce: self.opening.nonce.clone(),
+            seq: self.seq,
+            now: self.plane.clock.now().as_millis(),
+            message,
+        };
+        let signed = self.plane.signer.sign(&envelope)?;
+        let event = format!("event: {FEED_EVENT}\nid: {position}\ndata: {signed}\n\n");
+        match timeout(STUCK, self.events.send(event)).await {
+            Ok(Ok(())) => {
+                self.seq += 1;
+                Ok(())
+            }
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Stuck),
+        }
+    }
+}

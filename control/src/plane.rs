@@ -1,0 +1,40 @@
+//! The control plane as a whole: what every part of it needs.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Clock,
+    feed::{Hub, Signer},
+    store::{Store, StoreError},
+};
+
+/// Store, clock, feed and signing key of one control plane.
+pub struct ControlPlane {
+    /// What must not be forgotten.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The sidecars that are connected.
+    pub hub: Hub,
+    /// Signs what they are told.
+    pub signer: Signer,
+    /// Where people ask for access.
+    pub public_url: String,
+}
+
+impl ControlPlane {
+    /// Puts one together; the signing key comes from the store, which gets one the first time.
+    pub async fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        public_url: String,
+    ) -> Result<Arc<Self>, crate::Error> {
+        let signer = Signer::load(&*store).await?;
+        let hub = Hub::new(newest(&*store).await?);
+        Ok(Arc::new(Self { store, clock, hub, signer, public_url }))
+    }
+}
+
+async fn newest(store: &dyn Store) -> Result<u64, StoreError> {
+    Ok(store.read().await?.log_reach().await?.newest)
+}

@@ -1,0 +1,23 @@
+//! `rules.toml`: rules that a file owns, applied at start and on SIGHUP.
+
+use std::{path::Path, sync::Arc};
+
+use postern_service::config::load;
+use serde::Deserialize;
+
+use crate::{Error, actions::rules, domain::Rule, plane::ControlPlane};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RulesFile {
+    #[serde(default)]
+    rule: Vec<Rule>,
+}
+
+/// Reads the file and makes the stored rules that it owns the same. All of it or nothing.
+pub async fn apply(plane: &Arc<ControlPlane>, path: &Path) -> Result<(), Error> {
+    let file: RulesFile = load(path)?;
+    rules::apply_file(plane, file.rule)
+        .await
+        .map_err(|failure| Error::Rules { path: path.to_owned(), failure })
+}

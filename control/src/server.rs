@@ -1,0 +1,106 @@
+//! The HTTP server: accepts, speaks TLS if it is to, and ends in good order.
+//!
+//! Every connection has its own task, so that one that dawdles over its handshake or its headers delays nobody; both
+//! have a time limit, and there is a limit of connections.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::api::Peer;
+
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const HEADERS: Duration = Duration::from_secs(15);
+const MOST_CONNECTIONS: usize = 10_000;
+const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(200);
+
+/// What the server needs.
+pub struct Server {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// TLS, if it is to be spoken.
+    pub tls: Option<TlsAcceptor>,
+    /// What it serves.
+    pub router: Router,
+}
+
+impl Server {
+    /// Serves until `stopping` says true; then accepts no more and lets open calls go on for `grace`.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>, grace: Duration) {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                _ = stopping.wait_for(|stopping| *stopping) => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer, &graceful, &places),
+                Err(error) => refused(&error).await,
+            }
+        }
+        drop(self.listener);
+        if timeout(grace, graceful.shutdown()).await.is_err() {
+            tracing::warn!("calls were still open at the end of the grace period");
+        }
+    }
+
+    fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        graceful: &GracefulShutdown,
+        places: &Arc<Semaphore>,
+    ) {
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            tracing::warn!("too many connections: one was turned away");
+            return;
+        };
+        let router = self.router.clone().layer(Extension(Peer(peer.ip())));
+        let (tls, watcher) = (self.tls.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let _place = place;
+            let _ = stream.set_nodelay(true);
+            match tls {
+                None => serve(stream, router, watcher).await,
+                Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => serve(stream, router, watcher).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                },
+            }
+        });
+    }
+}
+
+/// Out of files, or the peer is gone already: the next one may fare better.
+async fn refused(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be accepted");
+    sleep(AFTER_ACCEPT_ERROR).await;
+}
+
+async fn serve<S>(stream: S, router: Router, watcher: hyper_util::server::graceful::Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection broke");
+    }
+}

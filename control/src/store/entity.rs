@@ -1,0 +1,260 @@
+//! The domain's types as records.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Filter, Read, StoreError, Table, Write};
+use crate::domain::{
+    ApiClient, ApiToken, Grant, IdentityRecord, IssuedToken, Moment, Replay, Repo, Request, RuleOwner,
+    Session, Sidecar, StoredRule, TokenUse,
+};
+
+/// What a record can be found by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Columns<'a> {
+    /// A second unique key.
+    pub lookup: Option<&'a str>,
+    /// Whom it concerns.
+    pub identity: Option<&'a str>,
+    /// Which repo.
+    pub repo: Option<&'a str>,
+    /// Where it stands.
+    pub state: Option<&'a str>,
+    /// Whose it is.
+    pub owner: Option<&'a str>,
+    /// When time changes it.
+    pub due: Option<Moment>,
+}
+
+/// A type that is kept as a record.
+pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
+    /// Among its like.
+    const TABLE: Table;
+
+    /// Its key.
+    fn id(&self) -> &str;
+
+    /// What it can be found by.
+    fn columns(&self) -> Columns<'_>;
+}
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// What [`Filter::after`] gets for the next page; absent on the last.
+    pub next: Option<i64>,
+}
+
+/// The record of this id.
+pub async fn load<T: Entity>(tx: &mut dyn Read, id: &str) -> Result<Option<T>, StoreError> {
+    let body = tx.get(T::TABLE, id).await?;
+    Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+}
+
+/// The record with this second key.
+pub async fn load_by<T: Entity>(tx: &mut dyn Read, lookup: &str) -> Result<Option<T>, StoreError> {
+    let filter = Filter { lookup: Some(lookup.to_owned()), limit: Some(1), ..Filter::default() };
+    Ok(find::<T>(tx, &filter).await?.items.pop())
+}
+
+/// A page of records.
+pub async fn find<T: Entity>(tx: &mut dyn Read, filter: &Filter) -> Result<Page<T>, StoreError> {
+    let asked = filter.limit.map(|limit| limit.saturating_add(1));
+    let mut rows = tx.find(T::TABLE, &Filter { limit: asked, ..filter.clone() }).await?;
+    let limit = filter.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = if more { rows.last().map(|row| row.n) } else { None };
+    let items = rows.iter().map(|row| serde_json::from_str(&row.body)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next })
+}
+
+/// The records that fit: all of them, unless the filter has a limit.
+pub async fn find_all<T: Entity>(tx: &mut dyn Read, filter: &Filter) -> Result<Vec<T>, StoreError> {
+    Ok(find(tx, filter).await?.items)
+}
+
+/// Makes or replaces a record.
+pub async fn save<T: Entity>(tx: &mut dyn Write, entity: &T) -> Result<(), StoreError> {
+    let body = serde_json::to_string(entity)?;
+    tx.put(T::TABLE, entity.id(), entity.columns(), body).await
+}
+
+/// Removes a record; true when it was there.
+pub async fn remove<T: Entity>(tx: &mut dyn Write, id: &str) -> Result<bool, StoreError> {
+    tx.delete(T::TABLE, id).await
+}
+
+impl Entity for ApiClient {
+    const TABLE: Table = Table::ApiClients;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { lookup: Some(&self.name), ..Columns::default() }
+    }
+}
+
+impl Entity for ApiToken {
+    const TABLE: Table = Table::ApiTokens;
+
+    fn id(&self) -> &str {
+        &self.sha256
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        let state = match self.good_for {
+            TokenUse::Access => "access",
+            TokenUse::Refresh => "refresh",
+            TokenUse::Spent => "spent",
+        };
+        Columns {
+            identity: Some(&self.client),
+            owner: Some(&self.family),
+            state: Some(state),
+            due: Some(self.expires_at),
+            ..Columns::default()
+        }
+    }
+}
+
+impl Entity for Sidecar {
+    const TABLE: Table = Table::Sidecars;
+
+    fn id(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { lookup: Some(&self.token_sha256), ..Columns::default() }
+    }
+}
+
+impl Entity for Repo {
+    const TABLE: Table = Table::Repos;
+
+    fn id(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { state: Some(if self.ephemeral_access { "on" } else { "off" }), ..Columns::default() }
+    }
+}
+
+impl Entity for IdentityRecord {
+    const TABLE: Table = Table::Identities;
+
+    fn id(&self) -> &str {
+        self.name.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { state: Some(if self.enabled { "on" } else { "off" }), ..Columns::default() }
+    }
+}
+
+impl Entity for StoredRule {
+    const TABLE: Table = Table::Rules;
+
+    fn id(&self) -> &str {
+        &self.rule.name
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        let owner = match self.owner {
+            RuleOwner::File => "file",
+            RuleOwner::Rest => "rest",
+        };
+        Columns { owner: Some(owner), ..Columns::default() }
+    }
+}
+
+impl Entity for Request {
+    const TABLE: Table = Table::Requests;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            identity: Some(self.identity.as_str()),
+            repo: Some(self.repo.as_str()),
+            state: Some(self.status.as_str()),
+            owner: Some(&self.filed_by),
+            due: Some(self.waits_until),
+            ..Columns::default()
+        }
+    }
+}
+
+impl Entity for Grant {
+    const TABLE: Table = Table::Grants;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            identity: Some(self.identity.as_str()),
+            repo: Some(self.repo.as_str()),
+            state: Some(self.state.as_str()),
+            owner: Some(&self.filed_by),
+            due: Some(self.due_at()),
+            ..Columns::default()
+        }
+    }
+}
+
+impl Entity for Session {
+    const TABLE: Table = Table::Sessions;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            identity: Some(self.identity.as_str()),
+            repo: Some(self.repo.as_str()),
+            state: Some(&self.instance),
+            owner: Some(self.sidecar.as_str()),
+            ..Columns::default()
+        }
+    }
+}
+
+impl Entity for IssuedToken {
+    const TABLE: Table = Table::AccessTokens;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            lookup: Some(&self.sha256),
+            identity: Some(self.identity.as_str()),
+            owner: Some(&self.issued_by),
+            due: Some(self.expires_at),
+            ..Columns::default()
+        }
+    }
+}
+
+impl Entity for Replay {
+    const TABLE: Table = Table::Replays;
+
+    fn id(&self) -> &str {
+        &self.key
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { due: Some(self.expires_at), ..Columns::default() }
+    }
+}

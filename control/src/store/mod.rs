@@ -1,0 +1,233 @@
+//! Where the control plane keeps what it must not forget.
+//!
+//! One trait, [`Store`], that hands out transactions: a reading one sees a single moment, a writing one is alone and
+//! is either all there after a commit or not at all, `kill -9` or not. The statements below it are few, so that a
+//! second database is a second file and passes the same tests. [`Entity`] puts the domain's types on top.
+
+#[cfg(test)]
+mod conformance;
+mod entity;
+mod error;
+mod sqlite;
+
+use futures_util::future::BoxFuture;
+use postern_protocol::gate::Position;
+use postern_service::audit::Record;
+
+pub use entity::{Columns, Entity, Page, find, find_all, load, load_by, remove, save};
+pub use error::StoreError;
+pub use sqlite::SqliteStore;
+
+use crate::domain::Moment;
+
+/// What a call to the store gives, later.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// A kind of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// [`crate::domain::ApiClient`]
+    ApiClients,
+    /// [`crate::domain::ApiToken`]
+    ApiTokens,
+    /// [`crate::domain::Sidecar`]
+    Sidecars,
+    /// [`crate::domain::Repo`]
+    Repos,
+    /// [`crate::domain::IdentityRecord`]
+    Identities,
+    /// [`crate::domain::StoredRule`]
+    Rules,
+    /// [`crate::domain::Request`]
+    Requests,
+    /// [`crate::domain::Grant`]
+    Grants,
+    /// [`crate::domain::Session`]
+    Sessions,
+    /// [`crate::domain::IssuedToken`]
+    AccessTokens,
+    /// [`crate::domain::Replay`]
+    Replays,
+}
+
+impl Table {
+    /// Its name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiClients => "api_clients",
+            Self::ApiTokens => "api_tokens",
+            Self::Sidecars => "sidecars",
+            Self::Repos => "repos",
+            Self::Identities => "identities",
+            Self::Rules => "rules",
+            Self::Requests => "requests",
+            Self::Grants => "grants",
+            Self::Sessions => "sessions",
+            Self::AccessTokens => "access_tokens",
+            Self::Replays => "replays",
+        }
+    }
+}
+
+/// In which order records are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+/// Which records are wanted; what is absent does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// With this second key.
+    pub lookup: Option<String>,
+    /// Of this identity.
+    pub identity: Option<String>,
+    /// Of this repo.
+    pub repo: Option<String>,
+    /// In one of these states.
+    pub states: Vec<&'static str>,
+    /// In this state, given as text.
+    pub state: Option<String>,
+    /// Of this owner.
+    pub owner: Option<String>,
+    /// Due at this moment or earlier.
+    pub due_by: Option<Moment>,
+    /// Due later than this.
+    pub due_after: Option<Moment>,
+    /// In which order.
+    pub order: Order,
+    /// Behind the record of this number, in that order.
+    pub after: Option<i64>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// A record as the database has it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The order in which it came in.
+    pub n: i64,
+    /// JSON.
+    pub body: String,
+}
+
+/// Which audit records are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// At this moment or later.
+    pub since: Option<Moment>,
+    /// Before this moment.
+    pub until: Option<Moment>,
+    /// About this identity.
+    pub identity: Option<String>,
+    /// About this repo.
+    pub repo: Option<String>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// Of this chain.
+    pub chain: Option<String>,
+    /// Behind the record of this number.
+    pub after: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// How long a chain is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose.
+    pub chain: String,
+    /// How many records.
+    pub count: u64,
+    /// The hash of the last.
+    pub hash: String,
+}
+
+/// One transaction of the change log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRow {
+    /// Its place.
+    pub position: Position,
+    /// JSON.
+    pub entry: String,
+}
+
+/// How far the change log reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogReach {
+    /// Everything up to here was thrown away.
+    pub pruned: Position,
+    /// The newest place.
+    pub newest: Position,
+}
+
+/// A database.
+pub trait Store: Send + Sync + 'static {
+    /// A transaction that sees one moment.
+    fn read(&self) -> Answer<'_, Box<dyn Read>>;
+
+    /// A transaction that is alone. Dropped without [`Write::commit`] it leaves nothing.
+    fn write(&self) -> Answer<'_, Box<dyn Write>>;
+}
+
+/// What can be asked.
+pub trait Read: Send {
+    /// The body of a record.
+    fn get<'a>(&'a mut self, table: Table, id: &'a str) -> Answer<'a, Option<String>>;
+
+    /// Records.
+    fn find<'a>(&'a mut self, table: Table, filter: &'a Filter) -> Answer<'a, Vec<Row>>;
+
+    /// How many records of this kind are in this state.
+    fn count<'a>(&'a mut self, table: Table, state: &'a str) -> Answer<'a, u64>;
+
+    /// How far the change log reaches.
+    fn log_reach(&mut self) -> Answer<'_, LogReach>;
+
+    /// The change log behind a place, at most `limit` transactions.
+    fn log_after(&mut self, position: Position, limit: u32) -> Answer<'_, Vec<LogRow>>;
+
+    /// Audit records with their numbers, oldest first.
+    fn audit<'a>(&'a mut self, filter: &'a AuditFilter) -> Answer<'a, Vec<(i64, Record)>>;
+
+    /// The last record of a chain.
+    fn audit_last<'a>(&'a mut self, chain: &'a str) -> Answer<'a, Option<Record>>;
+
+    /// Every chain's head.
+    fn audit_heads(&mut self) -> Answer<'_, Vec<Head>>;
+
+    /// A setting.
+    fn setting<'a>(&'a mut self, name: &'a str) -> Answer<'a, Option<String>>;
+}
+
+/// What can be changed.
+pub trait Write: Read {
+    /// Makes or replaces a record. A second key that another record has is [`StoreError::Taken`].
+    fn put<'a>(&'a mut self, table: Table, id: &'a str, columns: Columns<'a>, body: String)
+    -> Answer<'a, ()>;
+
+    /// Removes a record; true when it was there.
+    fn delete<'a>(&'a mut self, table: Table, id: &'a str) -> Answer<'a, bool>;
+
+    /// Removes every record that is due at this moment or earlier.
+    fn delete_due(&mut self, table: Table, due_by: Moment) -> Answer<'_, u64>;
+
+    /// Adds to the change log.
+    fn append_log(&mut self, at: Moment, entry: String) -> Answer<'_, Position>;
+
+    /// Throws away the change log up to a moment.
+    fn prune_log(&mut self, before: Moment) -> Answer<'_, ()>;
+
+    /// Adds to audit chains, and moves their heads.
+    fn append_audit<'a>(&'a mut self, records: &'a [Record]) -> Answer<'a, ()>;
+
+    /// Keeps a setting.
+    fn set<'a>(&'a mut self, name: &'a str, value: &'a str) -> Answer<'a, ()>;
+
+    /// Makes it all last.
+    fn commit(self: Box<Self>) -> Answer<'static, ()>;
+}

@@ -1,0 +1,184 @@
+//! One piece of work on the store: what changes, what the sidecars hear of it, what the audit trail says, what is
+//! counted. All of it in one transaction, and the feed is woken when that has committed.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use postern_protocol::gate::{Change, Position, RepoName, SidecarName};
+use postern_service::audit::{Chain, Event, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    actions::Failure,
+    clock::write_mark,
+    domain::{Moment, Refusal},
+    feed::Outcome,
+    measures::Measure,
+    plane::ControlPlane,
+    store::{self, Entity, Filter, Read, Write},
+};
+
+/// The control plane's own audit chain.
+pub const CHAIN: &str = "control";
+
+/// Whom a change concerns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// Every sidecar.
+    All,
+    /// Those that serve this repo.
+    Repo(RepoName),
+    /// This one.
+    Sidecar(SidecarName),
+}
+
+impl Audience {
+    /// Whether a sidecar of this name that serves these repos is told.
+    pub fn includes(&self, sidecar: &SidecarName, repos: &BTreeSet<RepoName>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Repo(repo) => repos.contains(repo),
+            Self::Sidecar(name) => name == sidecar,
+        }
+    }
+}
+
+/// A change in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// Who is told.
+    pub to: Audience,
+    /// What.
+    pub change: Change,
+}
+
+/// What the sidecars made of a commit.
+#[derive(Clone, Debug, Default)]
+pub struct Settled {
+    /// Whether all of them have acknowledged it.
+    pub complete: bool,
+    /// One by one.
+    pub sidecars: Vec<Outcome>,
+}
+
+/// A transaction in the making.
+pub struct Work {
+    plane: Arc<ControlPlane>,
+    tx: Box<dyn Write>,
+    now: Moment,
+    changes: Vec<Logged>,
+    events: Vec<Event>,
+    measures: Vec<Measure>,
+}
+
+impl Work {
+    /// Begins; alone until it is committed or dropped.
+    pub async fn begin(plane: &Arc<ControlPlane>) -> Result<Self, Failure> {
+        let tx = plane.store.write().await?;
+        // The time is taken under the lock, so that what is written later also bears a later time.
+        let now = plane.clock.now();
+        Ok(Self {
+            plane: Arc::clone(plane),
+            tx,
+            now,
+            changes: Vec::new(),
+            events: Vec::new(),
+            measures: Vec::new(),
+        })
+    }
+
+    /// The moment at which all of this happens.
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// The transaction, for questions.
+    pub fn tx(&mut self) -> &mut dyn Read {
+        &mut *self.tx
+    }
+
+    /// The transaction, for what is no record.
+    pub fn tx_mut(&mut self) -> &mut dyn Write {
+        &mut *self.tx
+    }
+
+    /// The record of this id.
+    pub async fn load<T: Entity>(&mut self, id: &str) -> Result<Option<T>, Failure> {
+        Ok(store::load(&mut *self.tx, id).await?)
+    }
+
+    /// The record of this id, or a refusal that says that there is none.
+    pub async fn get<T: Entity>(&mut self, kind: &'static str, id: &str) -> Result<T, Failure> {
+        self.load(id).await?.ok_or_else(|| Refusal::not_found(kind, id).into())
+    }
+
+    /// Every record that fits.
+    pub async fn find_all<T: Entity>(&mut self, filter: &Filter) -> Result<Vec<T>, Failure> {
+        Ok(store::find_all(&mut *self.tx, filter).await?)
+    }
+
+    /// Makes or replaces a record.
+    pub async fn save<T: Entity>(&mut self, entity: &T) -> Result<(), Failure> {
+        Ok(store::save(&mut *self.tx, entity).await?)
+    }
+
+    /// Removes a record; true when it was there.
+    pub async fn remove<T: Entity>(&mut self, id: &str) -> Result<bool, Failure> {
+        Ok(store::remove::<T>(&mut *self.tx, id).await?)
+    }
+
+    /// Tells sidecars of a change.
+    pub fn tell(&mut self, to: Audience, change: Change) {
+        self.changes.push(Logged { to, change });
+    }
+
+    /// Puts something into the audit trail.
+    pub fn note(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Counts something, once it is true.
+    pub fn measure(&mut self, measure: Measure) {
+        self.measures.push(measure);
+    }
+
+    /// Makes it last, and wakes the feed. Gives the change log's position when sidecars are told something.
+    pub async fn commit(mut self) -> Result<Option<Position>, Failure> {
+        if !self.events.is_empty() {
+            let records = self.records().await?;
+            self.tx.append_audit(&records).await?;
+        }
+        let mut position = None;
+        let mark = self.plane.clock.next_mark();
+        if !self.changes.is_empty() {
+            let entry = serde_json::to_string(&self.changes).map_err(store::StoreError::from)?;
+            position = Some(self.tx.append_log(self.now, entry).await?);
+            write_mark(&mut *self.tx, mark).await?;
+        }
+        self.tx.commit().await?;
+        if let Some(position) = position {
+            self.plane.clock.marked(mark);
+            self.plane.hub.publish(position);
+        }
+        self.measures.iter().for_each(Measure::count);
+        Ok(position)
+    }
+
+    /// Commits, then waits until every connected sidecar that is told has done it, or 2 s have passed.
+    ///
+    /// So whoever gets an answer finds the sidecars already knowing.
+    pub async fn commit_and_wait(self, to: &Audience) -> Result<Settled, Failure> {
+        let hub = self.plane.hub.clone();
+        let waiter = hub.wait();
+        let Some(position) = self.commit().await? else { return Ok(Settled::default()) };
+        let (complete, sidecars) = waiter.settle(position, hub.audience(to)).await;
+        Ok(Settled { complete, sidecars })
+    }
+
+    async fn records(&mut self) -> Result<Vec<Record>, Failure> {
+        let last = self.tx.audit_last(CHAIN).await?;
+        let mut chain = last.map_or_else(|| Chain::new(CHAIN), |last| Chain::after(&last));
+        let at = self.now.timestamp();
+        Ok(std::mem::take(&mut self.events).into_iter().map(|event| chain.append(at, event)).collect())
+    }
+}
