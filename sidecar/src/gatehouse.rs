@@ -62,17 +62,17 @@ impl Gatehouse {
         let _ = self.stop.subscribe().wait_for(|stopping| *stopping).await;
     }
 
-    /// A session is through to its database.
-    pub(crate) fn opened(&self, session: &Session) {
+    /// A session is through to its database. It counts as open until the returned guard goes.
+    pub(crate) fn opened(self: &Arc<Self>, session: Arc<Session>) -> Opened {
         metrics::opened(Some(&session.repo), Engine::Postgres, "ok");
         metrics::active(&session.repo, Engine::Postgres, 1.0);
         self.reports.started(session.start());
-        let event = of_session(Event::new("session.opened"), session);
+        let event = of_session(Event::new("session.opened"), &session);
         self.audit.record(event.with("application", session.application.as_str()));
+        Opened { house: Arc::clone(self), session, cause: "panic" }
     }
 
-    /// An opened session is over.
-    pub(crate) fn ended(&self, session: &Session, cause: &'static str) {
+    fn ended(&self, session: &Session, cause: &'static str) {
         metrics::active(&session.repo, Engine::Postgres, -1.0);
         metrics::ended(&session.repo, Engine::Postgres, cause);
         let ended_at = jiff::Timestamp::now().as_millisecond();
@@ -103,6 +103,27 @@ impl Gatehouse {
             event.account = account.to_string();
         }
         self.audit.record(event);
+    }
+}
+
+/// An open session, from the point of view of those who keep books. Whatever becomes of the session's task, its end is
+/// recorded.
+pub(crate) struct Opened {
+    house: Arc<Gatehouse>,
+    session: Arc<Session>,
+    /// Why it ended; what it says before anybody knows holds for a task that panicked.
+    pub(crate) cause: &'static str,
+}
+
+impl Opened {
+    pub(crate) fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.house.ended(&self.session, self.cause);
     }
 }
 

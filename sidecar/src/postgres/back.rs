@@ -19,7 +19,7 @@ use super::{
     frames::{FrameReader, ReadError},
     target::Target,
 };
-use crate::net::Stream;
+use crate::net::{Stream, prepare};
 
 /// How long a database may take to let us in.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -125,7 +125,7 @@ impl Target {
         mut tcp: TcpStream,
         tls: Option<&TlsConnector>,
     ) -> Result<Stream, BackError> {
-        tcp.set_nodelay(true).map_err(BackError::Unreachable)?;
+        prepare(&tcp).map_err(BackError::Unreachable)?;
         let Some(tls) = tls else { return Ok(Stream::Plain(tcp)) };
         tcp.write_all(&postgres::ssl_request()).await.map_err(BackError::Unreachable)?;
         let mut answer = [0];

@@ -1,10 +1,10 @@
-//! Ending a session whose gate has fallen.
+//! Ending a session: one whose gate has fallen, or one whose client is gone while the database still works for it.
 //!
 //! In this order: nothing more is relayed (the relay has stopped); what the database is doing for the session is
 //! stopped and rolled back; the client is told why; both sockets close. Nobody is waited for longer than a moment:
 //! not a client that does not read, not a database that does not answer.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use postern_protocol::postgres::{self, ErrorText};
@@ -32,9 +32,8 @@ pub(crate) fn last_word(ending: &Ending) -> ErrorText {
     ErrorText::new("57P01", ending.message())
 }
 
-/// Everything that is left of a session when its gate has fallen.
-pub(crate) struct Remains<'s> {
-    pub(crate) client: &'s mut Stream,
+/// Everything that is left of a session when the relay has stopped.
+pub(crate) struct Remains {
     pub(crate) backend: Backend,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) terminator: Option<Arc<Terminator>>,
@@ -43,37 +42,67 @@ pub(crate) struct Remains<'s> {
     pub(crate) unsent: BytesMut,
 }
 
-impl Remains<'_> {
-    /// Carries it out. Calls `closed` once the client's socket is closed and the database was told good-bye, and
-    /// returns when the backend is gone, or after a while.
-    pub(crate) async fn end(self, ending: &Ending, closed: impl FnOnce()) {
-        let Self { client, backend, upstream, terminator, mut traffic, unsent } = self;
+impl Remains {
+    /// Closes the ready connections of the account: where somebody cleans up, nothing of it stays.
+    pub(crate) fn forget_ready_connections(&self) {
+        if let Some(upstream) = &self.upstream {
+            upstream.target.warm.clear(&upstream.account);
+        }
+    }
+
+    /// Stops the database's work, tells the client why, closes both. Calls `closed` once the client's socket is closed
+    /// and the database was told good-bye, and returns when the backend is gone, or after a while.
+    pub(crate) async fn end(mut self, client: &mut Stream, ending: &Ending, closed: impl FnOnce()) {
+        let unsent = std::mem::take(&mut self.unsent);
+        let mut traffic = std::mem::take(&mut self.traffic);
         let in_flight = traffic.in_flight();
-        let at_boundary = traffic.server_at_boundary();
-        let stop = async {
-            if in_flight {
-                stop_backend(backend.local, upstream.as_ref(), terminator.as_deref()).await;
-            }
-        };
-        let mut stop = std::pin::pin!(stop);
-        let stopped = timeout(STOP_FIRST, &mut stop).await.is_ok();
-        let tell = tell(client, &mut traffic, unsent, ending);
-        tokio::join!(tell, async {
-            if !stopped {
-                stop.await;
-            }
-        });
-        let (mut reader, mut writer) = tokio::io::split(backend.stream);
+        let goodbye = traffic.server_at_boundary();
+        {
+            let mut stop = std::pin::pin!(self.stop(in_flight));
+            let stopped = timeout(STOP_FIRST, &mut stop).await.is_ok();
+            tokio::join!(tell(client, &mut traffic, unsent, ending), async {
+                if !stopped {
+                    stop.await;
+                }
+            });
+        }
+        closed();
+        self.bury(in_flight, goodbye).await;
+    }
+
+    /// The same for a session without a client.
+    pub(crate) async fn abandon(self) {
+        let (in_flight, goodbye) = (self.traffic.in_flight(), self.traffic.server_at_boundary());
+        self.stop(in_flight).await;
+        self.bury(in_flight, goodbye).await;
+    }
+
+    /// Stops what the backend is doing, for good if that can be done.
+    async fn stop(&self, in_flight: bool) {
+        let Some(upstream) = self.upstream.as_ref().filter(|_| in_flight) else { return };
+        if let (Some(terminator), Some(local)) = (&self.terminator, self.backend.local)
+            && timeout(BURIAL, terminator.terminate(upstream.key.pid, local.port())).await.unwrap_or(false)
+        {
+            return;
+        }
+        if let Err(error) = upstream.cancel().await {
+            tracing::warn!(%error, "a statement could not be cancelled");
+        }
+    }
+
+    /// Says good-bye to the database and waits until it has gone.
+    async fn bury(self, in_flight: bool, goodbye: bool) {
+        let (mut reader, mut writer) = tokio::io::split(self.backend.stream);
         let farewell = async {
-            if at_boundary {
+            if goodbye {
+                // It may be gone already.
                 let _ = writer.write_all(&postgres::terminate()).await;
             }
             let _ = writer.shutdown().await;
         };
+        let upstream = self.upstream.filter(|_| in_flight);
         let insist = async {
-            let Some(upstream) = upstream.as_ref().filter(|_| in_flight) else {
-                return std::future::pending().await;
-            };
+            let Some(upstream) = upstream else { return std::future::pending().await };
             loop {
                 tokio::time::sleep(INSIST).await;
                 // Its failure was told when the first one failed.
@@ -85,31 +114,13 @@ impl Remains<'_> {
             let mut nowhere = vec![0; 16 * 1024];
             while reader.read(&mut nowhere).await.is_ok_and(|count| count > 0) {}
         };
-        closed();
-        let _ = timeout(BURIAL, async {
+        let done = async {
             tokio::select! {
                 ((), ()) = async { tokio::join!(farewell, gone) } => {}
                 () = insist => {}
             }
-        })
-        .await;
-    }
-}
-
-/// Stops what the backend is doing, for good if that can be done.
-async fn stop_backend(
-    local: Option<SocketAddr>,
-    upstream: Option<&Upstream>,
-    terminator: Option<&Terminator>,
-) {
-    let Some(upstream) = upstream else { return };
-    if let (Some(terminator), Some(local)) = (terminator, local)
-        && timeout(BURIAL, terminator.terminate(upstream.key.pid, local.port())).await.unwrap_or(false)
-    {
-        return;
-    }
-    if let Err(error) = upstream.cancel().await {
-        tracing::warn!(%error, "a statement could not be cancelled");
+        };
+        let _ = timeout(BURIAL, done).await;
     }
 }
 

@@ -27,12 +27,12 @@ use super::{
     traffic::Traffic,
 };
 use crate::{
-    gatehouse::{Gatehouse, Service},
+    gatehouse::{Gatehouse, Opened, Service},
     grants::Access,
     identity,
     listener::Pending,
     metrics,
-    net::Stream,
+    net::{Stream, prepare},
     session::{Ending, Finish, Leash, Registered, Relay, Session, Watch, Wire},
 };
 
@@ -101,7 +101,7 @@ async fn welcome(
     tcp: TcpStream,
     peer: SocketAddr,
 ) -> Result<(Stream, StartupMessage), Left> {
-    tcp.set_nodelay(true)?;
+    prepare(&tcp)?;
     let mut stream = direct_tls(house, tcp).await?;
     let (mut asked_tls, mut asked_gss) = (false, false);
     loop {
@@ -282,8 +282,8 @@ impl Guest {
             .clone()
             .map(|upstream| house.cancel_keys.issue(registered.session(), upstream, spoken))
             .transpose()?;
-        house.opened(&registered);
-        self.run(&registered, &mut watch, backend, upstream, issued.as_ref()).await;
+        let mut opened = house.opened(registered.session());
+        self.run(&mut opened, &mut watch, backend, upstream, issued.as_ref()).await;
         Ok(())
     }
 
@@ -327,13 +327,13 @@ impl Guest {
     /// The session itself.
     async fn run(
         &mut self,
-        session: &Session,
+        opened: &mut Opened,
         watch: &mut Watch<'_>,
         mut backend: Backend,
         upstream: Option<Upstream>,
         issued: Option<&Issued>,
     ) {
-        let house = Arc::clone(&self.house);
+        let session = opened.session();
         let terminator = upstream.as_ref().and_then(|upstream| upstream.target.terminator(&upstream.account));
         let mut traffic = Traffic::default();
         let mut ahead = BytesMut::from(&postgres::authentication_ok()[..]);
@@ -345,32 +345,31 @@ impl Guest {
         let counters = metrics::bytes(&session.repo);
         let relay = Relay::new(&mut self.stream, &mut backend.stream, &mut traffic, ahead, counters);
         let (finish, unsent) = relay.run(watch).await;
-        let cause = match finish {
+        let client_can_hear = traffic.client_needs() == Some(0);
+        opened.cause = if traffic.client_left() { "client" } else { "database" };
+        let remains = Remains { backend, upstream, terminator, traffic, unsent };
+        match finish {
             Finish::Fallen => {
                 let Some((ending, fell_at)) = session.leash.ending() else { return };
-                if let Some(upstream) = &upstream {
-                    upstream.target.warm.clear(&upstream.account);
-                }
-                let client = &mut self.stream;
-                let remains = Remains { client, backend, upstream, terminator, traffic, unsent };
-                remains.end(&ending, || metrics::session_end(fell_at.elapsed())).await;
-                ending.label()
+                opened.cause = ending.label();
+                remains.forget_ready_connections();
+                remains.end(&mut self.stream, &ending, || metrics::session_end(fell_at.elapsed())).await;
             }
-            Finish::Client => "client",
-            Finish::Server => {
-                // The database said good-bye itself; all that is left is to hang up properly.
-                let _ = timeout(HANG_UP, self.stream.shutdown()).await;
-                if traffic.client_left() { "client" } else { "database" }
+            Finish::Client => {
+                opened.cause = "client";
+                remains.abandon().await;
             }
+            // The database said good-bye itself; all that is left is to hang up properly.
+            Finish::Server => drop(timeout(HANG_UP, self.stream.shutdown()).await),
             Finish::Violation(violation) => {
                 tracing::warn!(session = %session.id, %violation, "a session broke the protocol");
-                if traffic.client_needs() == Some(0) {
+                opened.cause = "protocol";
+                if client_can_hear {
                     say_no(&mut self.stream, &Refusal::Violation(violation)).await;
                 }
-                "protocol"
+                remains.abandon().await;
             }
-        };
-        house.ended(session, cause);
+        }
     }
 }
 

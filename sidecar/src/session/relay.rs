@@ -145,9 +145,8 @@ impl<'s, W: Wire> Relay<'s, W> {
                 }
                 break;
             }
-            let Poll::Ready(count) = read(self.client, cx, scratch).map_err(|_| Finish::Client)? else {
-                break;
-            };
+            // A client that broke off is at its end like one that hung up; what it began goes on, still on the leash.
+            let Poll::Ready(count) = read(self.client, cx, scratch).unwrap_or(Poll::Ready(0)) else { break };
             let fresh = scratch.get(..count).unwrap_or_default();
             lane.ended = fresh.is_empty();
             self.wire.forwarding(fresh).map_err(Finish::Violation)?;
