@@ -22,12 +22,12 @@ use crate::{
 const AHEAD: Duration = Duration::from_secs(4);
 
 /// How often the mark is to be moved.
-pub const MARK_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const MARK_EVERY: Duration = Duration::from_secs(1);
 
 const MARK: &str = "clock_mark";
 
 /// Tells the time.
-pub trait Clock: Send + Sync + 'static {
+pub(crate) trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Moment;
 
@@ -40,7 +40,7 @@ pub trait Clock: Send + Sync + 'static {
 
 /// The clock of a running control plane.
 #[derive(Debug)]
-pub struct SystemClock {
+pub(crate) struct SystemClock {
     start: Moment,
     since: Instant,
     mark: AtomicI64,
@@ -48,7 +48,7 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// Starts behind what the store has seen.
-    pub async fn start(store: &dyn Store) -> Result<Arc<Self>, StoreError> {
+    pub(crate) async fn start(store: &dyn Store) -> Result<Arc<Self>, StoreError> {
         let mut tx = store.write().await?;
         let before = tx.setting(MARK).await?.and_then(|text| text.parse().ok()).unwrap_or(i64::MIN);
         let start = Moment::from_millis(before).max(wall());
@@ -76,7 +76,7 @@ fn wall() -> Moment {
 }
 
 /// Puts a mark into a transaction.
-pub async fn write_mark(tx: &mut dyn crate::store::Write, mark: Moment) -> Result<(), StoreError> {
+pub(crate) async fn write_mark(tx: &mut dyn crate::store::Write, mark: Moment) -> Result<(), StoreError> {
     tx.set(MARK, &mark.as_millis().to_string()).await
 }
 
@@ -97,17 +97,17 @@ impl Clock for SystemClock {
 /// A clock that stands still until it is told to go on.
 #[cfg(test)]
 #[derive(Debug)]
-pub struct HandClock(AtomicI64);
+pub(crate) struct HandClock(AtomicI64);
 
 #[cfg(test)]
 impl HandClock {
     /// At some Friday in 2026.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(1_795_000_000_000)))
     }
 
     /// Goes on.
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ControlConfig {
+pub(crate) struct ControlConfig {
     /// Where REST, console and feed are served.
     pub listen: SocketAddr,
     /// How people and programs reach that.
@@ -72,7 +72,7 @@ fn ten_seconds() -> Span {
 
 impl ControlConfig {
     /// Reads the file, and refuses what this version cannot do.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let config: Self = load(path)?;
         let unsupported = [("[oidc]", config.oidc.is_some()), ("[slack]", config.slack.is_some())];
         if let Some((section, _)) = unsupported.iter().find(|(_, configured)| *configured) {
@@ -83,7 +83,7 @@ impl ControlConfig {
     }
 
     /// The SQLite file of `store`, relative to the file that names it.
-    pub fn store_file(&self, config: &Path) -> Result<std::path::PathBuf, ConfigError> {
+    pub(crate) fn store_file(&self, config: &Path) -> Result<std::path::PathBuf, ConfigError> {
         let scheme = self.store.split(':').next().unwrap_or_default();
         if ["postgres", "postgresql"].contains(&scheme) {
             let text = "store: PostgreSQL is not supported yet: use sqlite:PATH";

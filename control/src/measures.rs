@@ -7,7 +7,7 @@ use crate::domain::{Decision, RequestStatus};
 
 /// Something that happened once its transaction has committed.
 #[derive(Clone, Copy, Debug)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// A request came into this status.
     Request(RequestStatus),
     /// A review was taken.
@@ -20,7 +20,7 @@ pub enum Measure {
 
 impl Measure {
     /// Counts it.
-    pub fn count(&self) {
+    pub(crate) fn count(&self) {
         match *self {
             Self::Request(status) => {
                 counter!("postern_requests_total", "state" => status.as_str().to_ascii_lowercase())
@@ -45,7 +45,7 @@ const fn cause_label(cause: EndCause) -> &'static str {
 }
 
 /// Says which version runs, and makes the counters known before anything happens.
-pub fn announce() {
+pub(crate) fn announce() {
     gauge!("postern_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     for status in RequestStatus::ALL {
         counter!("postern_requests_total", "state" => status.as_str().to_ascii_lowercase()).increment(0);
@@ -61,22 +61,22 @@ pub fn announce() {
 }
 
 /// How many grants may be used now.
-pub fn grants_active(count: u64) {
+pub(crate) fn grants_active(count: u64) {
     gauge!("postern_grants_active").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
 }
 
 /// How many feeds are open now.
-pub fn feed_clients(count: usize) {
+pub(crate) fn feed_clients(count: usize) {
     gauge!("postern_feed_clients").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
 }
 
 /// From a call that ends something to the last acknowledgement.
-pub fn revoked_in(seconds: f64) {
+pub(crate) fn revoked_in(seconds: f64) {
     histogram!("postern_revoke_seconds").record(seconds);
 }
 
 /// An answered HTTP request. `route` is the pattern, never the path.
-pub fn http(method: &str, route: &'static str, status: u16, seconds: f64) {
+pub(crate) fn http(method: &str, route: &'static str, status: u16, seconds: f64) {
     let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
     counter!("postern_http_requests_total", &labels).increment(1);
     histogram!("postern_http_request_seconds", "route" => route).record(seconds);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Store, clock, feed and signing key of one control plane.
-pub struct ControlPlane {
+pub(crate) struct ControlPlane {
     /// What must not be forgotten.
     pub store: Arc<dyn Store>,
     /// The time.
@@ -24,7 +24,7 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Puts one together; the signing key comes from the store, which gets one the first time.
-    pub async fn new(
+    pub(crate) async fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         public_url: String,

@@ -15,7 +15,7 @@ struct RulesFile {
 }
 
 /// Reads the file and makes the stored rules that it owns the same. All of it or nothing.
-pub async fn apply(plane: &Arc<ControlPlane>, path: &Path) -> Result<(), Error> {
+pub(crate) async fn apply(plane: &Arc<ControlPlane>, path: &Path) -> Result<(), Error> {
     let file: RulesFile = load(path)?;
     rules::apply_file(plane, file.rule)
         .await

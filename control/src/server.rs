@@ -28,7 +28,7 @@ const MOST_CONNECTIONS: usize = 10_000;
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(200);
 
 /// What the server needs.
-pub struct Server {
+pub(crate) struct Server {
     /// Where it listens.
     pub listener: TcpListener,
     /// TLS, if it is to be spoken.
@@ -39,7 +39,7 @@ pub struct Server {
 
 impl Server {
     /// Serves until `stopping` says true; then accepts no more and lets open calls go on for `grace`.
-    pub async fn run(self, mut stopping: watch::Receiver<bool>, grace: Duration) {
+    pub(crate) async fn run(self, mut stopping: watch::Receiver<bool>, grace: Duration) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         loop {

@@ -18,12 +18,12 @@ use crate::{
 };
 
 /// The control plane's own audit chain.
-pub const CHAIN: &str = "control";
+pub(crate) const CHAIN: &str = "control";
 
 /// Whom a change concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Audience {
+pub(crate) enum Audience {
     /// Every sidecar.
     All,
     /// Those that serve this repo.
@@ -34,7 +34,7 @@ pub enum Audience {
 
 impl Audience {
     /// Whether a sidecar of this name that serves these repos is told.
-    pub fn includes(&self, sidecar: &SidecarName, repos: &BTreeSet<RepoName>) -> bool {
+    pub(crate) fn includes(&self, sidecar: &SidecarName, repos: &BTreeSet<RepoName>) -> bool {
         match self {
             Self::All => true,
             Self::Repo(repo) => repos.contains(repo),
@@ -45,7 +45,7 @@ impl Audience {
 
 /// A change in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Logged {
+pub(crate) struct Logged {
     /// Who is told.
     pub to: Audience,
     /// What.
@@ -54,7 +54,7 @@ pub struct Logged {
 
 /// What the sidecars made of a commit.
 #[derive(Clone, Debug, Default)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// Whether all of them have acknowledged it.
     pub complete: bool,
     /// One by one.
@@ -62,7 +62,7 @@ pub struct Settled {
 }
 
 /// A transaction in the making.
-pub struct Work {
+pub(crate) struct Work {
     plane: Arc<ControlPlane>,
     tx: Box<dyn Write>,
     now: Moment,
@@ -73,7 +73,7 @@ pub struct Work {
 
 impl Work {
     /// Begins; alone until it is committed or dropped.
-    pub async fn begin(plane: &Arc<ControlPlane>) -> Result<Self, Failure> {
+    pub(crate) async fn begin(plane: &Arc<ControlPlane>) -> Result<Self, Failure> {
         let tx = plane.store.write().await?;
         // The time is taken under the lock, so that what is written later also bears a later time.
         let now = plane.clock.now();
@@ -88,62 +88,62 @@ impl Work {
     }
 
     /// The moment at which all of this happens.
-    pub const fn now(&self) -> Moment {
+    pub(crate) const fn now(&self) -> Moment {
         self.now
     }
 
     /// The transaction, for questions.
-    pub fn tx(&mut self) -> &mut dyn Read {
+    pub(crate) fn tx(&mut self) -> &mut dyn Read {
         &mut *self.tx
     }
 
     /// The transaction, for what is no record.
-    pub fn tx_mut(&mut self) -> &mut dyn Write {
+    pub(crate) fn tx_mut(&mut self) -> &mut dyn Write {
         &mut *self.tx
     }
 
     /// The record of this id.
-    pub async fn load<T: Entity>(&mut self, id: &str) -> Result<Option<T>, Failure> {
+    pub(crate) async fn load<T: Entity>(&mut self, id: &str) -> Result<Option<T>, Failure> {
         Ok(store::load(&mut *self.tx, id).await?)
     }
 
     /// The record of this id, or a refusal that says that there is none.
-    pub async fn get<T: Entity>(&mut self, kind: &'static str, id: &str) -> Result<T, Failure> {
+    pub(crate) async fn get<T: Entity>(&mut self, kind: &'static str, id: &str) -> Result<T, Failure> {
         self.load(id).await?.ok_or_else(|| Refusal::not_found(kind, id).into())
     }
 
     /// Every record that fits.
-    pub async fn find_all<T: Entity>(&mut self, filter: &Filter) -> Result<Vec<T>, Failure> {
+    pub(crate) async fn find_all<T: Entity>(&mut self, filter: &Filter) -> Result<Vec<T>, Failure> {
         Ok(store::find_all(&mut *self.tx, filter).await?)
     }
 
     /// Makes or replaces a record.
-    pub async fn save<T: Entity>(&mut self, entity: &T) -> Result<(), Failure> {
+    pub(crate) async fn save<T: Entity>(&mut self, entity: &T) -> Result<(), Failure> {
         Ok(store::save(&mut *self.tx, entity).await?)
     }
 
     /// Removes a record; true when it was there.
-    pub async fn remove<T: Entity>(&mut self, id: &str) -> Result<bool, Failure> {
+    pub(crate) async fn remove<T: Entity>(&mut self, id: &str) -> Result<bool, Failure> {
         Ok(store::remove::<T>(&mut *self.tx, id).await?)
     }
 
     /// Tells sidecars of a change.
-    pub fn tell(&mut self, to: Audience, change: Change) {
+    pub(crate) fn tell(&mut self, to: Audience, change: Change) {
         self.changes.push(Logged { to, change });
     }
 
     /// Puts something into the audit trail.
-    pub fn note(&mut self, event: Event) {
+    pub(crate) fn note(&mut self, event: Event) {
         self.events.push(event);
     }
 
     /// Counts something, once it is true.
-    pub fn measure(&mut self, measure: Measure) {
+    pub(crate) fn measure(&mut self, measure: Measure) {
         self.measures.push(measure);
     }
 
     /// Makes it last, and wakes the feed. Gives the change log's position when sidecars are told something.
-    pub async fn commit(mut self) -> Result<Option<Position>, Failure> {
+    pub(crate) async fn commit(mut self) -> Result<Option<Position>, Failure> {
         if !self.events.is_empty() {
             let records = self.records().await?;
             self.tx.append_audit(&records).await?;
@@ -167,7 +167,7 @@ impl Work {
     /// Commits, then waits until every connected sidecar that is told has done it, or 2 s have passed.
     ///
     /// So whoever gets an answer finds the sidecars already knowing.
-    pub async fn commit_and_wait(self, to: &Audience) -> Result<Settled, Failure> {
+    pub(crate) async fn commit_and_wait(self, to: &Audience) -> Result<Settled, Failure> {
         let hub = self.plane.hub.clone();
         let waiter = hub.wait();
         let Some(position) = self.commit().await? else { return Ok(Settled::default()) };

@@ -4,40 +4,40 @@ use crate::domain::{Actor, ApiClient, Permission, Refusal};
 
 /// An API client that has signed in.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub(crate) struct Caller {
     client: ApiClient,
     actor: Actor,
 }
 
 impl Caller {
     /// The client that a token belongs to.
-    pub fn new(client: ApiClient) -> Self {
+    pub(crate) fn new(client: ApiClient) -> Self {
         let actor = client.actor();
         Self { client, actor }
     }
 
     /// The client's id.
-    pub fn client_id(&self) -> &str {
+    pub(crate) fn client_id(&self) -> &str {
         &self.client.id
     }
 
     /// Who acts when the client speaks for itself.
-    pub const fn actor(&self) -> &Actor {
+    pub(crate) const fn actor(&self) -> &Actor {
         &self.actor
     }
 
     /// The actor's name, `client:NAME`.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.actor.name()
     }
 
     /// Whether it has this permission.
-    pub fn may(&self, permission: Permission) -> bool {
+    pub(crate) fn may(&self, permission: Permission) -> bool {
         self.client.permissions.contains(&permission)
     }
 
     /// Refuses a caller that has none of these.
-    pub fn must(&self, any: &[Permission]) -> Result<(), Refusal> {
+    pub(crate) fn must(&self, any: &[Permission]) -> Result<(), Refusal> {
         if any.iter().any(|permission| self.may(*permission)) {
             return Ok(());
         }
@@ -45,12 +45,12 @@ impl Caller {
     }
 
     /// Whether something that was filed by, or is about, these is the caller's own.
-    pub fn owns(&self, filed_by: &str, identity: &str) -> bool {
+    pub(crate) fn owns(&self, filed_by: &str, identity: &str) -> bool {
         [filed_by, identity].contains(&self.name())
     }
 
     /// Whether the caller may see and end it: its own, or anybody's with Access Management.
-    pub fn manages(&self, filed_by: &str, identity: &str) -> bool {
+    pub(crate) fn manages(&self, filed_by: &str, identity: &str) -> bool {
         self.may(Permission::AccessManagement) || self.owns(filed_by, identity)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Makes a client. The secret is shown once.
-pub async fn create(
+pub(crate) async fn create(
     plane: &Arc<ControlPlane>,
     by: &str,
     name: &str,
@@ -34,7 +34,11 @@ pub async fn create(
 }
 
 /// Gives a client a new secret. The old one, and every token that came from it, is void at once.
-pub async fn rotate(plane: &Arc<ControlPlane>, by: &str, id: &str) -> Result<(ApiClient, Secret), Failure> {
+pub(crate) async fn rotate(
+    plane: &Arc<ControlPlane>,
+    by: &str,
+    id: &str,
+) -> Result<(ApiClient, Secret), Failure> {
     let mut work = Work::begin(plane).await?;
     let mut client: ApiClient = work.get("API client", id).await?;
     let secret = Secret::from(random::token()?);
@@ -47,7 +51,7 @@ pub async fn rotate(plane: &Arc<ControlPlane>, by: &str, id: &str) -> Result<(Ap
 }
 
 /// Deletes a client and its tokens.
-pub async fn delete(plane: &Arc<ControlPlane>, by: &str, id: &str) -> Result<(), Failure> {
+pub(crate) async fn delete(plane: &Arc<ControlPlane>, by: &str, id: &str) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let client: ApiClient = work.get("API client", id).await?;
     work.remove::<ApiClient>(id).await?;

@@ -19,7 +19,7 @@ use crate::{
 
 /// A grant after a change, and what the sidecars made of it.
 #[derive(Clone, Debug)]
-pub struct Changed {
+pub(crate) struct Changed {
     /// The grant.
     pub grant: Grant,
     /// Those that serve its repo.
@@ -29,7 +29,7 @@ pub struct Changed {
 }
 
 /// Ends a grant. Answers when the sidecars have ended its sessions, or 2 s later.
-pub async fn revoke(
+pub(crate) async fn revoke(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     id: &str,
@@ -63,7 +63,7 @@ pub(super) async fn revoke_within(
 }
 
 /// Gives a grant more time.
-pub async fn extend(
+pub(crate) async fn extend(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     id: &str,
@@ -89,7 +89,7 @@ pub async fn extend(
 }
 
 /// Takes away all but these resources.
-pub async fn shrink(
+pub(crate) async fn shrink(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     id: &str,
@@ -115,7 +115,11 @@ async fn store_change(mut work: Work, grant: Grant) -> Result<Changed, Failure> 
 }
 
 /// A grant that the caller may see.
-pub async fn show(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<(Grant, Moment), Failure> {
+pub(crate) async fn show(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    id: &str,
+) -> Result<(Grant, Moment), Failure> {
     let mut tx = plane.store.read().await?;
     let grant: Grant =
         crate::store::load(&mut *tx, id).await?.ok_or_else(|| Refusal::not_found("grant", id))?;

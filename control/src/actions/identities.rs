@@ -42,7 +42,7 @@ pub(super) async fn person(work: &mut Work, name: &str) -> Result<Person, Failur
 }
 
 /// Makes an identity or changes it. Who is deactivated loses sessions, tokens, grants and open requests.
-pub async fn put(
+pub(crate) async fn put(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     name: &str,

@@ -4,19 +4,19 @@
 //! trail and commits. In: who calls and what they want. Out: what became of it, or a [`Failure`].
 
 mod caller;
-pub mod clients;
-pub mod grants;
-pub mod identities;
-pub mod oauth;
-pub mod repos;
-pub mod requests;
-pub mod rules;
-pub mod sessions;
-pub mod sidecars;
-pub mod timers;
-pub mod tokens;
+pub(crate) mod clients;
+pub(crate) mod grants;
+pub(crate) mod identities;
+pub(crate) mod oauth;
+pub(crate) mod repos;
+pub(crate) mod requests;
+pub(crate) mod rules;
+pub(crate) mod sessions;
+pub(crate) mod sidecars;
+pub(crate) mod timers;
+pub(crate) mod tokens;
 
-pub use caller::Caller;
+pub(crate) use caller::Caller;
 
 use postern_service::random::NoRandomness;
 

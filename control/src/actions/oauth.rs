@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// How long an access token lasts.
-pub const ACCESS: Span = Span::from_secs(300);
+pub(crate) const ACCESS: Span = Span::from_secs(300);
 
 /// How long a refresh token lasts.
-pub const REFRESH: Span = Span::from_secs(36_000);
+pub(crate) const REFRESH: Span = Span::from_secs(36_000);
 
 /// A pair of tokens, shown once.
 #[derive(Debug)]
-pub struct Pair {
+pub(crate) struct Pair {
     /// For calls.
     pub access: Secret,
     /// For the next pair.
@@ -37,7 +37,7 @@ pub struct Pair {
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
-pub enum SignInFailure {
+pub(crate) enum SignInFailure {
     /// Client or secret are wrong. Not said which.
     #[error("client id or client secret are wrong")]
     InvalidClient,
@@ -50,7 +50,11 @@ pub enum SignInFailure {
 }
 
 /// Signs a client in by its secret.
-pub async fn sign_in(plane: &Arc<ControlPlane>, id: &str, secret: &Secret) -> Result<Pair, SignInFailure> {
+pub(crate) async fn sign_in(
+    plane: &Arc<ControlPlane>,
+    id: &str,
+    secret: &Secret,
+) -> Result<Pair, SignInFailure> {
     let client = authenticate(plane, id, secret).await?;
     let mut work = Work::begin(plane).await?;
     let family = random::id("f").map_err(Failure::from)?;
@@ -60,7 +64,7 @@ pub async fn sign_in(plane: &Arc<ControlPlane>, id: &str, secret: &Secret) -> Re
 }
 
 /// Exchanges a refresh token for a new pair.
-pub async fn refresh(
+pub(crate) async fn refresh(
     plane: &Arc<ControlPlane>,
     id: &str,
     secret: &Secret,
@@ -91,7 +95,7 @@ pub async fn refresh(
 }
 
 /// The caller that a bearer token belongs to.
-pub async fn caller(plane: &ControlPlane, token: &str) -> Result<Option<Caller>, Failure> {
+pub(crate) async fn caller(plane: &ControlPlane, token: &str) -> Result<Option<Caller>, Failure> {
     let mut tx = plane.store.read().await?;
     let found: Option<ApiToken> = load(&mut *tx, &random::sha256_hex(token.as_bytes())).await?;
     let now = plane.clock.now();

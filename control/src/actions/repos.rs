@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Switches it. Off ends every session of the repo and lets no new one in; its grants stay.
-pub async fn switch(
+pub(crate) async fn switch(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     name: &str,

@@ -22,7 +22,7 @@ use crate::{
 
 /// A request with the grant that it became.
 #[derive(Clone, Debug)]
-pub struct Filed {
+pub(crate) struct Filed {
     /// The request.
     pub request: Request,
     /// The grant.
@@ -33,7 +33,7 @@ pub struct Filed {
 
 /// What filing a request would come to.
 #[derive(Clone, Debug)]
-pub struct Forecast {
+pub(crate) struct Forecast {
     /// The request as it would be.
     pub request: Request,
     /// The rule that would decide.
@@ -54,7 +54,7 @@ struct Draft {
 }
 
 /// Files a request, for the caller or for the identity that it names.
-pub async fn file(
+pub(crate) async fn file(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     ask: Ask,
@@ -67,7 +67,7 @@ pub async fn file(
 }
 
 /// Says what filing it would come to, and changes nothing.
-pub async fn forecast(
+pub(crate) async fn forecast(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     ask: Ask,
@@ -92,7 +92,7 @@ pub async fn forecast(
 }
 
 /// Files what another request asked for once more.
-pub async fn again(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<Filed, Failure> {
+pub(crate) async fn again(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<Filed, Failure> {
     let mut work = Work::begin(plane).await?;
     let before = visible(&mut work, caller, id).await?;
     let own = before.identity.as_str() == caller.name();
@@ -105,7 +105,7 @@ pub async fn again(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Resu
 }
 
 /// Asks for something else, while nobody has decided.
-pub async fn amend(
+pub(crate) async fn amend(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     id: &str,
@@ -122,7 +122,7 @@ pub async fn amend(
 }
 
 /// Withdraws a request.
-pub async fn cancel(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<Filed, Failure> {
+pub(crate) async fn cancel(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<Filed, Failure> {
     let mut work = Work::begin(plane).await?;
     let now = work.now();
     let mut request = visible(&mut work, caller, id).await?;
@@ -133,7 +133,7 @@ pub async fn cancel(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Res
 }
 
 /// Hands in a review, the caller's own or that of the identity that it names.
-pub async fn review(
+pub(crate) async fn review(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     id: &str,
@@ -167,7 +167,7 @@ pub async fn review(
 }
 
 /// A request that the caller may see.
-pub async fn show(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<Filed, Failure> {
+pub(crate) async fn show(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<Filed, Failure> {
     let mut tx = plane.store.read().await?;
     let now = plane.clock.now();
     let request: Request =

@@ -15,7 +15,11 @@ use crate::{
 const FILE_ACTOR: &str = "file:rules";
 
 /// Makes a rule that must not be there yet.
-pub async fn create(plane: &Arc<ControlPlane>, caller: &Caller, rule: Rule) -> Result<StoredRule, Failure> {
+pub(crate) async fn create(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    rule: Rule,
+) -> Result<StoredRule, Failure> {
     rule.check()?;
     let mut work = Work::begin(plane).await?;
     if work.load::<StoredRule>(&rule.name).await?.is_some() {
@@ -27,7 +31,7 @@ pub async fn create(plane: &Arc<ControlPlane>, caller: &Caller, rule: Rule) -> R
 }
 
 /// Makes a rule or replaces it; true when it is new.
-pub async fn put(
+pub(crate) async fn put(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     rule: Rule,
@@ -43,7 +47,7 @@ pub async fn put(
 }
 
 /// Removes a rule. Requests that wait under it can no longer be approved.
-pub async fn delete(plane: &Arc<ControlPlane>, caller: &Caller, name: &str) -> Result<(), Failure> {
+pub(crate) async fn delete(plane: &Arc<ControlPlane>, caller: &Caller, name: &str) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let before: StoredRule = work.get("rule", name).await?;
     must_be_ours(&before)?;
@@ -63,7 +67,7 @@ fn must_be_ours(rule: &StoredRule) -> Result<(), Refusal> {
 }
 
 /// Makes the stored rules of the file the same as the file: creates, changes, deletes. All of it or nothing.
-pub async fn apply_file(plane: &Arc<ControlPlane>, rules: Vec<Rule>) -> Result<(), Failure> {
+pub(crate) async fn apply_file(plane: &Arc<ControlPlane>, rules: Vec<Rule>) -> Result<(), Failure> {
     let mut names = BTreeSet::new();
     for rule in &rules {
         rule.check().map_err(|refusal| Refusal::Invalid(format!("rule `{}`: {refusal}", rule.name)))?;

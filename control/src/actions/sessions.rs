@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Ends a session; its grant stays. Answers when its sidecar has ended it, or 2 s later.
-pub async fn kill(
+pub(crate) async fn kill(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     id: &str,
@@ -44,7 +44,7 @@ pub async fn kill(
 }
 
 /// Takes a sidecar's word on which sessions began and ended.
-pub async fn report(
+pub(crate) async fn report(
     plane: &Arc<ControlPlane>,
     sidecar: &SidecarName,
     report: SessionReport,

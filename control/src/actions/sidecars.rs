@@ -20,7 +20,7 @@ use crate::{
 const MOST_REPOS: usize = 1_000;
 
 /// Enrols a sidecar. The token is shown once.
-pub async fn enrol(
+pub(crate) async fn enrol(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     name: &str,
@@ -39,7 +39,7 @@ pub async fn enrol(
 }
 
 /// Revokes a sidecar's token, tells the sidecar, and closes its feeds.
-pub async fn revoke(
+pub(crate) async fn revoke(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     name: &str,
@@ -60,14 +60,18 @@ pub async fn revoke(
 }
 
 /// The sidecar that a bearer token belongs to.
-pub async fn by_token(plane: &ControlPlane, token: &str) -> Result<Option<SidecarName>, Failure> {
+pub(crate) async fn by_token(plane: &ControlPlane, token: &str) -> Result<Option<SidecarName>, Failure> {
     let mut tx = plane.store.read().await?;
     let found: Option<Sidecar> = load_by(&mut *tx, &random::sha256_hex(token.as_bytes())).await?;
     Ok(found.map(|sidecar| sidecar.name))
 }
 
 /// A sidecar says what it serves.
-pub async fn hello(plane: &Arc<ControlPlane>, name: &SidecarName, hello: Hello) -> Result<(), Failure> {
+pub(crate) async fn hello(
+    plane: &Arc<ControlPlane>,
+    name: &SidecarName,
+    hello: Hello,
+) -> Result<(), Failure> {
     if hello.name != *name {
         return Err(Refusal::Forbidden(format!("the token belongs to the sidecar `{name}`")).into());
     }
@@ -115,7 +119,7 @@ fn check(hello: &Hello) -> Result<(), Refusal> {
 }
 
 /// Takes the next records of a sidecar's audit chain; those already known are skipped.
-pub async fn audit(
+pub(crate) async fn audit(
     plane: &Arc<ControlPlane>,
     name: &SidecarName,
     records: Vec<Record>,

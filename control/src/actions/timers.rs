@@ -27,7 +27,7 @@ const LOG_KEPT: Span = Span::from_secs(86_400);
 const GONE_AFTER: Span = Span::from_secs(300);
 
 /// Runs until the program ends.
-pub async fn run(plane: Arc<ControlPlane>) {
+pub(crate) async fn run(plane: Arc<ControlPlane>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let started = plane.clock.now();
@@ -65,7 +65,7 @@ async fn mark(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
 }
 
 /// Writes down everything that is due: each thing once, however often it is called.
-pub async fn settle(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
+pub(crate) async fn settle(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
     let now = plane.clock.now();
     let mut tx = plane.store.read().await?;
     let idle = find_all::<Request>(&mut *tx, &Filter { limit: Some(1), ..waiting(now) }).await?.is_empty()
@@ -113,7 +113,7 @@ fn living(now: Moment) -> Filter {
 }
 
 /// Puts away what has run out and what nobody will ask for.
-pub async fn tidy(plane: &Arc<ControlPlane>, started: Moment) -> Result<(), Failure> {
+pub(crate) async fn tidy(plane: &Arc<ControlPlane>, started: Moment) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let now = work.now();
     for table in [Table::ApiTokens, Table::AccessTokens, Table::Replays] {

@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// How long a token lasts when nobody says.
-pub const USUAL: Span = Span::from_secs(12 * 3_600);
+pub(crate) const USUAL: Span = Span::from_secs(12 * 3_600);
 
 /// The longest that a token may last.
-pub const LONGEST: Span = Span::from_secs(90 * 86_400);
+pub(crate) const LONGEST: Span = Span::from_secs(90 * 86_400);
 
 /// Issues a token for the caller or for the identity that it names. The secret is shown once.
-pub async fn issue(
+pub(crate) async fn issue(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     for_identity: Option<&str>,
@@ -61,7 +61,7 @@ pub async fn issue(
 }
 
 /// Makes a token void.
-pub async fn revoke(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<(), Failure> {
+pub(crate) async fn revoke(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let token: IssuedToken = work.get("access token", id).await?;
     if !caller.manages(&token.issued_by, token.identity.as_str()) {

@@ -28,7 +28,7 @@ const BATCH: u32 = 500;
 /// Which records.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Which {
+pub(super) struct Which {
     /// At this time or later: RFC 3339, or so long ago (`1h`).
     since: Option<String>,
     /// Before this time: RFC 3339, or so long ago.
@@ -47,7 +47,7 @@ pub struct Which {
 /// An audit record. `hash` covers every other field, `prev` is the hash of the record before it in its chain.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename = "AuditRecord")]
-pub struct RecordView {
+pub(super) struct RecordView {
     chain: String,
     seq: u64,
     at: String,
@@ -74,7 +74,7 @@ fn time(field: &str, text: Option<&str>, now: Moment) -> Result<Option<Moment>, 
 }
 
 /// `GET /v1/audit`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     headers: HeaderMap,
     Query(which): Query<Which>,
@@ -126,7 +126,7 @@ fn lines(app: App, filter: AuditFilter, limit: u32) -> Response {
 
 /// How long a chain is: what [`Which`] must come to for a chain that nobody has cut.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct HeadView {
+pub(super) struct HeadView {
     chain: String,
     /// How many records.
     count: u64,
@@ -135,7 +135,7 @@ pub struct HeadView {
 }
 
 /// `GET /v1/audit/heads`
-pub async fn heads(State(app): State<App>) -> Result<axum::Json<List<HeadView>>, Problem> {
+pub(super) async fn heads(State(app): State<App>) -> Result<axum::Json<List<HeadView>>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let heads = tx.audit_heads().await?;
     let items = heads

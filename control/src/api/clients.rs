@@ -21,7 +21,7 @@ use crate::{
 /// A new API client.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewClient {
+pub(super) struct NewClient {
     name: String,
     #[serde(default)]
     permissions: Permissions,
@@ -29,7 +29,7 @@ pub struct NewClient {
 
 /// An API client.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ClientView {
+pub(super) struct ClientView {
     /// `c_…`
     id: String,
     /// The same, under the name that OAuth has for it.
@@ -62,7 +62,7 @@ impl From<ApiClient> for ClientView {
 }
 
 /// `POST /v1/api-clients`
-pub async fn create(
+pub(super) async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Json(NewClient { name, permissions }): Json<NewClient>,
@@ -72,7 +72,7 @@ pub async fn create(
 }
 
 /// `GET /v1/api-clients`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<ClientView>>, Problem> {
@@ -82,7 +82,7 @@ pub async fn list(
 }
 
 /// `POST /v1/api-clients/{id}/rotate`
-pub async fn rotate(
+pub(super) async fn rotate(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
@@ -92,7 +92,7 @@ pub async fn rotate(
 }
 
 /// `DELETE /v1/api-clients/{id}`
-pub async fn delete(
+pub(super) async fn delete(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,

@@ -13,14 +13,14 @@ use super::problem::Problem;
 
 /// Where a call came from; put there by the server.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+pub(crate) struct Peer(pub IpAddr);
 
 /// The most that a body may have, in bytes, where nothing else is said.
-pub const BODY_LIMIT: usize = 1 << 20;
+pub(super) const BODY_LIMIT: usize = 1 << 20;
 
 /// A JSON body. An empty one reads as `{}`, so that a call whose fields are all optional needs none.
 #[derive(Debug)]
-pub struct Json<T>(pub T);
+pub(super) struct Json<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
@@ -61,7 +61,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 /// The query string.
 #[derive(Debug)]
-pub struct Query<T>(pub T);
+pub(super) struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
@@ -75,7 +75,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
 /// One part of the path, percent-decoded.
 #[derive(Debug)]
-pub struct Name(pub String);
+pub(super) struct Name(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Name {
     type Rejection = Problem;
@@ -89,7 +89,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 }
 
 /// The token of `Authorization: Bearer`.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -22,7 +22,7 @@ use crate::{
 /// Which grants.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Which {
+pub(super) struct Which {
     /// `SCHEDULED`, `ACTIVE`, `EXPIRED`, `REVOKED`
     #[serde(alias = "status")]
     state: Option<String>,
@@ -33,7 +33,7 @@ pub struct Which {
 }
 
 /// `GET /v1/grants`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
@@ -60,7 +60,7 @@ fn state(text: &str) -> Result<&'static str, Problem> {
 }
 
 /// `GET /v1/grants/{id}`
-pub async fn show(
+pub(super) async fn show(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
@@ -72,7 +72,7 @@ pub async fn show(
 /// Why.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Reason {
+pub(super) struct Reason {
     /// Shown to whom it concerns.
     #[serde(default)]
     pub reason: String,
@@ -80,7 +80,7 @@ pub struct Reason {
 
 /// A grant after a change, and what the sidecars made of it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Changed {
+pub(super) struct Changed {
     grant: GrantView,
     /// The connected sidecars that serve its repo.
     sidecars: Vec<Outcome>,
@@ -93,7 +93,7 @@ impl From<grants::Changed> for Changed {
 }
 
 /// `POST /v1/grants/{id}/revoke`
-pub async fn revoke(
+pub(super) async fn revoke(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
@@ -105,7 +105,7 @@ pub async fn revoke(
 /// More time.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MoreTime {
+pub(super) struct MoreTime {
     #[schemars(with = "String")]
     duration: Span,
     #[serde(default)]
@@ -113,7 +113,7 @@ pub struct MoreTime {
 }
 
 /// `POST /v1/grants/{id}/extend`
-pub async fn extend(
+pub(super) async fn extend(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
@@ -126,14 +126,14 @@ pub async fn extend(
 /// What is left.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Shrinking {
+pub(super) struct Shrinking {
     resources: Vec<ResourceInput>,
     #[serde(default)]
     reason: String,
 }
 
 /// `PATCH /v1/grants/{id}`
-pub async fn shrink(
+pub(super) async fn shrink(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,

@@ -23,7 +23,11 @@ use crate::{
 };
 
 /// Lets a call through to its handler, or answers it.
-pub async fn guard(State((app, rule)): State<(App, Arc<Rule>)>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State((app, rule)): State<(App, Arc<Rule>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let (path, method) = (rule.path, request.method().clone());
     let response = match admit(app, rule, request, next).await {

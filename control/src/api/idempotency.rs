@@ -29,7 +29,7 @@ const KEPT: Span = Span::from_secs(86_400);
 const LARGEST_KEPT: usize = 1 << 20;
 
 /// Does a write, unless its key says that it was done.
-pub async fn run(
+pub(super) async fn run(
     app: &App,
     rule: &Arc<Rule>,
     caller: &Caller,

@@ -20,7 +20,7 @@ use crate::{
 
 /// An identity.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct IdentityView {
+pub(super) struct IdentityView {
     name: String,
     /// Without `group:`.
     groups: Vec<String>,
@@ -44,7 +44,7 @@ impl From<IdentityRecord> for IdentityView {
 }
 
 /// `GET /v1/identities`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<IdentityView>>, Problem> {
@@ -54,7 +54,10 @@ pub async fn list(
 }
 
 /// `GET /v1/identities/{name}`
-pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<IdentityView>, Problem> {
+pub(super) async fn show(
+    State(app): State<App>,
+    Name(name): Name,
+) -> Result<axum::Json<IdentityView>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let known: Option<IdentityRecord> = load(&mut *tx, &name).await?;
     Ok(axum::Json(known.ok_or_else(|| Refusal::not_found("identity", name))?.into()))
@@ -63,7 +66,7 @@ pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json
 /// What an identity is to be; what is absent stays as it is.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct IdentityInput {
+pub(super) struct IdentityInput {
     groups: Option<Vec<String>>,
     enabled: Option<bool>,
     /// Why it is deactivated; shown to whom it concerns.
@@ -72,7 +75,7 @@ pub struct IdentityInput {
 }
 
 /// `PUT /v1/identities/{name}`
-pub async fn put(
+pub(super) async fn put(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,

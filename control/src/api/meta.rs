@@ -11,17 +11,17 @@ use axum::{
 use super::App;
 
 /// `GET /openapi.json`
-pub async fn openapi(State(app): State<App>) -> impl IntoResponse {
+pub(super) async fn openapi(State(app): State<App>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], Arc::<str>::clone(&app.openapi).to_string())
 }
 
 /// `GET /healthz`
-pub async fn healthz() -> &'static str {
+pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// `GET /readyz`
-pub async fn readyz(State(app): State<App>) -> (StatusCode, String) {
+pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, String) {
     match ready(&app).await {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),

@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use axum::{Router, response::IntoResponse};
 
-pub use extract::Peer;
+pub(crate) use extract::Peer;
 use limiter::Limiter;
 use operation::Operation;
 use problem::Problem;
@@ -40,14 +40,14 @@ use crate::plane::ControlPlane;
 
 /// What every handler gets.
 #[derive(Clone)]
-pub struct App {
+pub(crate) struct App {
     plane: Arc<ControlPlane>,
     sign_ins: Arc<Limiter>,
     openapi: Arc<str>,
 }
 
 /// The whole surface.
-pub fn router(plane: Arc<ControlPlane>) -> Router {
+pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
     let table = operations::all();
     let openapi = openapi::document(&table).to_string().into();
     let app = App { plane, sign_ins: Arc::default(), openapi };

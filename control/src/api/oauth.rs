@@ -18,7 +18,7 @@ use crate::{
 
 /// The form. Client id and secret may come by HTTP Basic authentication instead.
 #[derive(Deserialize, JsonSchema)]
-pub struct Form {
+pub(super) struct Form {
     /// `client_credentials` or `refresh_token`
     #[serde(default)]
     grant_type: String,
@@ -32,7 +32,7 @@ pub struct Form {
 
 /// A pair of tokens.
 #[derive(Serialize, JsonSchema)]
-pub struct TokenAnswer {
+pub(super) struct TokenAnswer {
     access_token: String,
     /// Seconds.
     expires_in: u64,
@@ -46,13 +46,13 @@ pub struct TokenAnswer {
 
 /// An error of RFC 6749, section 5.2.
 #[derive(Serialize, JsonSchema)]
-pub struct TokenError {
+pub(super) struct TokenError {
     error: &'static str,
     error_description: String,
 }
 
 /// Where the call came from, when the server says so.
-pub struct Origin(Option<Peer>);
+pub(super) struct Origin(Option<Peer>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Origin {
     type Rejection = std::convert::Infallible;
@@ -72,7 +72,7 @@ fn error(status: StatusCode, error: &'static str, description: impl Into<String>
 }
 
 /// `POST /v1/users/oidc/token`
-pub async fn token(
+pub(super) async fn token(
     State(app): State<App>,
     Origin(peer): Origin,
     headers: HeaderMap,

@@ -13,7 +13,7 @@ use super::{
 const TOKEN_PATH: &str = "/v1/users/oidc/token";
 
 /// The document.
-pub fn document(operations: &[Operation]) -> Value {
+pub(super) fn document(operations: &[Operation]) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;

@@ -14,11 +14,11 @@ use super::{App, extract::BODY_LIMIT, guard};
 use crate::domain::Permission;
 
 /// Makes a type's schema.
-pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(super) enum Access {
     /// Anybody.
     Public,
     /// An API client with one of these permissions.
@@ -29,7 +29,7 @@ pub enum Access {
 
 /// An answer that an operation gives when it succeeds.
 #[derive(Clone, Copy, Debug)]
-pub struct Success {
+pub(super) struct Success {
     /// The status.
     pub status: u16,
     /// The media type; empty without a body.
@@ -40,7 +40,7 @@ pub struct Success {
 
 /// What the guard in front of a handler needs to know.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub(super) struct Rule {
     /// The route's pattern.
     pub path: &'static str,
     /// Who may call.
@@ -52,7 +52,7 @@ pub struct Rule {
 }
 
 /// An operation.
-pub struct Operation {
+pub(super) struct Operation {
     /// GET, POST, …
     pub method: Method,
     /// The route's pattern.
@@ -79,7 +79,12 @@ fn schema_of<T: JsonSchema>() -> SchemaOf {
 }
 
 /// An operation that anybody may call; see [`Operation::client`] and [`Operation::sidecar`].
-pub fn operation<H, T>(method: Method, path: &'static str, summary: &'static str, handler: H) -> Operation
+pub(super) fn operation<H, T>(
+    method: Method,
+    path: &'static str,
+    summary: &'static str,
+    handler: H,
+) -> Operation
 where
     H: Handler<T, App>,
     T: 'static,
@@ -100,78 +105,78 @@ where
 
 impl Operation {
     /// For API clients with one of these permissions.
-    pub fn client(mut self, any: &'static [Permission]) -> Self {
+    pub(super) fn client(mut self, any: &'static [Permission]) -> Self {
         self.rule.access = Access::Client(any);
         self
     }
 
     /// For sidecars.
-    pub fn sidecar(mut self) -> Self {
+    pub(super) fn sidecar(mut self) -> Self {
         self.rule.access = Access::Sidecar;
         self
     }
 
     /// Its answer shows a secret.
-    pub fn secret(mut self) -> Self {
+    pub(super) fn secret(mut self) -> Self {
         self.rule.shows_secret = true;
         self
     }
 
     /// Bodies may be this large.
-    pub fn body_limit(mut self, bytes: usize) -> Self {
+    pub(super) fn body_limit(mut self, bytes: usize) -> Self {
         self.rule.body_limit = bytes;
         self
     }
 
     /// Has a query string.
-    pub fn query<T: JsonSchema>(mut self) -> Self {
+    pub(super) fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(schema_of::<T>());
         self
     }
 
     /// Has a JSON body.
-    pub fn body<T: JsonSchema>(mut self) -> Self {
+    pub(super) fn body<T: JsonSchema>(mut self) -> Self {
         self.body = Some((JSON, schema_of::<T>()));
         self
     }
 
     /// Has a form as its body.
-    pub fn form<T: JsonSchema>(mut self) -> Self {
+    pub(super) fn form<T: JsonSchema>(mut self) -> Self {
         self.body = Some(("application/x-www-form-urlencoded", schema_of::<T>()));
         self
     }
 
     /// Answers JSON.
-    pub fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
+    pub(super) fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
         self.successes.push(Success { status, media: JSON, schema: Some(schema_of::<T>()) });
         self
     }
 
     /// Answers something of this media type.
-    pub fn gives_text(mut self, status: u16, media: &'static str) -> Self {
+    pub(super) fn gives_text(mut self, status: u16, media: &'static str) -> Self {
         self.successes.push(Success { status, media, schema: None });
         self
     }
 
     /// Answers nothing.
-    pub fn gives_nothing(mut self) -> Self {
+    pub(super) fn gives_nothing(mut self) -> Self {
         self.successes.push(Success { status: 204, media: "", schema: None });
         self
     }
 
     /// May answer these problems.
-    pub fn problems(mut self, statuses: &'static [u16]) -> Self {
+    pub(super) fn problems(mut self, statuses: &'static [u16]) -> Self {
         self.problems = statuses;
         self
     }
 
     /// Whether it changes something.
-    pub fn is_write(&self) -> bool {
+    pub(super) fn is_write(&self) -> bool {
         self.method != Method::GET
     }
 
     /// The handler behind its guard.
-    pub fn guarded(self, app: &App) -> MethodRouter<App> {
+    pub(super) fn guarded(self, app: &App) -> MethodRouter<App> {
         let state = (app.clone(), Arc::new(self.rule));
         self.handler.layer(from_fn_with_state(state, guard::guard))
     }

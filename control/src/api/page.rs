@@ -11,7 +11,7 @@ const MOST: u32 = 1_000;
 
 /// A page of a list.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct List<T> {
+pub(super) struct List<T> {
     /// What is on it.
     pub items: Vec<T>,
     /// What to send as `after` for the next page; null on the last.
@@ -20,7 +20,7 @@ pub struct List<T> {
 
 impl<T> List<T> {
     /// A page.
-    pub fn new(items: Vec<T>, next: Option<i64>) -> Self {
+    pub(super) fn new(items: Vec<T>, next: Option<i64>) -> Self {
         Self { items, next: next.map(|n| n.to_string()) }
     }
 }
@@ -28,7 +28,7 @@ impl<T> List<T> {
 /// Which page of a list.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Paging {
+pub(super) struct Paging {
     /// How many on a page: 1 to 1000, usually 100.
     pub limit: Option<u32>,
     /// `next` of the page before.
@@ -37,18 +37,18 @@ pub struct Paging {
 
 impl Paging {
     /// As the store takes it.
-    pub fn filter(&self, order: Order) -> Result<Filter, Problem> {
+    pub(super) fn filter(&self, order: Order) -> Result<Filter, Problem> {
         paging(self.limit, self.after.as_deref(), order)
     }
 }
 
 /// Limit and cursor as the store takes them.
-pub fn paging(limit: Option<u32>, after: Option<&str>, order: Order) -> Result<Filter, Problem> {
+pub(super) fn paging(limit: Option<u32>, after: Option<&str>, order: Order) -> Result<Filter, Problem> {
     Ok(Filter { order, after: cursor(after)?, limit: Some(size(limit)?), ..Filter::default() })
 }
 
 /// The size of a page.
-pub fn size(limit: Option<u32>) -> Result<u32, Problem> {
+pub(super) fn size(limit: Option<u32>) -> Result<u32, Problem> {
     let limit = limit.unwrap_or(USUAL);
     if (1..=MOST).contains(&limit) {
         Ok(limit)
@@ -58,7 +58,7 @@ pub fn size(limit: Option<u32>) -> Result<u32, Problem> {
 }
 
 /// A cursor that a page gave.
-pub fn cursor(after: Option<&str>) -> Result<Option<i64>, Problem> {
+pub(super) fn cursor(after: Option<&str>) -> Result<Option<i64>, Problem> {
     let read = |text: &str| text.parse().map_err(|_| Problem::malformed("after: not a cursor of this list"));
     after.map(read).transpose()
 }

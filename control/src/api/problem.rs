@@ -13,7 +13,7 @@ use crate::{actions::Failure, domain::Refusal, store::StoreError};
 
 /// A problem document.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// A stable word for programs.
     #[serde(rename = "type")]
     slug: &'static str,
@@ -37,51 +37,51 @@ impl Problem {
     }
 
     /// 401
-    pub fn unauthenticated() -> Self {
+    pub(super) fn unauthenticated() -> Self {
         let detail = "send `Authorization: Bearer TOKEN` with a token that is valid now";
         Self::new("unauthenticated", StatusCode::UNAUTHORIZED, detail)
     }
 
     /// 404, of the route.
-    pub fn unknown_route() -> Self {
+    pub(super) fn unknown_route() -> Self {
         Self::new("not-found", StatusCode::NOT_FOUND, "there is no such route: see /openapi.json")
     }
 
     /// 405
-    pub fn method_not_allowed() -> Self {
+    pub(super) fn method_not_allowed() -> Self {
         let detail = "the route does not take this method: see /openapi.json";
         Self::new("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail)
     }
 
     /// 400
-    pub fn malformed(detail: impl Into<String>) -> Self {
+    pub(super) fn malformed(detail: impl Into<String>) -> Self {
         Self::new("malformed", StatusCode::BAD_REQUEST, detail)
     }
 
     /// 413
-    pub fn too_large(limit: usize) -> Self {
+    pub(super) fn too_large(limit: usize) -> Self {
         let detail = format!("the body may have {limit} bytes at most");
         Self::new("too-large", StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 
     /// 415
-    pub fn media_type(wanted: &str) -> Self {
+    pub(super) fn media_type(wanted: &str) -> Self {
         Self::new("media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send {wanted}"))
     }
 
     /// 422 for an `Idempotency-Key` that came with something else before.
-    pub fn key_reused() -> Self {
+    pub(super) fn key_reused() -> Self {
         let detail = "this Idempotency-Key came with another request before";
         Self::new("idempotency-key-reused", StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
     /// 409 for an `Idempotency-Key` whose first request has no answer to repeat.
-    pub fn key_in_doubt(detail: &'static str) -> Self {
+    pub(super) fn key_in_doubt(detail: &'static str) -> Self {
         Self::new("idempotency-key-in-use", StatusCode::CONFLICT, detail)
     }
 
     /// 429
-    pub fn rate_limited(seconds: u64) -> Self {
+    pub(super) fn rate_limited(seconds: u64) -> Self {
         let detail = format!("too many failed calls: try again in {seconds} seconds");
         Self {
             retry_after: Some(seconds),
@@ -90,7 +90,7 @@ impl Problem {
     }
 
     /// 500; the cause is for the log alone.
-    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+    pub(super) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a call failed");
         let detail = "the control plane failed: its log says why";
         Self::new("internal", StatusCode::INTERNAL_SERVER_ERROR, detail)

@@ -21,7 +21,7 @@ use crate::{
 
 /// A sidecar that serves a repo.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ServingView {
+pub(super) struct ServingView {
     name: String,
     /// Where clients reach it.
     listen: String,
@@ -30,7 +30,7 @@ pub struct ServingView {
 
 /// A repo.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct RepoView {
+pub(super) struct RepoView {
     name: String,
     /// `postgres` or `mysql`
     engine: &'static str,
@@ -76,7 +76,7 @@ async fn sidecars(tx: &mut dyn Read) -> Result<Vec<Sidecar>, Failure> {
 }
 
 /// `GET /v1/repos`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<RepoView>>, Problem> {
@@ -88,7 +88,7 @@ pub async fn list(
 }
 
 /// `GET /v1/repos/{name}`
-pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<RepoView>, Problem> {
+pub(super) async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<RepoView>, Problem> {
     Ok(axum::Json(view(&app, &name).await?))
 }
 
@@ -103,7 +103,7 @@ async fn view(app: &App, name: &str) -> Result<RepoView, Problem> {
 /// What to switch.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RepoPatch {
+pub(super) struct RepoPatch {
     ephemeral_access: bool,
     /// Shown to whom it concerns.
     #[serde(default)]
@@ -112,7 +112,7 @@ pub struct RepoPatch {
 
 /// A repo after a switch, and what the sidecars made of it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Switched {
+pub(super) struct Switched {
     #[serde(flatten)]
     repo: RepoView,
     /// The connected sidecars that serve it.
@@ -120,7 +120,7 @@ pub struct Switched {
 }
 
 /// `PATCH /v1/repos/{name}`
-pub async fn patch(
+pub(super) async fn patch(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,

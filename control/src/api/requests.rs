@@ -27,7 +27,7 @@ use crate::{
 /// A new request.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewRequest {
+pub(super) struct NewRequest {
     repo: String,
     account: String,
     /// None: all that the account can do.
@@ -52,14 +52,14 @@ pub struct NewRequest {
 /// How to file it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Filing {
+pub(super) struct Filing {
     /// Says what it would come to, and files nothing.
     #[serde(default)]
     dry_run: bool,
 }
 
 /// `POST /v1/requests`
-pub async fn create(
+pub(super) async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Query(Filing { dry_run }): Query<Filing>,
@@ -88,7 +88,7 @@ pub async fn create(
 /// Which requests.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Which {
+pub(super) struct Which {
     /// `PENDING`, `APPROVED`, …
     status: Option<String>,
     identity: Option<String>,
@@ -98,7 +98,7 @@ pub struct Which {
 }
 
 /// `GET /v1/requests`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
@@ -132,7 +132,7 @@ fn status(text: &str) -> Result<&'static str, Problem> {
 }
 
 /// `GET /v1/requests/{id}`
-pub async fn show(
+pub(super) async fn show(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
@@ -143,7 +143,7 @@ pub async fn show(
 /// What to change of a pending request; what is absent stays.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Amendment {
+pub(super) struct Amendment {
     account: Option<String>,
     resources: Option<Vec<ResourceInput>>,
     #[schemars(with = "Option<String>")]
@@ -154,7 +154,7 @@ pub struct Amendment {
 }
 
 /// `PATCH /v1/requests/{id}`
-pub async fn amend(
+pub(super) async fn amend(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
@@ -177,7 +177,7 @@ pub async fn amend(
 }
 
 /// `POST /v1/requests/{id}/cancel`
-pub async fn cancel(
+pub(super) async fn cancel(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
@@ -186,7 +186,7 @@ pub async fn cancel(
 }
 
 /// `POST /v1/requests/{id}/again`
-pub async fn again(
+pub(super) async fn again(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
@@ -198,7 +198,7 @@ pub async fn again(
 /// A review.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewReview {
+pub(super) struct NewReview {
     decision: Decision,
     #[serde(default)]
     reason: String,
@@ -210,7 +210,7 @@ pub struct NewReview {
 }
 
 /// `POST /v1/requests/{id}/reviews`
-pub async fn review(
+pub(super) async fn review(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,

@@ -19,7 +19,7 @@ use crate::{
 
 /// A rule, who may change it, and when that happened last.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct RuleView {
+pub(super) struct RuleView {
     #[serde(flatten)]
     rule: Rule,
     /// `rest`, or `file` for a rule of the rules file.
@@ -34,7 +34,7 @@ impl From<StoredRule> for RuleView {
 }
 
 /// `GET /v1/rules`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<RuleView>>, Problem> {
@@ -44,7 +44,7 @@ pub async fn list(
 }
 
 /// `POST /v1/rules`
-pub async fn create(
+pub(super) async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Json(rule): Json<Rule>,
@@ -54,14 +54,14 @@ pub async fn create(
 }
 
 /// `GET /v1/rules/{name}`
-pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<RuleView>, Problem> {
+pub(super) async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<RuleView>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let stored: Option<StoredRule> = load(&mut *tx, &name).await?;
     Ok(axum::Json(stored.ok_or_else(|| Refusal::not_found("rule", name))?.into()))
 }
 
 /// `PUT /v1/rules/{name}`
-pub async fn put(
+pub(super) async fn put(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,
@@ -79,7 +79,7 @@ pub async fn put(
 }
 
 /// `DELETE /v1/rules/{name}`
-pub async fn delete(
+pub(super) async fn delete(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,

@@ -22,7 +22,7 @@ use crate::{
 /// Which sessions.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Which {
+pub(super) struct Which {
     identity: Option<String>,
     repo: Option<String>,
     sidecar: Option<String>,
@@ -31,7 +31,7 @@ pub struct Which {
 }
 
 /// `GET /v1/sessions`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<List<SessionView>>, Problem> {
@@ -48,13 +48,13 @@ pub async fn list(
 
 /// A session that was killed, and what its sidecar made of it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Killed {
+pub(super) struct Killed {
     session: SessionView,
     sidecars: Vec<Outcome>,
 }
 
 /// `POST /v1/sessions/{id}/kill`
-pub async fn kill(
+pub(super) async fn kill(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,

@@ -21,7 +21,7 @@ use crate::{
 
 /// A repo that a sidecar serves.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ServedView {
+pub(super) struct ServedView {
     name: String,
     engine: &'static str,
     database: Option<String>,
@@ -31,7 +31,7 @@ pub struct ServedView {
 
 /// A process of a sidecar.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ProcessView {
+pub(super) struct ProcessView {
     instance: String,
     version: String,
     connected: bool,
@@ -44,7 +44,7 @@ pub struct ProcessView {
 
 /// A sidecar.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct SidecarView {
+pub(super) struct SidecarView {
     name: String,
     /// What it said last; null before it first came.
     version: Option<String>,
@@ -107,7 +107,7 @@ fn process((instance, live): &(String, Live)) -> ProcessView {
 }
 
 /// `GET /v1/sidecars`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<SidecarView>>, Problem> {
@@ -118,7 +118,10 @@ pub async fn list(
 }
 
 /// `GET /v1/sidecars/{name}`
-pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<SidecarView>, Problem> {
+pub(super) async fn show(
+    State(app): State<App>,
+    Name(name): Name,
+) -> Result<axum::Json<SidecarView>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let sidecar: Option<Sidecar> = load(&mut *tx, &name).await?;
     let sidecar = sidecar.ok_or_else(|| Refusal::not_found("sidecar", name))?;
@@ -128,12 +131,12 @@ pub async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json
 /// A new sidecar.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewSidecar {
+pub(super) struct NewSidecar {
     name: String,
 }
 
 /// `POST /v1/sidecars`
-pub async fn enrol(
+pub(super) async fn enrol(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Json(NewSidecar { name }): Json<NewSidecar>,
@@ -147,13 +150,13 @@ pub async fn enrol(
 /// Why it is revoked.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Why {
+pub(super) struct Why {
     #[serde(default)]
     reason: String,
 }
 
 /// `DELETE /v1/sidecars/{name}`
-pub async fn revoke(
+pub(super) async fn revoke(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,

@@ -21,7 +21,7 @@ use crate::{
 /// A new token.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewToken {
+pub(super) struct NewToken {
     /// For whom, when not for the caller itself.
     #[serde(rename = "for")]
     for_identity: Option<String>,
@@ -32,7 +32,7 @@ pub struct NewToken {
 
 /// An access token.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct TokenView {
+pub(super) struct TokenView {
     /// `t_…`
     id: String,
     /// The token itself; only in the answer to the call that issued it.
@@ -58,7 +58,7 @@ impl From<&IssuedToken> for TokenView {
 }
 
 /// `POST /v1/access-tokens`
-pub async fn issue(
+pub(super) async fn issue(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Json(new): Json<NewToken>,
@@ -72,14 +72,14 @@ pub async fn issue(
 /// Which tokens.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Which {
+pub(super) struct Which {
     identity: Option<String>,
     limit: Option<u32>,
     after: Option<String>,
 }
 
 /// `GET /v1/access-tokens`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
@@ -97,7 +97,7 @@ pub async fn list(
 }
 
 /// `DELETE /v1/access-tokens/{id}`
-pub async fn revoke(
+pub(super) async fn revoke(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,

@@ -16,7 +16,7 @@ use crate::{
 /// A table or column, and what may be done with it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ResourceInput {
+pub(super) struct ResourceInput {
     /// `schema.table` or `schema.table.column`
     pub resource: String,
     /// `SELECT`, `INSERT`, `UPDATE`, `DELETE`; `SELECT` when absent.
@@ -26,7 +26,7 @@ pub struct ResourceInput {
 
 impl ResourceInput {
     /// Reads names and words.
-    pub fn read(inputs: Vec<Self>) -> Result<Vec<ResourceGrant>, crate::domain::Refusal> {
+    pub(super) fn read(inputs: Vec<Self>) -> Result<Vec<ResourceGrant>, crate::domain::Refusal> {
         let invalid = |text: String| crate::domain::Refusal::Invalid(format!("resources: {text}"));
         inputs
             .into_iter()
@@ -44,7 +44,7 @@ impl ResourceInput {
 
 /// A table or column, and what may be done with it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ResourceView {
+pub(super) struct ResourceView {
     resource: String,
     privileges: Vec<&'static str>,
 }
@@ -61,7 +61,7 @@ fn resources(list: &[ResourceGrant]) -> Vec<ResourceView> {
 /// A time, RFC 3339 UTC.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct At(#[schemars(with = "String")] Timestamp);
+pub(super) struct At(#[schemars(with = "String")] Timestamp);
 
 impl From<Moment> for At {
     fn from(moment: Moment) -> Self {
@@ -71,7 +71,7 @@ impl From<Moment> for At {
 
 /// A review.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ReviewView {
+pub(super) struct ReviewView {
     by: String,
     decision: Decision,
     reason: String,
@@ -95,7 +95,7 @@ impl From<&Review> for ReviewView {
 
 /// A request.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct RequestView {
+pub(super) struct RequestView {
     /// `r_…`
     id: String,
     /// For whom.
@@ -126,7 +126,7 @@ pub struct RequestView {
 
 impl RequestView {
     /// A request with its grant, as they stand at a moment.
-    pub fn new(request: &Request, grant: Option<&Grant>, now: Moment) -> Self {
+    pub(super) fn new(request: &Request, grant: Option<&Grant>, now: Moment) -> Self {
         Self {
             id: request.id.to_string(),
             identity: request.identity.to_string(),
@@ -157,7 +157,7 @@ impl From<Filed> for RequestView {
 
 /// How a grant ended.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct EndingView {
+pub(super) struct EndingView {
     /// `revoked` or `expired`
     cause: &'static str,
     /// Who; empty when time did.
@@ -168,7 +168,7 @@ pub struct EndingView {
 
 /// A grant.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct GrantView {
+pub(super) struct GrantView {
     /// `g_…`
     id: String,
     /// The request that it came from.
@@ -192,7 +192,7 @@ pub struct GrantView {
 
 impl GrantView {
     /// A grant as it stands at a moment.
-    pub fn new(grant: &Grant, now: Moment) -> Self {
+    pub(super) fn new(grant: &Grant, now: Moment) -> Self {
         let (scope, resources) = match &grant.scope {
             Scope::Whole => ("whole", Vec::new()),
             Scope::Limited(list) => ("limited", resources(list)),
@@ -226,7 +226,7 @@ impl GrantView {
 
 /// What filing a request would come to.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ForecastView {
+pub(super) struct ForecastView {
     /// The rule that would decide.
     rule: String,
     /// Whether it would be approved at once.
@@ -253,7 +253,7 @@ impl From<Forecast> for ForecastView {
 
 /// A live session.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct SessionView {
+pub(super) struct SessionView {
     /// `s_…`
     id: String,
     grant: String,

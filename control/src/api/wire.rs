@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// `POST /v1/sidecar/hello`
-pub async fn hello(
+pub(super) async fn hello(
     State(app): State<App>,
     Extension(name): Extension<SidecarName>,
     Json(hello): Json<Hello>,
@@ -38,7 +38,7 @@ pub async fn hello(
 /// Which feed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Which {
+pub(super) struct Which {
     /// The process, as in its hello.
     instance: String,
     /// Chosen at random for this stream; every message carries it.
@@ -48,7 +48,7 @@ pub struct Which {
 }
 
 /// `GET /v1/sidecar/feed`
-pub async fn feed(
+pub(super) async fn feed(
     State(app): State<App>,
     Extension(name): Extension<SidecarName>,
     Query(Which { instance, nonce, after }): Query<Which>,
@@ -68,7 +68,7 @@ pub async fn feed(
 }
 
 /// `POST /v1/sidecar/acks`
-pub async fn ack(
+pub(super) async fn ack(
     State(app): State<App>,
     Extension(name): Extension<SidecarName>,
     Json(ack): Json<Ack>,
@@ -78,7 +78,7 @@ pub async fn ack(
 }
 
 /// `POST /v1/sidecar/sessions`
-pub async fn sessions(
+pub(super) async fn sessions(
     State(app): State<App>,
     Extension(name): Extension<SidecarName>,
     Json(report): Json<SessionReport>,
@@ -88,7 +88,7 @@ pub async fn sessions(
 }
 
 /// `POST /v1/sidecar/pulse`
-pub async fn pulse(
+pub(super) async fn pulse(
     State(app): State<App>,
     Extension(name): Extension<SidecarName>,
     Json(pulse): Json<Pulse>,
@@ -98,7 +98,7 @@ pub async fn pulse(
 }
 
 /// `POST /v1/sidecar/audit`
-pub async fn audit(
+pub(super) async fn audit(
     State(app): State<App>,
     Extension(name): Extension<SidecarName>,
     Json(batch): Json<AuditBatch<Record>>,

@@ -7,7 +7,7 @@ use super::{Actor, Moment, Permissions, Refusal, identity::check_name};
 
 /// A program that uses the REST interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiClient {
+pub(crate) struct ApiClient {
     /// `c_…`, its `client_id`.
     pub id: String,
     /// Unique.
@@ -22,7 +22,7 @@ pub struct ApiClient {
 
 impl ApiClient {
     /// A new client.
-    pub fn new(
+    pub(crate) fn new(
         id: String,
         name: &str,
         permissions: Permissions,
@@ -34,7 +34,7 @@ impl ApiClient {
     }
 
     /// The client as somebody who does things.
-    pub fn actor(&self) -> Actor {
+    pub(crate) fn actor(&self) -> Actor {
         Actor::client(&self.name)
     }
 }
@@ -42,7 +42,7 @@ impl ApiClient {
 /// What an [`ApiToken`] is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TokenUse {
+pub(crate) enum TokenUse {
     /// Calls.
     Access,
     /// One exchange for a new pair.
@@ -53,7 +53,7 @@ pub enum TokenUse {
 
 /// A token of the OAuth endpoint, by its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiToken {
+pub(crate) struct ApiToken {
     /// SHA-256 of the token, lower-case hexadecimal.
     pub sha256: String,
     /// Whose.
@@ -68,7 +68,7 @@ pub struct ApiToken {
 
 /// An access token for databases, as the control plane keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IssuedToken {
+pub(crate) struct IssuedToken {
     /// `t_…`
     pub id: TokenId,
     /// SHA-256 of the token, lower-case hexadecimal.
@@ -85,7 +85,7 @@ pub struct IssuedToken {
 
 impl IssuedToken {
     /// As the feed carries it.
-    pub fn wire(&self) -> AccessToken {
+    pub(crate) fn wire(&self) -> AccessToken {
         AccessToken {
             id: self.id.clone(),
             sha256: self.sha256.clone(),
@@ -97,7 +97,7 @@ impl IssuedToken {
 
 /// What was answered to a write with an `Idempotency-Key`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// SHA-256 over client and key.
     pub key: String,
     /// SHA-256 over method, path and body.

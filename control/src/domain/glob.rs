@@ -1,7 +1,7 @@
 //! Globs for names: `*` stands for any run of characters, `?` for one.
 
 /// Whether the whole of `text` fits `pattern`.
-pub fn glob_matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);

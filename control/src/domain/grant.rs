@@ -42,7 +42,7 @@ impl GrantState {
 
 /// How a grant ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// Revoked or expired.
     pub cause: EndCause,
     /// Who; empty when time did.
@@ -55,7 +55,7 @@ pub struct Ending {
 
 /// A grant. Every change of it raises `revision`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// `g_…`
     pub id: GrantId,
     /// What it came from.
@@ -88,7 +88,7 @@ pub struct Grant {
 
 impl Grant {
     /// The grant of an approved request.
-    pub fn of(id: GrantId, request: &Request, now: Moment) -> Self {
+    pub(crate) fn of(id: GrantId, request: &Request, now: Moment) -> Self {
         let not_before = request.not_before.map_or(now, |wanted| wanted.max(now));
         let state = if not_before > now { GrantState::Scheduled } else { GrantState::Active };
         Self {
@@ -110,7 +110,7 @@ impl Grant {
     }
 
     /// Where it stands at this moment, whether or not that was written down yet.
-    pub fn state_at(&self, now: Moment) -> GrantState {
+    pub(crate) fn state_at(&self, now: Moment) -> GrantState {
         match self.state {
             over @ (GrantState::Expired | GrantState::Revoked) => over,
             GrantState::Scheduled | GrantState::Active if now >= self.expires_at => GrantState::Expired,
@@ -120,7 +120,7 @@ impl Grant {
     }
 
     /// The next moment at which time alone changes it.
-    pub fn due_at(&self) -> Moment {
+    pub(crate) fn due_at(&self) -> Moment {
         match (self.state, &self.ended) {
             (_, Some(ending)) => ending.at,
             (GrantState::Scheduled, None) => self.not_before,
@@ -142,7 +142,7 @@ impl Grant {
     }
 
     /// Ends it before its time.
-    pub fn revoke(&mut self, by: &str, reason: &str, now: Moment) -> Result<(), Refusal> {
+    pub(crate) fn revoke(&mut self, by: &str, reason: &str, now: Moment) -> Result<(), Refusal> {
         self.must_live(now)?;
         let ending =
             Ending { cause: EndCause::Revoked, by: by.to_owned(), reason: reason.to_owned(), at: now };
@@ -151,7 +151,7 @@ impl Grant {
     }
 
     /// Writes down what time has done: that it began, or that it is over. `None` when nothing is due.
-    pub fn settle(&mut self, now: Moment) -> Option<GrantState> {
+    pub(crate) fn settle(&mut self, now: Moment) -> Option<GrantState> {
         let state = self.state_at(now);
         if state == self.state {
             return None;
@@ -171,7 +171,7 @@ impl Grant {
     }
 
     /// Gives it more time, up to `longest` from now on (or from its beginning, when that is ahead).
-    pub fn extend(&mut self, by: Span, longest: Span, now: Moment) -> Result<(), Refusal> {
+    pub(crate) fn extend(&mut self, by: Span, longest: Span, now: Moment) -> Result<(), Refusal> {
         self.must_live(now)?;
         if by.as_secs() == 0 {
             return Err(Refusal::Invalid("duration: must be longer than nothing".to_owned()));
@@ -189,7 +189,7 @@ impl Grant {
     }
 
     /// Takes away all but these resources. They must be part of what it has.
-    pub fn shrink(&mut self, resources: Vec<ResourceGrant>, now: Moment) -> Result<(), Refusal> {
+    pub(crate) fn shrink(&mut self, resources: Vec<ResourceGrant>, now: Moment) -> Result<(), Refusal> {
         self.must_live(now)?;
         if resources.is_empty() {
             return Err(Refusal::Invalid("resources: name what is left, or revoke the grant".to_owned()));
@@ -206,7 +206,7 @@ impl Grant {
     }
 
     /// As the feed carries it.
-    pub fn wire(&self) -> gate::Grant {
+    pub(crate) fn wire(&self) -> gate::Grant {
         gate::Grant {
             id: self.id.clone(),
             revision: self.revision,
@@ -220,7 +220,7 @@ impl Grant {
     }
 
     /// What the feed says of it now.
-    pub fn change(&self) -> Change {
+    pub(crate) fn change(&self) -> Change {
         match &self.ended {
             None => Change::Grant(self.wire()),
             Some(Ending { cause, by, reason, .. }) => Change::GrantEnded {

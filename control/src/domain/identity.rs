@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Moment, Refusal};
 
 /// An API client acts under its name with this before it.
-pub const CLIENT_PREFIX: &str = "client:";
+pub(crate) const CLIENT_PREFIX: &str = "client:";
 
 const GROUP_PREFIX: &str = "group:";
 const EVERYBODY: &str = "*";
@@ -16,7 +16,7 @@ const LONGEST_NAME: usize = 256;
 
 /// A person or workload as the control plane knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdentityRecord {
+pub(crate) struct IdentityRecord {
     /// E-mail address or `sub`.
     pub name: Identity,
     /// Its groups, without `group:`.
@@ -29,7 +29,7 @@ pub struct IdentityRecord {
 
 impl IdentityRecord {
     /// Somebody new without groups. The name must be one that no list could take for something else.
-    pub fn new(name: &str, now: Moment) -> Result<Self, Refusal> {
+    pub(crate) fn new(name: &str, now: Moment) -> Result<Self, Refusal> {
         check_name("identity", name)?;
         if name.starts_with(CLIENT_PREFIX) || name.starts_with(GROUP_PREFIX) {
             return Err(Refusal::Invalid(format!(
@@ -40,7 +40,7 @@ impl IdentityRecord {
     }
 
     /// Replaces the groups.
-    pub fn set_groups(&mut self, groups: Vec<String>) -> Result<(), Refusal> {
+    pub(crate) fn set_groups(&mut self, groups: Vec<String>) -> Result<(), Refusal> {
         for group in &groups {
             check_name("group", group)?;
         }
@@ -51,7 +51,7 @@ impl IdentityRecord {
     }
 
     /// As somebody who is judged by a rule.
-    pub fn person(&self) -> Person {
+    pub(crate) fn person(&self) -> Person {
         Person { name: self.name.as_str().to_owned(), groups: self.groups.clone() }
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn check_name(kind: &str, name: &str) -> Result<(), Refusal> {
 
 /// A name with the groups that it has now: what lists in rules are compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
+pub(crate) struct Person {
     /// The identity, or `client:NAME`.
     pub name: String,
     /// Without `group:`.
@@ -83,7 +83,7 @@ pub struct Person {
 
 impl Person {
     /// Whether a list of identities, `group:NAME` and `*` has this one in it.
-    pub fn is_listed(&self, list: &[String]) -> bool {
+    pub(crate) fn is_listed(&self, list: &[String]) -> bool {
         list.iter().any(|entry| match entry.strip_prefix(GROUP_PREFIX) {
             Some(group) => self.groups.iter().any(|own| own == group),
             None => entry == EVERYBODY || *entry == self.name,
@@ -93,7 +93,7 @@ impl Person {
 
 /// Who does something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
+pub(crate) enum Actor {
     /// An API client by itself; named `client:NAME`.
     Client(String),
     /// An identity, for which an API client speaks.
@@ -102,12 +102,12 @@ pub enum Actor {
 
 impl Actor {
     /// An API client of this name.
-    pub fn client(name: &str) -> Self {
+    pub(crate) fn client(name: &str) -> Self {
         Self::Client(format!("{CLIENT_PREFIX}{name}"))
     }
 
     /// The name that records and messages carry.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Client(name) => name,
             Self::Identity(person) => &person.name,
@@ -115,7 +115,7 @@ impl Actor {
     }
 
     /// As somebody who is judged by a rule.
-    pub fn person(&self) -> Person {
+    pub(crate) fn person(&self) -> Person {
         match self {
             Self::Client(name) => Person { name: name.clone(), groups: Vec::new() },
             Self::Identity(person) => person.clone(),

@@ -16,19 +16,16 @@ mod rule;
 mod rule_set;
 mod sidecar;
 
-pub use account::{ApiClient, ApiToken, IssuedToken, Replay, TokenUse};
-pub use glob::glob_matches;
-pub use grant::{Ending, Grant, GrantState};
-pub use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person};
-pub use moment::Moment;
-pub use pattern::{InvalidPattern, ResourcePattern};
-pub use permission::{Permission, Permissions};
-pub use refusal::Refusal;
-pub use request::{Ask, Request, RequestStatus, Scoped};
-pub use review::{Decision, Opinion, Progress, Review, Tally, Transition};
-pub use rule::{
-    Approval, BreakGlass, Escalation, Limits, Notify, ReasonRule, Rule, RuleOwner, SessionRule, Star,
-    StoredRule, Window,
-};
-pub use rule_set::RuleSet;
-pub use sidecar::{Kill, Repo, Session, Sidecar};
+pub(crate) use account::{ApiClient, ApiToken, IssuedToken, Replay, TokenUse};
+pub(crate) use glob::glob_matches;
+pub(crate) use grant::{Grant, GrantState};
+pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person};
+pub(crate) use moment::Moment;
+pub(crate) use pattern::ResourcePattern;
+pub(crate) use permission::{Permission, Permissions};
+pub(crate) use refusal::Refusal;
+pub(crate) use request::{Ask, Request, RequestStatus, Scoped};
+pub(crate) use review::{Decision, Opinion, Review, Transition};
+pub(crate) use rule::{Approval, Rule, RuleOwner, StoredRule};
+pub(crate) use rule_set::RuleSet;
+pub(crate) use sidecar::{Kill, Repo, Session, Sidecar};

@@ -8,7 +8,7 @@ use super::glob_matches;
 ///
 /// One part must be `*` (anything); two name tables and with them their columns; three name columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourcePattern {
+pub(crate) struct ResourcePattern {
     schema: String,
     table: String,
     column: Option<String>,
@@ -19,11 +19,11 @@ pub struct ResourcePattern {
 #[error(
     "`{0}` is no resource pattern: write schema.table, schema.table.column, with * and ? as wildcards, or *"
 )]
-pub struct InvalidPattern(pub String);
+pub(crate) struct InvalidPattern(pub String);
 
 impl ResourcePattern {
     /// Reads a pattern.
-    pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidPattern> {
         if text == "*" {
             return Ok(Self { schema: "*".to_owned(), table: "*".to_owned(), column: None });
         }
@@ -38,7 +38,7 @@ impl ResourcePattern {
     /// Whether it lets somebody ask for this privilege on this resource.
     ///
     /// Who may have every column may have the table too, but for `DELETE`, which belongs to tables alone.
-    pub fn covers(&self, resource: &Resource, privilege: Privilege) -> bool {
+    pub(crate) fn covers(&self, resource: &Resource, privilege: Privilege) -> bool {
         if !glob_matches(&self.schema, &resource.schema) || !glob_matches(&self.table, &resource.table) {
             return false;
         }

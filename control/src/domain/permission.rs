@@ -38,7 +38,7 @@ pub enum Permission {
 }
 
 /// A set of permissions.
-pub type Permissions = BTreeSet<Permission>;
+pub(crate) type Permissions = BTreeSet<Permission>;
 
 impl Permission {
     /// All thirteen.

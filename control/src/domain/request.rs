@@ -14,7 +14,7 @@ const LONGEST_REASON: usize = 4_000;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// Which repo.
     pub repo: RepoName,
     /// As which account.
@@ -33,7 +33,7 @@ pub struct Ask {
 
 impl Ask {
     /// Refuses what makes no sense whatever the rules say, and brings the resources into one form.
-    pub fn checked(mut self) -> Result<Self, Refusal> {
+    pub(crate) fn checked(mut self) -> Result<Self, Refusal> {
         check_name("repo", self.repo.as_str())?;
         check_name("account", self.account.as_str())?;
         if self.duration.as_secs() == 0 {
@@ -47,13 +47,13 @@ impl Ask {
     }
 
     /// The scope that a grant of it has.
-    pub fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope {
         if self.resources.is_empty() { Scope::Whole } else { Scope::Limited(self.resources.clone()) }
     }
 }
 
 /// Lists of resources as people write them.
-pub trait Scoped: Sized {
+pub(crate) trait Scoped: Sized {
     /// One entry per resource, each privilege once; an entry without privileges means `SELECT`.
     fn scoped(self) -> Result<Self, Refusal>;
 }
@@ -128,7 +128,7 @@ impl RequestStatus {
 
 /// A request. Its status changes in [`Request::review`], [`Request::cancel`] and [`Request::expire`] alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub(crate) struct Request {
     /// `r_…`
     pub id: RequestId,
     /// For whom.
@@ -165,7 +165,7 @@ pub struct Request {
 
 impl Request {
     /// A new request that a rule covers.
-    pub fn file(
+    pub(crate) fn file(
         id: RequestId,
         identity: Identity,
         filed_by: &str,
@@ -199,7 +199,7 @@ impl Request {
     }
 
     /// What it asks for.
-    pub fn ask(&self) -> Ask {
+    pub(crate) fn ask(&self) -> Ask {
         Ask {
             repo: self.repo.clone(),
             account: self.account.clone(),
@@ -211,7 +211,7 @@ impl Request {
     }
 
     /// Where it stands at this moment, whether or not the expiry was written down yet.
-    pub fn status_at(&self, now: Moment) -> RequestStatus {
+    pub(crate) fn status_at(&self, now: Moment) -> RequestStatus {
         let late = self.status == RequestStatus::Pending && now >= self.waits_until;
         if late { RequestStatus::Expired } else { self.status }
     }
@@ -233,7 +233,7 @@ impl Request {
     }
 
     /// Asks for something else. Reviews of what was asked before count no longer.
-    pub fn amend(&mut self, ask: Ask, rule: &Rule, now: Moment) -> Result<(), Refusal> {
+    pub(crate) fn amend(&mut self, ask: Ask, rule: &Rule, now: Moment) -> Result<(), Refusal> {
         self.must_be_pending(now)?;
         let id = self.id.clone();
         let amended = Self::file(id, self.identity.clone(), &self.filed_by, ask, rule, now);
@@ -242,14 +242,14 @@ impl Request {
     }
 
     /// Withdraws it.
-    pub fn cancel(&mut self, now: Moment) -> Result<(), Refusal> {
+    pub(crate) fn cancel(&mut self, now: Moment) -> Result<(), Refusal> {
         self.must_be_pending(now)?;
         self.decide(RequestStatus::Cancelled, now);
         Ok(())
     }
 
     /// Writes down that nobody decided in time. False when that is not so.
-    pub fn expire(&mut self, now: Moment) -> bool {
+    pub(crate) fn expire(&mut self, now: Moment) -> bool {
         let expired = self.status == RequestStatus::Pending && self.status_at(now) == RequestStatus::Expired;
         if expired {
             self.decide(RequestStatus::Expired, now);
@@ -258,7 +258,7 @@ impl Request {
     }
 
     /// For how long the grant lasts: what was asked for, or the least that an approver allowed.
-    pub fn granted_duration(&self) -> Span {
+    pub(crate) fn granted_duration(&self) -> Span {
         self.reviews.iter().filter_map(|review| review.duration).fold(self.duration, Span::min)
     }
 }

@@ -9,7 +9,7 @@ use super::{Actor, Approval, Moment, Person, Refusal, Request, RequestStatus, Ru
 /// What a reviewer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Yes.
     Approve,
     /// No; one is enough.
@@ -18,7 +18,7 @@ pub enum Decision {
 
 impl Decision {
     /// The word in JSON and metrics.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Approve => "approve",
             Self::Deny => "deny",
@@ -28,7 +28,7 @@ impl Decision {
 
 /// A review that was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Review {
+pub(crate) struct Review {
     /// Who.
     pub by: String,
     /// True for an API client that speaks for itself.
@@ -47,7 +47,7 @@ pub struct Review {
 
 /// How far one of the rule's approvals has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress<'a> {
+pub(crate) struct Progress<'a> {
     /// What is needed; absent for a rule without approvals, which needs one API client.
     pub approval: Option<&'a Approval>,
     /// How many are needed.
@@ -58,7 +58,7 @@ pub struct Progress<'a> {
 
 impl Progress<'_> {
     /// Whether enough have approved.
-    pub fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         self.by.len() >= self.needed
     }
 
@@ -69,14 +69,14 @@ impl Progress<'_> {
 
 /// How far all of them have come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tally<'a>(pub Vec<Progress<'a>>);
+pub(crate) struct Tally<'a>(pub Vec<Progress<'a>>);
 
 impl<'a> Tally<'a> {
     /// Counts the approvals among these reviews, in order.
     ///
     /// An identity counts wherever it is listed. An API client does too; one that is listed nowhere stands in for a
     /// single approver of the first approval that is not met yet, never of two.
-    pub fn count(rule: &'a Rule, reviews: &[Review]) -> Self {
+    pub(crate) fn count(rule: &'a Rule, reviews: &[Review]) -> Self {
         let mut tally = Self(open_approvals(rule));
         for review in reviews.iter().filter(|review| review.decision == Decision::Approve) {
             tally.add(review);
@@ -99,7 +99,7 @@ impl<'a> Tally<'a> {
     }
 
     /// Whether nothing is missing.
-    pub fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         self.0.iter().all(Progress::is_met)
     }
 }
@@ -119,7 +119,7 @@ fn open_approvals(rule: &Rule) -> Vec<Progress<'_>> {
 
 /// A review that is being handed in.
 #[derive(Clone, Copy, Debug)]
-pub struct Opinion<'a> {
+pub(crate) struct Opinion<'a> {
     /// Who.
     pub by: &'a Actor,
     /// Yes or no.
@@ -132,7 +132,7 @@ pub struct Opinion<'a> {
 
 /// What a review did to its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
+pub(crate) enum Transition {
     /// It counts, but more are needed.
     Recorded,
     /// It was the last that was needed: a grant is due.
@@ -146,7 +146,7 @@ impl Request {
     ///
     /// `rule` is the request's rule as it stands now, `requester` the identity with the groups that it has now: a
     /// rule that was withdrawn or narrowed since the request was filed no longer carries it.
-    pub fn review(
+    pub(crate) fn review(
         &mut self,
         rule: Option<&Rule>,
         requester: &Person,

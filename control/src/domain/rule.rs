@@ -15,7 +15,7 @@ const LONGEST_PATTERN: usize = 1_000;
 /// A rule, as REST and `rules.toml` have it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// Unique. May be left out where the path names it.
     #[serde(default)]
     pub name: String,
@@ -87,7 +87,7 @@ pub struct Rule {
 /// What a request's reason must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ReasonRule {
+pub(crate) struct ReasonRule {
     /// It may not be empty.
     #[serde(default)]
     pub required: bool,
@@ -99,7 +99,7 @@ pub struct ReasonRule {
 /// So many of these must approve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Approval {
+pub(crate) struct Approval {
     /// Identities, `group:NAME`, `client:NAME` or `*`.
     pub from: Vec<String>,
     /// How many of them.
@@ -110,7 +110,7 @@ pub struct Approval {
 /// Hours of some weekdays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Window {
+pub(crate) struct Window {
     /// `mon` … `sun`.
     pub days: Vec<String>,
     /// `08:00`
@@ -124,7 +124,7 @@ pub struct Window {
 /// Access at once in an emergency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BreakGlass {
+pub(crate) struct BreakGlass {
     /// Who may.
     pub requesters: Vec<String>,
     /// For how long.
@@ -135,7 +135,7 @@ pub struct BreakGlass {
 /// Limits of a session's life.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SessionRule {
+pub(crate) struct SessionRule {
     /// How long it may say nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -148,7 +148,7 @@ pub struct SessionRule {
 /// Limits of what a session may move.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Rows in one answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rows: Option<u64>,
@@ -163,7 +163,7 @@ pub struct Limits {
 /// What `SELECT *` on a partly granted table does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Star {
+pub(crate) enum Star {
     /// It is denied, as the database would.
     #[default]
     Deny,
@@ -174,7 +174,7 @@ pub enum Star {
 /// Who is asked when nobody decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Escalation {
+pub(crate) struct Escalation {
     /// After how long.
     #[schemars(with = "String")]
     pub after: Span,
@@ -185,7 +185,7 @@ pub struct Escalation {
 /// Who is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Notify {
+pub(crate) struct Notify {
     /// A Slack channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack: Option<String>,
@@ -194,7 +194,7 @@ pub struct Notify {
 /// Who may change a stored rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum RuleOwner {
+pub(crate) enum RuleOwner {
     /// The rules file.
     File,
     /// REST.
@@ -203,7 +203,7 @@ pub enum RuleOwner {
 
 /// A rule in the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StoredRule {
+pub(crate) struct StoredRule {
     /// What it says.
     pub rule: Rule,
     /// Who may change it.
@@ -230,7 +230,7 @@ fn one() -> u32 {
 
 impl Rule {
     /// Refuses a rule that says nothing sensible, or asks for what this version cannot do.
-    pub fn check(&self) -> Result<(), Refusal> {
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
         check_name("rule", &self.name)?;
         check_list("requesters", &self.requesters)?;
         check_list("repos", &self.repos)?;
@@ -273,12 +273,12 @@ impl Rule {
     }
 
     /// Whether a request that the rule covers is approved without anybody's review.
-    pub fn approves_at_once(&self) -> bool {
+    pub(crate) fn approves_at_once(&self) -> bool {
         self.auto_approve.as_deref().is_some_and(|condition| condition.trim() == "true")
     }
 
     /// Refuses a reason that does not do.
-    pub fn check_reason(&self, reason: &str) -> Result<(), Refusal> {
+    pub(crate) fn check_reason(&self, reason: &str) -> Result<(), Refusal> {
         let Some(wanted) = &self.reason else { return Ok(()) };
         if wanted.required && reason.trim().is_empty() {
             return Err(Refusal::Invalid(format!("reason: the rule `{}` requires one", self.name)));

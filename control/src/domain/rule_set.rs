@@ -18,17 +18,17 @@ enum Gap {
 
 /// The rules in the order in which they decide.
 #[derive(Clone, Debug, Default)]
-pub struct RuleSet(Vec<Rule>);
+pub(crate) struct RuleSet(Vec<Rule>);
 
 impl RuleSet {
     /// Puts the rules into their order: highest priority first, then by name.
-    pub fn new(mut rules: Vec<Rule>) -> Self {
+    pub(crate) fn new(mut rules: Vec<Rule>) -> Self {
         rules.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
         Self(rules)
     }
 
     /// The rule that decides, or what is missing for the rule that comes nearest.
-    pub fn decide(&self, person: &Person, ask: &Ask) -> Result<&Rule, Refusal> {
+    pub(crate) fn decide(&self, person: &Person, ask: &Ask) -> Result<&Rule, Refusal> {
         let mut nearest: Option<(Gap, &Rule)> = None;
         for rule in &self.0 {
             match rule.gap(person, ask) {
@@ -45,7 +45,7 @@ impl RuleSet {
 
 impl Rule {
     /// Whether the rule covers what this person asks for.
-    pub fn covers(&self, person: &Person, ask: &Ask) -> bool {
+    pub(crate) fn covers(&self, person: &Person, ask: &Ask) -> bool {
         self.gap(person, ask).is_none()
     }
 

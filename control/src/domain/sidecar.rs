@@ -10,7 +10,7 @@ use super::{Moment, Refusal, identity::check_name};
 
 /// An enrolled sidecar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sidecar {
+pub(crate) struct Sidecar {
     /// Unique.
     pub name: SidecarName,
     /// SHA-256 of its token, lower-case hexadecimal.
@@ -25,7 +25,7 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// A new one. Its name becomes part of an audit chain's, so a colon is refused.
-    pub fn new(name: &str, token_sha256: String, now: Moment) -> Result<Self, Refusal> {
+    pub(crate) fn new(name: &str, token_sha256: String, now: Moment) -> Result<Self, Refusal> {
         check_name("sidecar", name)?;
         if name.contains([':', '/']) {
             return Err(Refusal::Invalid(format!("`{name}` is no name for a sidecar: no `:` and no `/`")));
@@ -34,14 +34,14 @@ impl Sidecar {
     }
 
     /// The repo of this name, if the sidecar serves it.
-    pub fn serves(&self, repo: &str) -> Option<&ServedRepo> {
+    pub(crate) fn serves(&self, repo: &str) -> Option<&ServedRepo> {
         self.hello.iter().flat_map(|hello| &hello.repos).find(|served| served.name.as_str() == repo)
     }
 }
 
 /// A data repository, known since a sidecar first named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Repo {
+pub(crate) struct Repo {
     /// Unique.
     pub name: RepoName,
     /// Its protocol.
@@ -60,7 +60,7 @@ pub struct Repo {
 
 impl Repo {
     /// A repo that a sidecar has just named.
-    pub fn first_seen(served: &ServedRepo, now: Moment) -> Self {
+    pub(crate) fn first_seen(served: &ServedRepo, now: Moment) -> Self {
         Self {
             name: served.name.clone(),
             engine: served.engine,
@@ -75,7 +75,7 @@ impl Repo {
 
 /// Somebody wants a session to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kill {
+pub(crate) struct Kill {
     /// Who.
     pub by: String,
     /// Why.
@@ -84,7 +84,7 @@ pub struct Kill {
 
 /// A live database connection, as its sidecar reported it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
+pub(crate) struct Session {
     /// `s_…`
     pub id: SessionId,
     /// The grant that it stands on.
@@ -111,7 +111,7 @@ pub struct Session {
 
 impl Session {
     /// A session as its sidecar tells of it.
-    pub fn reported(start: SessionStart, sidecar: &SidecarName, instance: &str) -> Self {
+    pub(crate) fn reported(start: SessionStart, sidecar: &SidecarName, instance: &str) -> Self {
         Self {
             id: start.id,
             grant: start.grant,
@@ -128,7 +128,7 @@ impl Session {
     }
 
     /// The kill as the feed carries it, if there is one.
-    pub fn kill_change(&self) -> Option<Change> {
+    pub(crate) fn kill_change(&self) -> Option<Change> {
         let Kill { by, reason } = self.kill.clone()?;
         Some(Change::Kill { session: self.id.clone(), by, reason })
     }

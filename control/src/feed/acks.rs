@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An acknowledgement and whose it is.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub(super) struct Heard {
     /// Whose.
     pub key: FeedKey,
     /// What.
@@ -23,7 +23,7 @@ pub struct Heard {
 
 /// What one sidecar made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The sidecar.
     #[schemars(with = "String")]
     pub name: SidecarName,
@@ -36,7 +36,7 @@ pub struct Outcome {
 }
 
 /// Collects acknowledgements from the moment it was made.
-pub struct Waiter {
+pub(crate) struct Waiter {
     hub: Hub,
     id: u64,
     heard: mpsc::UnboundedReceiver<Heard>,
@@ -48,7 +48,7 @@ impl Waiter {
     }
 
     /// Waits until each of these feeds has acknowledged the position, or patience ends. True when all have.
-    pub async fn settle(mut self, position: Position, feeds: Vec<FeedKey>) -> (bool, Vec<Outcome>) {
+    pub(crate) async fn settle(mut self, position: Position, feeds: Vec<FeedKey>) -> (bool, Vec<Outcome>) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut open: BTreeMap<FeedKey, Option<Ack>> = feeds.into_iter().map(|key| (key, None)).collect();
         while open.values().any(Option::is_none) {

@@ -13,7 +13,7 @@ use crate::{domain::Moment, measures, work::Audience};
 
 /// One process of a sidecar.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FeedKey {
+pub(crate) struct FeedKey {
     /// The sidecar.
     pub name: SidecarName,
     /// The process.
@@ -22,7 +22,7 @@ pub struct FeedKey {
 
 /// Who revoked a sidecar, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retirement {
+pub(crate) struct Retirement {
     /// Who.
     pub by: String,
     /// Why.
@@ -31,7 +31,7 @@ pub struct Retirement {
 
 /// What is known of one process of a sidecar.
 #[derive(Clone, Debug)]
-pub struct Live {
+pub(crate) struct Live {
     /// The repos that it named.
     pub repos: Arc<BTreeSet<RepoName>>,
     /// Its version.
@@ -74,14 +74,14 @@ impl Registry {
 
 /// The connected sidecars.
 #[derive(Clone)]
-pub struct Hub {
+pub(crate) struct Hub {
     newest: watch::Sender<Position>,
     stopping: watch::Sender<bool>,
     registry: Arc<Mutex<Registry>>,
 }
 
 /// An open feed's place in the hub; when it goes, so does the place.
-pub struct Seat {
+pub(crate) struct Seat {
     hub: Hub,
     key: FeedKey,
     generation: u64,
@@ -95,7 +95,7 @@ pub struct Seat {
 
 impl Hub {
     /// Nobody is connected; the log reaches to `newest`.
-    pub fn new(newest: Position) -> Self {
+    pub(crate) fn new(newest: Position) -> Self {
         Self {
             newest: watch::Sender::new(newest),
             stopping: watch::Sender::new(false),
@@ -108,7 +108,7 @@ impl Hub {
     }
 
     /// The log reaches to this position now.
-    pub fn publish(&self, position: Position) {
+    pub(crate) fn publish(&self, position: Position) {
         self.newest.send_if_modified(|newest| {
             let further = position > *newest;
             *newest = position.max(*newest);
@@ -117,22 +117,22 @@ impl Hub {
     }
 
     /// How far the log reaches, to be watched.
-    pub fn newest(&self) -> watch::Receiver<Position> {
+    pub(crate) fn newest(&self) -> watch::Receiver<Position> {
         self.newest.subscribe()
     }
 
     /// Whether the program is about to end, to be watched.
-    pub fn stopping(&self) -> watch::Receiver<bool> {
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
 
     /// Ends every feed.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopping.send_replace(true);
     }
 
     /// A sidecar's process says what it serves.
-    pub fn hello(&self, hello: &Hello, now: Moment) {
+    pub(crate) fn hello(&self, hello: &Hello, now: Moment) {
         let key = FeedKey { name: hello.name.clone(), instance: hello.instance.clone() };
         let repos: BTreeSet<RepoName> = hello.repos.iter().map(|repo| repo.name.clone()).collect();
         let newest = *self.newest.borrow();
@@ -159,7 +159,7 @@ impl Hub {
     }
 
     /// Opens a feed for a process that said hello. An older feed of the same process ends.
-    pub fn sit(&self, key: FeedKey, now: Moment) -> Option<Seat> {
+    pub(crate) fn sit(&self, key: FeedKey, now: Moment) -> Option<Seat> {
         let mut registry = self.registry();
         let generation = registry.next();
         let process = registry.processes.get_mut(&key)?;
@@ -187,7 +187,7 @@ impl Hub {
     }
 
     /// Tells every feed of a sidecar that it was revoked, and forgets the sidecar.
-    pub fn retire(&self, name: &SidecarName, retirement: &Retirement) {
+    pub(crate) fn retire(&self, name: &SidecarName, retirement: &Retirement) {
         let mut registry = self.registry();
         registry.processes.retain(|key, process| {
             let gone = key.name == *name;
@@ -200,7 +200,7 @@ impl Hub {
     }
 
     /// A process says where it stands.
-    pub fn pulse(&self, name: &SidecarName, pulse: Pulse, now: Moment) {
+    pub(crate) fn pulse(&self, name: &SidecarName, pulse: Pulse, now: Moment) {
         let key = FeedKey { name: name.clone(), instance: pulse.instance };
         if let Some(process) = self.registry().processes.get_mut(&key) {
             process.live.applied = process.live.applied.max(pulse.applied);
@@ -210,7 +210,7 @@ impl Hub {
     }
 
     /// A process has applied something.
-    pub fn ack(&self, name: &SidecarName, ack: Ack, now: Moment) {
+    pub(crate) fn ack(&self, name: &SidecarName, ack: Ack, now: Moment) {
         let key = FeedKey { name: name.clone(), instance: ack.instance.clone() };
         let mut registry = self.registry();
         if let Some(process) = registry.processes.get_mut(&key) {
@@ -224,7 +224,7 @@ impl Hub {
     }
 
     /// Listens for acknowledgements from now on: to be called before what they are for is committed.
-    pub fn wait(&self) -> Waiter {
+    pub(crate) fn wait(&self) -> Waiter {
         let (heard, waiter) = mpsc::unbounded_channel();
         let mut registry = self.registry();
         let id = registry.next();
@@ -238,7 +238,7 @@ impl Hub {
     }
 
     /// The open feeds that are told a change.
-    pub fn audience(&self, to: &Audience) -> Vec<FeedKey> {
+    pub(crate) fn audience(&self, to: &Audience) -> Vec<FeedKey> {
         let registry = self.registry();
         let mut keys: Vec<FeedKey> = registry
             .processes
@@ -251,7 +251,7 @@ impl Hub {
     }
 
     /// The processes of a sidecar that were heard of since the program started.
-    pub fn processes(&self, name: &SidecarName) -> Vec<(String, Live)> {
+    pub(crate) fn processes(&self, name: &SidecarName) -> Vec<(String, Live)> {
         let registry = self.registry();
         let mut found: Vec<(String, Live)> = registry
             .processes
@@ -264,7 +264,7 @@ impl Hub {
     }
 
     /// Forgets processes that are gone: not connected and not heard of since `before`.
-    pub fn forget_silent(&self, before: Moment) {
+    pub(crate) fn forget_silent(&self, before: Moment) {
         self.registry().processes.retain(|_, process| process.live.connected || process.live.heard >= before);
     }
 }

@@ -9,7 +9,7 @@ mod signer;
 mod snapshot;
 mod stream;
 
-pub use acks::{Outcome, Waiter};
-pub use hub::{FeedKey, Hub, Live, Retirement};
-pub use signer::{Signer, SignerError};
-pub use stream::{Opening, open};
+pub(crate) use acks::Outcome;
+pub(crate) use hub::{FeedKey, Hub, Live, Retirement};
+pub(crate) use signer::{Signer, SignerError};
+pub(crate) use stream::{Opening, open};

@@ -26,7 +26,7 @@ pub enum SignerError {
 }
 
 /// Signs messages.
-pub struct Signer {
+pub(crate) struct Signer {
     key: EncodingKey,
     public: String,
     header: Header,
@@ -34,7 +34,7 @@ pub struct Signer {
 
 impl Signer {
     /// The store's key; the first call makes it.
-    pub async fn load(store: &dyn Store) -> Result<Self, SignerError> {
+    pub(crate) async fn load(store: &dyn Store) -> Result<Self, SignerError> {
         let mut tx = store.write().await?;
         let stored = tx.setting(SETTING).await?;
         let pkcs8 = match stored {
@@ -61,12 +61,12 @@ impl Signer {
     }
 
     /// The public key, base64url without padding, as sidecar tokens carry it.
-    pub fn public(&self) -> &str {
+    pub(crate) fn public(&self) -> &str {
         &self.public
     }
 
     /// The message as a compact JWS.
-    pub fn sign(&self, envelope: &Envelope) -> Result<String, jsonwebtoken::errors::Error> {
+    pub(crate) fn sign(&self, envelope: &Envelope) -> Result<String, jsonwebtoken::errors::Error> {
         jsonwebtoken::encode(&self.header, envelope, &self.key)
     }
 }

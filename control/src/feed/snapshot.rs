@@ -18,7 +18,7 @@ const PART: usize = 1_000;
 const REMEMBERED: Span = Span::from_secs(86_400);
 
 /// The snapshot's parts in order, and its position. `tx` must see a single moment.
-pub async fn snapshot(
+pub(super) async fn snapshot(
     tx: &mut dyn Read,
     name: &SidecarName,
     repos: &BTreeSet<RepoName>,

@@ -29,7 +29,7 @@ const QUEUE: usize = 16;
 
 /// How a sidecar opens its feed.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub(crate) struct Opening {
     /// Which process.
     pub key: FeedKey,
     /// Its nonce for this stream.
@@ -65,7 +65,7 @@ async fn is_true(watched: &mut watch::Receiver<bool>) {
 }
 
 /// Starts a feed; the receiver gets the bytes of the event stream. `None` when the process never said hello.
-pub fn open(plane: &Arc<ControlPlane>, opening: Opening) -> Option<mpsc::Receiver<String>> {
+pub(crate) fn open(plane: &Arc<ControlPlane>, opening: Opening) -> Option<mpsc::Receiver<String>> {
     let seat = plane.hub.sit(opening.key.clone(), plane.clock.now())?;
     let (events, receiver) = mpsc::channel(QUEUE);
     let feed = Feed { plane: Arc::clone(plane), seat, opening, events, seq: 0, sent: 0 };

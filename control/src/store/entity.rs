@@ -10,7 +10,7 @@ use crate::domain::{
 
 /// What a record can be found by.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Columns<'a> {
+pub(crate) struct Columns<'a> {
     /// A second unique key.
     pub lookup: Option<&'a str>,
     /// Whom it concerns.
@@ -26,7 +26,7 @@ pub struct Columns<'a> {
 }
 
 /// A type that is kept as a record.
-pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
+pub(crate) trait Entity: Serialize + DeserializeOwned + Send + Sync {
     /// Among its like.
     const TABLE: Table;
 
@@ -39,7 +39,7 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
 
 /// One page of a list.
 #[derive(Clone, Debug)]
-pub struct Page<T> {
+pub(crate) struct Page<T> {
     /// What is on it.
     pub items: Vec<T>,
     /// What [`Filter::after`] gets for the next page; absent on the last.
@@ -47,19 +47,19 @@ pub struct Page<T> {
 }
 
 /// The record of this id.
-pub async fn load<T: Entity>(tx: &mut dyn Read, id: &str) -> Result<Option<T>, StoreError> {
+pub(crate) async fn load<T: Entity>(tx: &mut dyn Read, id: &str) -> Result<Option<T>, StoreError> {
     let body = tx.get(T::TABLE, id).await?;
     Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
 }
 
 /// The record with this second key.
-pub async fn load_by<T: Entity>(tx: &mut dyn Read, lookup: &str) -> Result<Option<T>, StoreError> {
+pub(crate) async fn load_by<T: Entity>(tx: &mut dyn Read, lookup: &str) -> Result<Option<T>, StoreError> {
     let filter = Filter { lookup: Some(lookup.to_owned()), limit: Some(1), ..Filter::default() };
     Ok(find::<T>(tx, &filter).await?.items.pop())
 }
 
 /// A page of records.
-pub async fn find<T: Entity>(tx: &mut dyn Read, filter: &Filter) -> Result<Page<T>, StoreError> {
+pub(crate) async fn find<T: Entity>(tx: &mut dyn Read, filter: &Filter) -> Result<Page<T>, StoreError> {
     let asked = filter.limit.map(|limit| limit.saturating_add(1));
     let mut rows = tx.find(T::TABLE, &Filter { limit: asked, ..filter.clone() }).await?;
     let limit = filter.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
@@ -71,18 +71,18 @@ pub async fn find<T: Entity>(tx: &mut dyn Read, filter: &Filter) -> Result<Page<
 }
 
 /// The records that fit: all of them, unless the filter has a limit.
-pub async fn find_all<T: Entity>(tx: &mut dyn Read, filter: &Filter) -> Result<Vec<T>, StoreError> {
+pub(crate) async fn find_all<T: Entity>(tx: &mut dyn Read, filter: &Filter) -> Result<Vec<T>, StoreError> {
     Ok(find(tx, filter).await?.items)
 }
 
 /// Makes or replaces a record.
-pub async fn save<T: Entity>(tx: &mut dyn Write, entity: &T) -> Result<(), StoreError> {
+pub(crate) async fn save<T: Entity>(tx: &mut dyn Write, entity: &T) -> Result<(), StoreError> {
     let body = serde_json::to_string(entity)?;
     tx.put(T::TABLE, entity.id(), entity.columns(), body).await
 }
 
 /// Removes a record; true when it was there.
-pub async fn remove<T: Entity>(tx: &mut dyn Write, id: &str) -> Result<bool, StoreError> {
+pub(crate) async fn remove<T: Entity>(tx: &mut dyn Write, id: &str) -> Result<bool, StoreError> {
     tx.delete(T::TABLE, id).await
 }
 

@@ -14,18 +14,18 @@ use futures_util::future::BoxFuture;
 use postern_protocol::gate::Position;
 use postern_service::audit::Record;
 
-pub use entity::{Columns, Entity, Page, find, find_all, load, load_by, remove, save};
-pub use error::StoreError;
-pub use sqlite::SqliteStore;
+pub(crate) use entity::{Columns, Entity, find, find_all, load, load_by, remove, save};
+pub(crate) use error::StoreError;
+pub(crate) use sqlite::SqliteStore;
 
 use crate::domain::Moment;
 
 /// What a call to the store gives, later.
-pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// A kind of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
+pub(crate) enum Table {
     /// [`crate::domain::ApiClient`]
     ApiClients,
     /// [`crate::domain::ApiToken`]
@@ -52,7 +52,7 @@ pub enum Table {
 
 impl Table {
     /// Its name in the database.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ApiClients => "api_clients",
             Self::ApiTokens => "api_tokens",
@@ -71,7 +71,7 @@ impl Table {
 
 /// In which order records are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// The newest first.
     #[default]
     Newest,
@@ -81,7 +81,7 @@ pub enum Order {
 
 /// Which records are wanted; what is absent does not matter.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// With this second key.
     pub lookup: Option<String>,
     /// Of this identity.
@@ -108,7 +108,7 @@ pub struct Filter {
 
 /// A record as the database has it.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The order in which it came in.
     pub n: i64,
     /// JSON.
@@ -117,7 +117,7 @@ pub struct Row {
 
 /// Which audit records are wanted.
 #[derive(Clone, Debug, Default)]
-pub struct AuditFilter {
+pub(crate) struct AuditFilter {
     /// At this moment or later.
     pub since: Option<Moment>,
     /// Before this moment.
@@ -138,7 +138,7 @@ pub struct AuditFilter {
 
 /// How long a chain is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub(crate) struct Head {
     /// Whose.
     pub chain: String,
     /// How many records.
@@ -149,7 +149,7 @@ pub struct Head {
 
 /// One transaction of the change log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogRow {
+pub(crate) struct LogRow {
     /// Its place.
     pub position: Position,
     /// JSON.
@@ -158,7 +158,7 @@ pub struct LogRow {
 
 /// How far the change log reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogReach {
+pub(crate) struct LogReach {
     /// Everything up to here was thrown away.
     pub pruned: Position,
     /// The newest place.
@@ -166,7 +166,7 @@ pub struct LogReach {
 }
 
 /// A database.
-pub trait Store: Send + Sync + 'static {
+pub(crate) trait Store: Send + Sync + 'static {
     /// A transaction that sees one moment.
     fn read(&self) -> Answer<'_, Box<dyn Read>>;
 
@@ -175,7 +175,7 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// What can be asked.
-pub trait Read: Send {
+pub(crate) trait Read: Send {
     /// The body of a record.
     fn get<'a>(&'a mut self, table: Table, id: &'a str) -> Answer<'a, Option<String>>;
 
@@ -205,7 +205,7 @@ pub trait Read: Send {
 }
 
 /// What can be changed.
-pub trait Write: Read {
+pub(crate) trait Write: Read {
     /// Makes or replaces a record. A second key that another record has is [`StoreError::Taken`].
     fn put<'a>(&'a mut self, table: Table, id: &'a str, columns: Columns<'a>, body: String)
     -> Answer<'a, ()>;

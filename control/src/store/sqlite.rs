@@ -24,14 +24,14 @@ const PRUNED: &str = "log_pruned_to";
 
 /// A SQLite file.
 #[derive(Clone, Debug)]
-pub struct SqliteStore {
+pub(crate) struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
 }
 
 impl SqliteStore {
     /// Opens the file, makes it (for its owner alone) if it is not there, and brings its tables up to date.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
         create_private(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
