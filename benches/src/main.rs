@@ -1,0 +1,54 @@
+//! Postern against a direct connection, HAProxy (TCP) and PgBouncer (session mode), all in one run.
+//!
+//! Absolute numbers say something about the machine; what counts is the ratio between columns of one row. Rounds are
+//! interleaved (each way once, then each way again), and a row shows the median of its rounds.
+//! `compare [quick] [SECTION…]` runs everything, or the named sections: throughput, connects, bulk, memory, revoke.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bulk;
+mod client;
+mod lab;
+mod memory;
+mod pgbench;
+mod revoke;
+mod table;
+
+use lab::Lab;
+
+/// How thorough a run is.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    rounds: usize,
+    seconds: u32,
+    megabytes: u32,
+}
+
+#[tokio::main]
+async fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let quick = words.iter().any(|word| word == "quick");
+    let sections: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "quick").collect();
+    let wanted = |section: &str| sections.is_empty() || sections.contains(&section);
+    let effort = if quick {
+        Effort { rounds: 1, seconds: 2, megabytes: 200 }
+    } else {
+        Effort { rounds: 3, seconds: 4, megabytes: 1000 }
+    };
+    let mut lab = Lab::new().await;
+    if wanted("throughput") {
+        pgbench::throughput(&lab, effort);
+    }
+    if wanted("connects") {
+        pgbench::connects(&lab, effort);
+    }
+    if wanted("bulk") {
+        bulk::run(&lab, effort).await;
+    }
+    if wanted("memory") {
+        memory::run(&mut lab).await;
+    }
+    if wanted("revoke") {
+        revoke::run(&lab).await;
+    }
+}
