@@ -153,7 +153,7 @@ async fn reload(plane: &Arc<ControlPlane>, config: &ControlConfig, certificate: 
         match certificate.reload() {
             Ok(()) => tracing::info!("the certificate was read again"),
             Err(error) => {
-                tracing::error!(%error, "the certificate could not be read again: the old one stays")
+                tracing::error!(%error, "the certificate could not be read again: the old one stays");
             }
         }
     }

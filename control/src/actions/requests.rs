@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postern_protocol::{
     duration::Span,
-    gate::{Change, GrantId, Identity},
+    gate::{AccountName, Change, GrantId, Identity},
 };
 use postern_service::{audit::Event, random};
 
@@ -235,7 +235,7 @@ async fn check_repo(work: &mut Work, ask: &Ask) -> Result<(), Failure> {
         return Ok(());
     }
     let mut accounts: Vec<&str> =
-        served.iter().flat_map(|served| &served.accounts).map(|account| account.as_str()).collect();
+        served.iter().flat_map(|served| &served.accounts).map(AccountName::as_str).collect();
     accounts.sort_unstable();
     accounts.dedup();
     let (repo, account, list) = (&repo.name, &ask.account, accounts.join(", "));

@@ -10,6 +10,7 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use crate::domain::Refusal;
 
 /// Where a call came from; put there by the server.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,12 @@ fn unreadable(rejection: BytesRejection) -> Problem {
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let value: serde_json::Value = serde_json::from_slice(bytes)
         .map_err(|error| Problem::malformed(format!("this is no JSON: {error}")))?;
-    serde_json::from_value(value).map_err(|error| crate::domain::Refusal::Invalid(error.to_string()).into())
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (path, text) = (error.path().to_string(), error.inner().to_string());
+        // What concerns the body as a whole has no path.
+        let named = path == "." || text.contains(&format!("`{path}`"));
+        Refusal::Invalid(if named { text } else { format!("{path}: {text}") }).into()
+    })
 }
 
 /// The query string.

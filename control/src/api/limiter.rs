@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// Failures of one client id from one source within the window.
 const PER_CLIENT: u32 = 10;

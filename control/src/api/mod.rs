@@ -1,6 +1,6 @@
 //! REST: the surface that programs use, and the one that sidecars use.
 //!
-//! [`operations`] is the one table of it: method, path, who may call, what goes in and out, which function does it.
+//! [`operations()`] is the one table of it: method, path, who may call, what goes in and out, which function does it.
 //! The router, the permission checks, the metrics and the OpenAPI document are all made from that table.
 
 mod audit;
@@ -15,7 +15,6 @@ mod meta;
 mod oauth;
 mod openapi;
 mod operation;
-mod operations;
 mod page;
 mod problem;
 mod repos;
@@ -23,6 +22,7 @@ mod requests;
 mod rules;
 mod sessions;
 mod sidecars;
+mod surface;
 mod tokens;
 mod views;
 mod wire;
@@ -33,8 +33,11 @@ use axum::{Router, response::IntoResponse};
 
 pub(crate) use extract::Peer;
 use limiter::Limiter;
+#[cfg(test)]
+pub(crate) use operation::Access;
 use operation::Operation;
 use problem::Problem;
+pub(crate) use surface::operations;
 
 use crate::plane::ControlPlane;
 
@@ -48,7 +51,7 @@ pub(crate) struct App {
 
 /// The whole surface.
 pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
-    let table = operations::all();
+    let table = operations();
     let openapi = openapi::document(&table).to_string().into();
     let app = App { plane, sign_ins: Arc::default(), openapi };
     let mut router = Router::new();

@@ -14,11 +14,11 @@ use super::{App, extract::BODY_LIMIT, guard};
 use crate::domain::Permission;
 
 /// Makes a type's schema.
-pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// Who may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     /// Anybody.
     Public,
     /// An API client with one of these permissions.
@@ -29,7 +29,7 @@ pub(super) enum Access {
 
 /// An answer that an operation gives when it succeeds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Success {
+pub(crate) struct Success {
     /// The status.
     pub status: u16,
     /// The media type; empty without a body.
@@ -40,7 +40,7 @@ pub(super) struct Success {
 
 /// What the guard in front of a handler needs to know.
 #[derive(Clone, Debug)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     /// The route's pattern.
     pub path: &'static str,
     /// Who may call.
@@ -52,7 +52,7 @@ pub(super) struct Rule {
 }
 
 /// An operation.
-pub(super) struct Operation {
+pub(crate) struct Operation {
     /// GET, POST, …
     pub method: Method,
     /// The route's pattern.
@@ -79,7 +79,7 @@ fn schema_of<T: JsonSchema>() -> SchemaOf {
 }
 
 /// An operation that anybody may call; see [`Operation::client`] and [`Operation::sidecar`].
-pub(super) fn operation<H, T>(
+pub(crate) fn operation<H, T>(
     method: Method,
     path: &'static str,
     summary: &'static str,
@@ -105,78 +105,78 @@ where
 
 impl Operation {
     /// For API clients with one of these permissions.
-    pub(super) fn client(mut self, any: &'static [Permission]) -> Self {
+    pub(crate) fn client(mut self, any: &'static [Permission]) -> Self {
         self.rule.access = Access::Client(any);
         self
     }
 
     /// For sidecars.
-    pub(super) fn sidecar(mut self) -> Self {
+    pub(crate) fn sidecar(mut self) -> Self {
         self.rule.access = Access::Sidecar;
         self
     }
 
     /// Its answer shows a secret.
-    pub(super) fn secret(mut self) -> Self {
+    pub(crate) fn secret(mut self) -> Self {
         self.rule.shows_secret = true;
         self
     }
 
     /// Bodies may be this large.
-    pub(super) fn body_limit(mut self, bytes: usize) -> Self {
+    pub(crate) fn body_limit(mut self, bytes: usize) -> Self {
         self.rule.body_limit = bytes;
         self
     }
 
     /// Has a query string.
-    pub(super) fn query<T: JsonSchema>(mut self) -> Self {
+    pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(schema_of::<T>());
         self
     }
 
     /// Has a JSON body.
-    pub(super) fn body<T: JsonSchema>(mut self) -> Self {
+    pub(crate) fn body<T: JsonSchema>(mut self) -> Self {
         self.body = Some((JSON, schema_of::<T>()));
         self
     }
 
     /// Has a form as its body.
-    pub(super) fn form<T: JsonSchema>(mut self) -> Self {
+    pub(crate) fn form<T: JsonSchema>(mut self) -> Self {
         self.body = Some(("application/x-www-form-urlencoded", schema_of::<T>()));
         self
     }
 
     /// Answers JSON.
-    pub(super) fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
+    pub(crate) fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
         self.successes.push(Success { status, media: JSON, schema: Some(schema_of::<T>()) });
         self
     }
 
     /// Answers something of this media type.
-    pub(super) fn gives_text(mut self, status: u16, media: &'static str) -> Self {
+    pub(crate) fn gives_text(mut self, status: u16, media: &'static str) -> Self {
         self.successes.push(Success { status, media, schema: None });
         self
     }
 
     /// Answers nothing.
-    pub(super) fn gives_nothing(mut self) -> Self {
+    pub(crate) fn gives_nothing(mut self) -> Self {
         self.successes.push(Success { status: 204, media: "", schema: None });
         self
     }
 
     /// May answer these problems.
-    pub(super) fn problems(mut self, statuses: &'static [u16]) -> Self {
+    pub(crate) fn problems(mut self, statuses: &'static [u16]) -> Self {
         self.problems = statuses;
         self
     }
 
     /// Whether it changes something.
-    pub(super) fn is_write(&self) -> bool {
+    pub(crate) fn is_write(&self) -> bool {
         self.method != Method::GET
     }
 
     /// The handler behind its guard.
-    pub(super) fn guarded(self, app: &App) -> MethodRouter<App> {
+    pub(crate) fn guarded(self, app: &App) -> MethodRouter<App> {
         let state = (app.clone(), Arc::new(self.rule));
         self.handler.layer(from_fn_with_state(state, guard::guard))
     }

@@ -91,10 +91,9 @@ impl<'a> Tally<'a> {
             progress.by.push(review.by.clone());
             listed = true;
         }
-        if !listed && review.by_client {
-            if let Some(open) = self.0.iter_mut().find(|progress| !progress.is_met()) {
-                open.by.push(review.by.clone());
-            }
+        let stands_in = !listed && review.by_client;
+        if stands_in && let Some(open) = self.0.iter_mut().find(|progress| !progress.is_met()) {
+            open.by.push(review.by.clone());
         }
     }
 

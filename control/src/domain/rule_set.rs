@@ -34,7 +34,7 @@ impl RuleSet {
             match rule.gap(person, ask) {
                 None => return Ok(rule),
                 Some(gap) if nearest.as_ref().is_none_or(|(best, _)| gap > *best) => {
-                    nearest = Some((gap, rule))
+                    nearest = Some((gap, rule));
                 }
                 Some(_) => {}
             }

@@ -177,11 +177,10 @@ impl Hub {
 
     fn leave(&self, key: &FeedKey, generation: u64) {
         let mut registry = self.registry();
-        if let Some(process) = registry.processes.get_mut(key) {
-            if process.generation == generation {
-                process.live.connected = false;
-                process.retire = None;
-            }
+        let process = registry.processes.get_mut(key).filter(|process| process.generation == generation);
+        if let Some(process) = process {
+            process.live.connected = false;
+            process.retire = None;
         }
         measures::feed_clients(registry.connected());
     }

@@ -37,18 +37,14 @@ impl Signer {
     pub(crate) async fn load(store: &dyn Store) -> Result<Self, SignerError> {
         let mut tx = store.write().await?;
         let stored = tx.setting(SETTING).await?;
-        let pkcs8 = match stored {
-            Some(text) => STANDARD.decode(text).map_err(|_| SignerError::Key)?,
-            None => {
-                let made = Ed25519KeyPair::generate()
-                    .and_then(|pair| pair.to_pkcs8v1())
-                    .map_err(|_| SignerError::Key)?;
-                tx.set(SETTING, &STANDARD.encode(made.as_ref())).await?;
-                tx.commit().await?;
-                made.as_ref().to_vec()
-            }
-        };
-        Self::from_pkcs8(&pkcs8)
+        if let Some(text) = stored {
+            return Self::from_pkcs8(&STANDARD.decode(text).map_err(|_| SignerError::Key)?);
+        }
+        let pair = Ed25519KeyPair::generate().map_err(|_| SignerError::Key)?;
+        let pkcs8 = pair.to_pkcs8v1().map_err(|_| SignerError::Key)?;
+        tx.set(SETTING, &STANDARD.encode(pkcs8.as_ref())).await?;
+        tx.commit().await?;
+        Self::from_pkcs8(pkcs8.as_ref())
     }
 
     fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, SignerError> {

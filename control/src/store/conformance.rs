@@ -1,1 +1,160 @@
-//! What every store must do.
+//! What every store must do, whatever database is behind it.
+
+use std::sync::Arc;
+
+use postern_service::audit::{Chain, Event};
+use tempfile::TempDir;
+
+use super::{AuditFilter, Columns, Filter, LogReach, Order, SqliteStore, Store, StoreError, Table};
+use crate::domain::Moment;
+
+async fn store() -> (Arc<dyn Store>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("c.db")).await.unwrap();
+    (Arc::new(store), folder)
+}
+
+async fn put(store: &Arc<dyn Store>, id: &str, columns: Columns<'_>) -> Result<(), StoreError> {
+    let mut tx = store.write().await?;
+    tx.put(Table::Grants, id, columns, format!("\"{id}\"")).await?;
+    tx.commit().await
+}
+
+async fn ids(store: &Arc<dyn Store>, filter: Filter) -> Vec<String> {
+    let mut tx = store.read().await.unwrap();
+    tx.find(Table::Grants, &filter).await.unwrap().into_iter().map(|row| row.body.replace('"', "")).collect()
+}
+
+#[tokio::test]
+async fn what_is_not_committed_is_not_there() {
+    let (store, _folder) = store().await;
+    let mut tx = store.write().await.unwrap();
+    tx.put(Table::Grants, "a", Columns::default(), "1".to_owned()).await.unwrap();
+    tx.append_log(Moment::default(), "[]".to_owned()).await.unwrap();
+    drop(tx);
+    let mut tx = store.read().await.unwrap();
+    assert_eq!(tx.get(Table::Grants, "a").await.unwrap(), None);
+    assert_eq!(tx.log_reach().await.unwrap(), LogReach::default());
+}
+
+#[tokio::test]
+async fn a_reader_sees_one_moment() {
+    let (store, _folder) = store().await;
+    put(&store, "a", Columns::default()).await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    assert!(reader.get(Table::Grants, "a").await.unwrap().is_some());
+    put(&store, "b", Columns::default()).await.unwrap();
+    assert_eq!(reader.get(Table::Grants, "b").await.unwrap(), None);
+    assert!(store.read().await.unwrap().get(Table::Grants, "b").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn records_are_found_by_their_columns() {
+    let (store, _folder) = store().await;
+    let at = |millis| Some(Moment::from_millis(millis));
+    let columns = |identity, state, due| Columns {
+        identity: Some(identity),
+        state: Some(state),
+        due,
+        ..Columns::default()
+    };
+    put(&store, "a", columns("alice", "ACTIVE", at(10))).await.unwrap();
+    put(&store, "b", columns("bob", "ACTIVE", at(20))).await.unwrap();
+    put(&store, "c", columns("alice", "REVOKED", at(30))).await.unwrap();
+    let alice = || Filter { identity: Some("alice".to_owned()), ..Filter::default() };
+    assert_eq!(ids(&store, alice()).await, ["c", "a"]);
+    assert_eq!(ids(&store, Filter { order: Order::Oldest, ..alice() }).await, ["a", "c"]);
+    assert_eq!(ids(&store, Filter { states: vec!["ACTIVE"], ..alice() }).await, ["a"]);
+    assert_eq!(ids(&store, Filter { states: vec!["ACTIVE", "REVOKED"], ..alice() }).await, ["c", "a"]);
+    assert_eq!(ids(&store, Filter { due_by: at(20), ..Filter::default() }).await, ["b", "a"]);
+    assert_eq!(ids(&store, Filter { due_after: at(20), ..Filter::default() }).await, ["c"]);
+    assert_eq!(ids(&store, Filter { limit: Some(1), ..Filter::default() }).await, ["c"]);
+    assert_eq!(store.read().await.unwrap().count(Table::Grants, "ACTIVE").await.unwrap(), 2);
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.delete_due(Table::Grants, Moment::from_millis(10)).await.unwrap(), 1);
+    assert!(tx.delete(Table::Grants, "b").await.unwrap());
+    assert!(!tx.delete(Table::Grants, "b").await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(ids(&store, Filter::default()).await, ["c"]);
+}
+
+#[tokio::test]
+async fn a_record_that_is_replaced_keeps_its_place() {
+    let (store, _folder) = store().await;
+    for id in ["a", "b", "a"] {
+        put(&store, id, Columns::default()).await.unwrap();
+    }
+    assert_eq!(ids(&store, Filter { order: Order::Oldest, ..Filter::default() }).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_second_key_belongs_to_one_record() {
+    let (store, _folder) = store().await;
+    let named = Columns { lookup: Some("name"), ..Columns::default() };
+    put(&store, "a", named).await.unwrap();
+    put(&store, "a", named).await.unwrap();
+    assert!(matches!(put(&store, "b", named).await, Err(StoreError::Taken)));
+}
+
+#[tokio::test]
+async fn positions_are_given_in_the_order_of_commits_without_reuse() {
+    let (store, _folder) = store().await;
+    let writers = (0..20).map(|_| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let mut tx = store.write().await.unwrap();
+            let position = tx.append_log(Moment::from_millis(5), "[]".to_owned()).await.unwrap();
+            tx.commit().await.unwrap();
+            let mut tx = store.read().await.unwrap();
+            // Whoever sees a position sees every earlier one.
+            assert!(tx.log_after(0, 100).await.unwrap().len() as u64 >= position);
+        })
+    });
+    for writer in futures_util::future::join_all(writers).await {
+        writer.unwrap();
+    }
+    let mut tx = store.write().await.unwrap();
+    tx.prune_log(Moment::from_millis(6)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.read().await.unwrap().log_reach().await.unwrap(), LogReach { pruned: 20, newest: 20 });
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.append_log(Moment::from_millis(7), "[]".to_owned()).await.unwrap(), 21);
+    tx.commit().await.unwrap();
+    assert_eq!(store.read().await.unwrap().log_after(20, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn audit_records_come_back_as_they_were_and_chains_have_heads() {
+    let (store, _folder) = store().await;
+    let mut chain = Chain::new("control");
+    let records: Vec<_> = (0..3)
+        .map(|n| {
+            chain.append(jiff::Timestamp::from_second(n).unwrap(), Event::new("test.event").with("n", n))
+        })
+        .collect();
+    let mut tx = store.write().await.unwrap();
+    tx.append_audit(&records).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = store.read().await.unwrap();
+    let all = tx.audit(&AuditFilter { limit: 10, ..AuditFilter::default() }).await.unwrap();
+    assert_eq!(all.iter().map(|(_, record)| record.clone()).collect::<Vec<_>>(), records);
+    let since = AuditFilter { since: Some(Moment::from_millis(1_000)), limit: 1, ..AuditFilter::default() };
+    assert_eq!(tx.audit(&since).await.unwrap()[0].1, records[1]);
+    assert_eq!(tx.audit_last("control").await.unwrap().as_ref(), records.last());
+    assert_eq!(tx.audit_last("other").await.unwrap(), None);
+    let heads = tx.audit_heads().await.unwrap();
+    assert_eq!((heads[0].count, &heads[0].hash), (3, &records[2].hash));
+    drop(tx);
+    let mut tx = store.write().await.unwrap();
+    assert!(tx.append_audit(&records[..1]).await.is_err());
+}
+
+#[tokio::test]
+async fn the_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_store, folder) = store().await;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let mode = file.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+}

@@ -61,7 +61,7 @@ impl Sidecar {
         let nonce = postern_service::random::id("n").unwrap();
         let mut path = format!("/v1/sidecar/feed?instance={}&nonce={nonce}", self.instance);
         if let Some(after) = after {
-            path.push_str(&format!("&after={after}"));
+            path = format!("{path}&after={after}");
         }
         let response = self.wire.request(reqwest::Method::GET, &path).send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -114,7 +114,9 @@ impl Feed {
         loop {
             match self.next().await? {
                 Message::Beat { .. } => {}
-                news => return Some(news),
+                news @ (Message::Snapshot(_) | Message::Changes { .. } | Message::Retire { .. }) => {
+                    return Some(news);
+                }
             }
         }
     }

@@ -30,7 +30,7 @@ const USERS: &[Permission] = &[ModifyUsers];
 const AUDIT: &[Permission] = &[ViewAuditLogs];
 
 /// Every operation.
-pub(super) fn all() -> Vec<Operation> {
+pub(crate) fn operations() -> Vec<Operation> {
     [public(), requests_and_grants(), tokens_and_sessions(), administration(), sidecars_and_repos(), wire()]
         .into_iter()
         .flatten()
