@@ -1,0 +1,95 @@
+//! The command line's first word, and which runtime its command needs.
+
+use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    access, api_client, audit, demo, error::Error, grant, identity, repo, request, services, session,
+    sidecar_token, sidecars,
+};
+
+/// A gate in front of your databases: access for a while, on request, ended the moment it is over.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postern",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the control plane
+    Control(services::control::ControlArgs),
+    /// Run a sidecar
+    Sidecar(services::sidecar::SidecarArgs),
+    /// Run everything on this machine, with a sample database
+    Demo(demo::DemoArgs),
+    /// Ask for access, review what others ask for
+    Request(request::RequestArgs),
+    /// Look after grants: what approved requests became
+    Grant(grant::GrantArgs),
+    /// Look after live connections
+    Session(session::SessionArgs),
+    /// Look after data repositories
+    Repo(repo::RepoArgs),
+    /// Enrol sidecars
+    SidecarToken(sidecar_token::SidecarTokenArgs),
+    /// Look at sidecars
+    Sidecars(sidecars::SidecarsArgs),
+    /// Look after clients of the REST interface
+    ApiClient(api_client::ApiClientArgs),
+    /// Look after people and workloads
+    Identity(identity::IdentityArgs),
+    /// Print connection strings with a fresh access token
+    Access(access::AccessArgs),
+    /// Read and verify the audit records
+    Audit(audit::AuditArgs),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub(crate) fn run(self) -> Result<(), Error> {
+        match self.command {
+            Command::Control(args) => many_threads()?.block_on(args.run()),
+            Command::Sidecar(args) => many_threads()?.block_on(args.run()),
+            Command::Demo(args) => one_thread()?.block_on(args.run()),
+            Command::Request(args) => one_thread()?.block_on(args.run()),
+            Command::Grant(args) => one_thread()?.block_on(args.run()),
+            Command::Session(args) => one_thread()?.block_on(args.run()),
+            Command::Repo(args) => one_thread()?.block_on(args.run()),
+            Command::SidecarToken(args) => one_thread()?.block_on(args.run()),
+            Command::Sidecars(args) => one_thread()?.block_on(args.run()),
+            Command::ApiClient(args) => one_thread()?.block_on(args.run()),
+            Command::Identity(args) => one_thread()?.block_on(args.run()),
+            Command::Access(args) => one_thread()?.block_on(args.run()),
+            Command::Audit(args) => one_thread()?.block_on(args.run()),
+        }
+    }
+}
+
+fn many_threads() -> Result<Runtime, Error> {
+    Builder::new_multi_thread().enable_all().build().map_err(Error::io("cannot start the runtime"))
+}
+
+/// The demo needs this too: a child that is to die with its parent dies with the very thread that started it.
+fn one_thread() -> Result<Runtime, Error> {
+    Builder::new_current_thread().enable_all().build().map_err(Error::io("cannot start the runtime"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_free_of_contradictions() {
+        Cli::command().debug_assert();
+    }
+}

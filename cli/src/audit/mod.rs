@@ -1,0 +1,61 @@
+//! `postern audit`: reads the records, follows them, and verifies that nobody has touched them.
+
+mod columns;
+mod follow;
+mod verify;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+use postern_protocol::duration::Span;
+
+use crate::{error::Error, print::Output, rest::Connection};
+
+/// Audit records.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Those since this long ago (1h, 7d) or since a moment (RFC 3339)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Timestamp>,
+    /// Go on printing records as they come
+    #[arg(long, conflicts_with = "verify")]
+    follow: bool,
+    /// Check every record of every chain, and the chains' ends
+    #[arg(long, conflicts_with = "since")]
+    verify: bool,
+    /// Verify a sidecar's local copy in place of the control plane's records
+    #[arg(long, requires = "verify", value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl AuditArgs {
+    /// Does one of the three.
+    pub(crate) async fn run(self) -> Result<(), Error> {
+        if let Some(file) = &self.file {
+            return verify::file(file);
+        }
+        let client = self.connection.sign_in().await?;
+        if self.verify {
+            return verify::control_plane(&client).await;
+        }
+        if self.follow {
+            return follow::records(&client, self.output, self.since).await;
+        }
+        let query: Vec<_> = self.since.map(|since| ("since", since.to_string())).into_iter().collect();
+        self.output.list(&columns::COLUMNS, &client.list(&["v1", "audit"], &query).await?)
+    }
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let ago: Span =
+        text.parse().map_err(|error| format!("{error}; or write a time such as 2026-01-31T08:15:00Z"))?;
+    Timestamp::now().checked_sub(ago.duration()).map_err(|error| error.to_string())
+}

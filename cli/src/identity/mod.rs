@@ -1,0 +1,75 @@
+//! `postern identity`: people and workloads that the control plane knows.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::{
+    error::Error,
+    grant::per_sidecar,
+    print::{Column, Output, text, visible},
+    rest::{Client, Connection},
+};
+
+/// Identities.
+#[derive(Debug, Args)]
+pub(crate) struct IdentityArgs {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List identities
+    Ls,
+    /// Show one identity
+    Show {
+        /// Its e-mail address or `sub`
+        who: String,
+    },
+    /// Deactivate an identity and end everything that it has
+    Disable {
+        /// Its e-mail address or `sub`
+        who: String,
+    },
+    /// Let an identity back in
+    Enable {
+        /// Its e-mail address or `sub`
+        who: String,
+    },
+}
+
+const COLUMNS: [Column; 3] = [
+    Column::new("NAME", |identity| text(&identity["name"])),
+    Column::new("GROUPS", |identity| text(&identity["groups"])),
+    Column::new("ENABLED", |identity| text(&identity["enabled"])),
+];
+
+impl IdentityArgs {
+    /// Signs in and does it.
+    pub(crate) async fn run(self) -> Result<(), Error> {
+        let (client, output) = (self.connection.sign_in().await?, self.output);
+        match self.command {
+            Command::Ls => output.list(&COLUMNS, &client.list(&["v1", "identities"], &[]).await?),
+            Command::Show { who } => output.show(&client.get(&["v1", "identities", &who], &[]).await?),
+            Command::Disable { who } => switch(&client, output, &who, false).await,
+            Command::Enable { who } => switch(&client, output, &who, true).await,
+        }
+    }
+}
+
+/// `PUT` would create an identity that nobody knows, and a typing error would disable nobody.
+async fn switch(client: &Client, output: Output, who: &str, enabled: bool) -> Result<(), Error> {
+    let known = client.get(&["v1", "identities", who], &[]).await?;
+    let body = json!({ "groups": known["groups"], "enabled": enabled });
+    let done = client.put(&["v1", "identities", who], &body).await?;
+    output.show_as(&done, || switched(who, enabled, &done))
+}
+
+fn switched(who: &str, enabled: bool, done: &Value) -> String {
+    let first = format!("{who} is {}", if enabled { "enabled" } else { "disabled" });
+    std::iter::once(first).chain(per_sidecar(&done["sidecars"])).map(|line| visible(&line) + "\n").collect()
+}

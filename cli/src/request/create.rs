@@ -1,0 +1,104 @@
+//! `postern request create`: the command line as the body that the control plane takes.
+
+use clap::Args;
+use jiff::Timestamp;
+use postern_protocol::{
+    duration::Span,
+    gate::{Privilege, Resource, ResourceGrant},
+};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    /// The data repository
+    #[arg(long)]
+    repo: String,
+    /// The local account to be used there
+    #[arg(long)]
+    account: String,
+    /// A table or column, and what is to be done with it: `schema.table.column:SELECT,UPDATE`; without a privilege,
+    /// SELECT. Repeat it for more. Without any, everything that the account can do is asked for
+    #[arg(long, value_name = "RES[:PRIV,…]")]
+    resource: Vec<String>,
+    /// How long: 30m, 2h, 1d
+    #[arg(long)]
+    duration: Span,
+    /// Why
+    #[arg(long)]
+    reason: String,
+    /// The identity that is to have it
+    #[arg(long = "for", value_name = "IDENTITY")]
+    identity: Option<String>,
+    /// Not before this moment, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// Do not wait for the decision
+    #[arg(long)]
+    pub(super) nowait: bool,
+}
+
+impl CreateArgs {
+    /// What is sent.
+    pub(super) fn body(&self) -> Result<Value, Error> {
+        let resources = self
+            .resource
+            .iter()
+            .map(|text| parse(text).map_err(Error::Usage))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut body = json!({
+            "repo": self.repo,
+            "account": self.account,
+            "resources": resources,
+            "duration": self.duration,
+            "reason": self.reason,
+        });
+        if let Some(fields) = body.as_object_mut() {
+            fields.extend(self.identity.as_deref().map(|identity| ("for".to_owned(), identity.into())));
+            fields.extend(self.at.map(|at| ("not_before".to_owned(), at.to_string().into())));
+        }
+        Ok(body)
+    }
+}
+
+/// `RES[:PRIV,…]`. A colon inside a quoted name does not count: no privilege holds a quote.
+fn parse(text: &str) -> Result<ResourceGrant, String> {
+    let (name, words) = match text.rsplit_once(':') {
+        Some((name, words)) if !words.contains('"') => (name, words),
+        Some(_) | None => (text, Privilege::Select.as_str()),
+    };
+    let resource = name.parse::<Resource>().map_err(|error| error.to_string())?;
+    let privileges = words.split(',').map(|word| word.trim().parse()).collect::<Result<_, _>>()?;
+    Ok(ResourceGrant { resource, privileges })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn privileges_stand_behind_the_colon_and_default_to_select() {
+        let read = |text| serde_json::to_value(parse(text).unwrap()).unwrap();
+        assert_eq!(read("public.sales"), json!({"resource": "public.sales", "privileges": ["SELECT"]}));
+        assert_eq!(
+            read("public.sales.id:select,UPDATE"),
+            json!({"resource": "public.sales.id", "privileges": ["SELECT", "UPDATE"]})
+        );
+    }
+
+    #[test]
+    fn a_colon_inside_a_quoted_name_belongs_to_the_name() {
+        let read = |text: &str| parse(text).unwrap();
+        assert_eq!(&*read("public.\"a:b\"").resource.table, "a:b");
+        assert_eq!(read("public.\"a:b\":DELETE").privileges, [Privilege::Delete]);
+        assert_eq!(&*read("public.\"a:b\".c").resource.table, "a:b");
+    }
+
+    #[test]
+    fn what_names_no_table_or_no_privilege_is_refused() {
+        for text in ["sales", "public.sales:", "public.sales:LOOK", "public.sales:SELECT,", ":SELECT"] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The one place that speaks HTTP with the control plane.
+//!
+//! In: a method, a path as segments, a body. Out: JSON, or what the control plane said against it. A write carries an
+//! idempotency key, so that it can be sent again when the connection broke before the answer came.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use postern_service::{random, secret::Secret};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::{
+    error::{Error, Refusal},
+    print,
+};
+
+/// Longest wait for one answer. A revocation takes at most two seconds of it.
+const ANSWER_WITHIN: Duration = Duration::from_mins(1);
+/// Longest wait for a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// The control plane's largest page.
+const PAGE: &str = "200";
+
+/// Which control plane, and how to trust it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Connection {
+    /// URL of the control plane
+    #[arg(long, global = true, env = "POSTERN_CONTROL", value_name = "URL")]
+    pub(crate) control: Option<String>,
+    /// Certificate authorities to trust, PEM, in place of the system's
+    #[arg(long, global = true, env = "POSTERN_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// A control plane that has let us in.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    credentials: Credentials,
+    pass: Mutex<Pass>,
+}
+
+/// What a sign-in gives: good for minutes, so whoever waits longer gets another.
+struct Pass {
+    token: Secret,
+    renew_at: Instant,
+}
+
+/// One of the credentials that stand in for a login.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    /// The client's id.
+    pub(crate) id: String,
+    /// The client's secret.
+    pub(crate) secret: Secret,
+}
+
+impl Credentials {
+    fn from_env() -> Result<Self, Error> {
+        let filled = |name| env::var(name).ok().filter(|text| !text.is_empty()).ok_or(Error::NoCredentials);
+        Ok(Self { id: filled("POSTERN_CLIENT_ID")?, secret: filled("POSTERN_CLIENT_SECRET")?.into() })
+    }
+}
+
+impl Connection {
+    /// Signs in with the credentials of the environment.
+    pub(crate) async fn sign_in(&self) -> Result<Client, Error> {
+        let base = base_url(self.control.as_deref().filter(|url| !url.is_empty()).ok_or(Error::NoControl)?)?;
+        self.sign_in_as(base, Credentials::from_env()?).await
+    }
+
+    /// Signs in with credentials that are at hand.
+    pub(crate) async fn sign_in_as(&self, base: Url, credentials: Credentials) -> Result<Client, Error> {
+        let http = http_client(&base, self.ca.as_ref())?;
+        let pass = Mutex::new(Pass::get(&http, &base, &credentials).await?);
+        Ok(Client { http, base, credentials, pass })
+    }
+}
+
+impl Pass {
+    async fn get(http: &reqwest::Client, base: &Url, credentials: &Credentials) -> Result<Self, Error> {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &credentials.id),
+            ("client_secret", credentials.secret.reveal()),
+        ];
+        let url = join(base, &["v1", "users", "oidc", "token"])?;
+        let asked_at = Instant::now();
+        let answer =
+            http.post(url.clone()).form(&form).send().await.map_err(|error| unreachable(&url, &error))?;
+        let answer = read(answer).await?;
+        let token = answer["access_token"].as_str();
+        let token = token.ok_or_else(|| Error::Answer("no access_token in the answer".to_owned()))?;
+        let lasts = Duration::from_secs(answer["expires_in"].as_u64().unwrap_or(0));
+        Ok(Self { token: token.into(), renew_at: asked_at + lasts / 2 })
+    }
+}
+
+/// Reads the URL of a control plane.
+pub(crate) fn base_url(text: &str) -> Result<Url, Error> {
+    let bad = || Error::Usage(format!("`{text}` is no URL of a control plane: write https://host:port"));
+    let url = Url::parse(text).map_err(|_| bad())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(bad());
+    }
+    if url.scheme() == "http" && !is_loopback(&url) {
+        print::note("warning: http:// sends the client secret over the network unencrypted");
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn http_client(base: &Url, ca: Option<&PathBuf>) -> Result<reqwest::Client, Error> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("postern/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_WITHIN)
+        .timeout(ANSWER_WITHIN)
+        .redirect(reqwest::redirect::Policy::none());
+    if is_loopback(base) {
+        builder = builder.no_proxy();
+    }
+    if let Some(file) = ca {
+        let pem = fs::read(file).map_err(Error::io(format!("cannot read {}", file.display())))?;
+        let unusable = |error| Error::Usage(format!("{} holds no certificates: {error}", file.display()));
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(unusable)?;
+        builder = builder.tls_certs_only(certificates);
+    }
+    builder.build().map_err(|error| Error::Failed(format!("cannot set up TLS: {}", innermost(&error))))
+}
+
+impl Client {
+    /// The control plane's host, for clients of a sidecar that listens everywhere.
+    pub(crate) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or("localhost")
+    }
+
+    /// Reads.
+    pub(crate) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Error> {
+        let url = join(&self.base, path)?;
+        let request = self.request(Method::GET, &url).await?.query(query);
+        read(request.send().await.map_err(|error| unreachable(&url, &error))?).await
+    }
+
+    /// One page of a list, and where the next begins.
+    pub(crate) async fn page(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        after: Option<&str>,
+    ) -> Result<(Vec<Value>, Option<String>), Error> {
+        let mut query = query.to_vec();
+        query.push(("limit", PAGE.to_owned()));
+        if let Some(after) = after {
+            query.push(("after", after.to_owned()));
+        }
+        let mut answer = self.get(path, &query).await?;
+        let next = answer.get("next").and_then(Value::as_str).map(str::to_owned);
+        match answer.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => Ok((items, next)),
+            Some(_) | None => Err(Error::Answer("no items in the answer".to_owned())),
+        }
+    }
+
+    /// Every item of a list.
+    pub(crate) async fn list(&self, path: &[&str], query: &[(&str, String)]) -> Result<Vec<Value>, Error> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let (items, next) = self.page(path, query, after.as_deref()).await?;
+            all.extend(items);
+            // A cursor that stands still would keep us here for ever.
+            if next.is_none() || next == after {
+                return Ok(all);
+            }
+            after = next;
+        }
+    }
+
+    /// Creates something or sets something going.
+    pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
+        self.write(Method::POST, path, Some(body)).await
+    }
+
+    /// Creates or replaces something.
+    pub(crate) async fn put(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
+        self.write(Method::PUT, path, Some(body)).await
+    }
+
+    /// Changes something.
+    pub(crate) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
+        self.write(Method::PATCH, path, Some(body)).await
+    }
+
+    /// Removes something.
+    pub(crate) async fn delete(&self, path: &[&str]) -> Result<Value, Error> {
+        self.write(Method::DELETE, path, None).await
+    }
+
+    async fn write(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Value, Error> {
+        let key = random::token().map_err(|error| Error::Failed(error.to_string()))?;
+        let url = join(&self.base, path)?;
+        let request = async || {
+            let request = self.request(method.clone(), &url).await?.header("Idempotency-Key", &key);
+            Ok::<_, Error>(body.iter().fold(request, RequestBuilder::json))
+        };
+        match request().await?.send().await {
+            Ok(answer) => read(answer).await,
+            // Nothing tells whether it arrived; the key makes asking again harmless.
+            Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+                read(request().await?.send().await.map_err(|error| unreachable(&url, &error))?).await
+            }
+            Err(error) => Err(unreachable(&url, &error)),
+        }
+    }
+
+    async fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Error> {
+        let mut pass = self.pass.lock().await;
+        if Instant::now() >= pass.renew_at {
+            *pass = Pass::get(&self.http, &self.base, &self.credentials).await?;
+        }
+        Ok(self.http.request(method, url.clone()).bearer_auth(pass.token.reveal()))
+    }
+}
+
+fn join(base: &Url, path: &[&str]) -> Result<Url, Error> {
+    // A URL drops such segments, and the call would go somewhere else.
+    if let Some(odd) = path.iter().find(|segment| matches!(**segment, "" | "." | "..")) {
+        return Err(Error::Usage(format!("`{odd}` is no name")));
+    }
+    let mut url = base.clone();
+    url.set_query(None);
+    url.path_segments_mut()
+        .map_err(|()| Error::Usage(format!("`{base}` is no URL of a control plane")))?
+        .pop_if_empty()
+        .extend(path);
+    Ok(url)
+}
+
+async fn read(answer: Response) -> Result<Value, Error> {
+    let status = answer.status();
+    let body = answer.bytes().await.map_err(|error| Error::Answer(innermost(&error)))?;
+    if !status.is_success() {
+        return Err(Refusal { status: status.as_u16(), text: said(status, &body) }.into());
+    }
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&body).map_err(|_| Error::Answer("it is not JSON; is the URL right?".to_owned()))
+}
+
+fn said(status: StatusCode, body: &[u8]) -> String {
+    let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+    let field = |name: &str| problem.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match (field("title").or(field("error")), field("detail").or(field("error_description"))) {
+        (Some(title), Some(detail)) => format!("{title}: {detail}"),
+        (Some(text), None) | (None, Some(text)) => text.to_owned(),
+        (None, None) => format!("the control plane answered {status}"),
+    }
+}
+
+fn unreachable(url: &Url, error: &reqwest::Error) -> Error {
+    let cause = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
+    Error::Unreachable { url: url.origin().ascii_serialization(), cause }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_a_slash_stays_one_segment() {
+        let base = Url::parse("https://host:8000/postern/").unwrap();
+        let url = join(&base, &["v1", "identities", "a/b@example.com"]).unwrap();
+        assert_eq!(url.as_str(), "https://host:8000/postern/v1/identities/a%2Fb@example.com");
+    }
+
+    #[test]
+    fn a_name_that_would_lead_elsewhere_is_refused() {
+        let base = Url::parse("https://host").unwrap();
+        for odd in ["", ".", ".."] {
+            assert!(matches!(join(&base, &["v1", "sidecars", odd]), Err(Error::Usage(_))), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_a_usage_error() {
+        for text in ["", "host:8000", "ftp://host", "/v1"] {
+            assert!(matches!(base_url(text), Err(Error::Usage(_))), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn problems_and_oauth_errors_are_said_in_the_servers_words() {
+        let text = |body: &str| said(StatusCode::FORBIDDEN, body.as_bytes());
+        assert_eq!(text(r#"{"title":"No rule","detail":"add one"}"#), "No rule: add one");
+        assert_eq!(text(r#"{"error":"invalid_client"}"#), "invalid_client");
+        assert_eq!(text("<html>"), "the control plane answered 403 Forbidden");
+    }
+}
