@@ -93,6 +93,9 @@ pub(super) struct Which {
     status: Option<String>,
     identity: Option<String>,
     repo: Option<String>,
+    /// Only those that the caller filed.
+    #[serde(default)]
+    mine: bool,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -103,7 +106,8 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<List<RequestView>>, Problem> {
-    let owner = (!caller.may(Permission::AccessManagement)).then(|| caller.name().to_owned());
+    let only_own = which.mine || !caller.may(Permission::AccessManagement);
+    let owner = only_own.then(|| caller.name().to_owned());
     let filter = Filter {
         states: which.status.as_deref().map(status).transpose()?.into_iter().collect(),
         identity: which.identity,
