@@ -115,8 +115,8 @@ pub async fn run(path: &Path) -> Result<(), Error> {
         .transpose()?;
     let listener = listen(&config, acceptor.is_some()).await?;
     if let Some(admin) = &config.admin {
-        // Whoever can ask finds a process that has opened its store.
-        admin::serve(admin, metrics, Arc::new(|| Ok(()))).await?;
+        let asked = Arc::clone(&plane);
+        admin::serve(admin, metrics, Arc::new(move || asked.ready())).await?;
     }
     let timers = tokio::spawn(timers::run(Arc::clone(&plane)));
     let server = server::Server { listener, tls: acceptor, router: api::router(Arc::clone(&plane)) };

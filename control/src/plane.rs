@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+
 use crate::{
     clock::Clock,
     feed::{Hub, Signer},
@@ -20,6 +22,8 @@ pub(crate) struct ControlPlane {
     pub signer: Signer,
     /// Where people ask for access.
     pub public_url: String,
+    /// What keeps it from doing its work, if anything does.
+    pub trouble: ArcSwapOption<String>,
 }
 
 impl ControlPlane {
@@ -31,7 +35,12 @@ impl ControlPlane {
     ) -> Result<Arc<Self>, crate::Error> {
         let signer = Signer::load(&*store).await?;
         let hub = Hub::new(newest(&*store).await?);
-        Ok(Arc::new(Self { store, clock, hub, signer, public_url }))
+        Ok(Arc::new(Self { store, clock, hub, signer, public_url, trouble: ArcSwapOption::empty() }))
+    }
+
+    /// Whether it can do its work, or what keeps it from that.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        self.trouble.load().as_deref().map_or(Ok(()), |trouble| Err(trouble.clone()))
     }
 }
 

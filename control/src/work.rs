@@ -149,15 +149,15 @@ impl Work {
             self.tx.append_audit(&records).await?;
         }
         let mut position = None;
-        let mark = self.plane.clock.next_mark();
+        let mark = self.plane.clock.mark();
         if !self.changes.is_empty() {
             let entry = serde_json::to_string(&self.changes).map_err(store::StoreError::from)?;
             position = Some(self.tx.append_log(self.now, entry).await?);
-            write_mark(&mut *self.tx, mark).await?;
+            write_mark(&mut *self.tx, &mark).await?;
         }
         self.tx.commit().await?;
         if let Some(position) = position {
-            self.plane.clock.marked(mark);
+            self.plane.clock.marked(&mark);
             self.plane.hub.publish(position);
         }
         self.measures.iter().for_each(Measure::count);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use postern_service::{audit::Event, random, secret::Secret};
 
-use super::{Failure, oauth};
+use super::{Failure, identities, oauth};
 use crate::{
     domain::{ApiClient, Permissions, Refusal},
     plane::ControlPlane,
     store::load_by,
-    work::Work,
+    work::{Audience, Work},
 };
 
 /// Makes a client. The secret is shown once.
@@ -50,14 +50,15 @@ pub(crate) async fn rotate(
     Ok((client, secret))
 }
 
-/// Deletes a client and its tokens.
+/// Deletes a client, its tokens, and what it was granted for itself.
 pub(crate) async fn delete(plane: &Arc<ControlPlane>, by: &str, id: &str) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let client: ApiClient = work.get("API client", id).await?;
     work.remove::<ApiClient>(id).await?;
     oauth::forget_client(&mut work, id).await?;
+    identities::strip(&mut work, by, client.actor().name(), "the API client was deleted").await?;
     work.note(about(&client, "api_client.deleted", by));
-    work.commit().await?;
+    work.commit_and_wait(&Audience::All).await?;
     Ok(())
 }
 

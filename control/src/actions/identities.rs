@@ -87,16 +87,18 @@ async fn switch(
     work.tell(Audience::All, change);
     let kind = if identity.enabled { "identity.enabled" } else { "identity.disabled" };
     work.note(about(identity, kind, by).with("reason", reason));
-    if identity.enabled { Ok(()) } else { strip(work, by, identity).await }
+    if identity.enabled {
+        return Ok(());
+    }
+    strip(work, by, identity.name.as_str(), "the identity was deactivated").await
 }
 
-/// Takes everything from an identity that is deactivated.
-async fn strip(work: &mut Work, by: &str, identity: &IdentityRecord) -> Result<(), Failure> {
-    let own = Filter { identity: Some(identity.name.to_string()), order: Order::Oldest, ..Filter::default() };
+/// Takes tokens, grants and open requests from somebody who is no longer let in.
+pub(super) async fn strip(work: &mut Work, by: &str, name: &str, why: &str) -> Result<(), Failure> {
+    let own = Filter { identity: Some(name.to_owned()), order: Order::Oldest, ..Filter::default() };
     for token in work.find_all::<IssuedToken>(&own).await? {
         tokens::revoke_within(work, &token, by).await?;
     }
-    let why = "the identity was deactivated";
     for mut grant in
         work.find_all::<Grant>(&Filter { states: vec!["SCHEDULED", "ACTIVE"], ..own.clone() }).await?
     {

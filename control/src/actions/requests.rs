@@ -53,7 +53,7 @@ struct Draft {
     rule: Rule,
 }
 
-/// Files a request, for the caller or for the identity that it names.
+/// Files a request, for the caller or for the identity that it names. What no rule covers leaves a trace as well.
 pub(crate) async fn file(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
@@ -62,8 +62,24 @@ pub(crate) async fn file(
 ) -> Result<Filed, Failure> {
     let mut work = Work::begin(plane).await?;
     let person = requester(&mut work, caller, for_identity).await?;
-    let draft = draft(&mut work, &person, ask).await?;
-    file_draft(work, caller, draft).await
+    let asked = Event {
+        actor: caller.name().to_owned(),
+        identity: person.name.clone(),
+        repo: ask.repo.to_string(),
+        account: ask.account.to_string(),
+        ..Event::new("request.refused")
+    };
+    match draft(&mut work, &person, ask).await {
+        Ok(draft) => file_draft(work, caller, draft).await,
+        Err(Failure::Refused(refusal @ Refusal::NoRule(_))) => {
+            drop(work);
+            let mut work = Work::begin(plane).await?;
+            work.note(asked.with("reason", refusal.to_string()));
+            work.commit().await?;
+            Err(refusal.into())
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Says what filing it would come to, and changes nothing.

@@ -34,9 +34,11 @@ pub(crate) async fn run(plane: Arc<ControlPlane>) {
     debug_assert_eq!(TICK * MARK_TICKS, MARK_EVERY);
     for count in 0_u32.. {
         ticks.tick().await;
-        if let Err(error) = step(&plane, started, count).await {
+        let trouble = step(&plane, started, count).await.err();
+        if let Some(error) = &trouble {
             tracing::error!(%error, "what was due could not be done; it is tried again");
         }
+        plane.trouble.store(trouble.map(|error| Arc::new(error.to_string())));
     }
 }
 
@@ -57,10 +59,10 @@ async fn step(plane: &Arc<ControlPlane>, started: Moment, count: u32) -> Result<
 
 async fn mark(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
     let mut tx = plane.store.write().await?;
-    let mark = plane.clock.next_mark();
-    write_mark(&mut *tx, mark).await?;
+    let mark = plane.clock.mark();
+    write_mark(&mut *tx, &mark).await?;
     tx.commit().await?;
-    plane.clock.marked(mark);
+    plane.clock.marked(&mark);
     Ok(())
 }
 

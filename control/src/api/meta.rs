@@ -22,12 +22,8 @@ pub(super) async fn healthz() -> &'static str {
 
 /// `GET /readyz`
 pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, String) {
-    match ready(&app).await {
+    match app.plane.ready() {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        Err(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
     }
-}
-
-async fn ready(app: &App) -> Result<(), crate::store::StoreError> {
-    app.plane.store.read().await?.log_reach().await.map(drop)
 }

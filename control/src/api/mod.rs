@@ -29,7 +29,10 @@ mod wire;
 
 use std::sync::Arc;
 
-use axum::{Router, response::IntoResponse};
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+};
 
 pub(crate) use extract::Peer;
 use limiter::Limiter;
@@ -39,7 +42,7 @@ use operation::Operation;
 use problem::Problem;
 pub(crate) use surface::operations;
 
-use crate::plane::ControlPlane;
+use crate::{measures, plane::ControlPlane};
 
 /// What every handler gets.
 #[derive(Clone)]
@@ -60,7 +63,14 @@ pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
         router = router.route(path, operation.guarded(&app));
     }
     router
-        .fallback(|| async { Problem::unknown_route().into_response() })
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed().into_response() })
+        .fallback(|| astray(Problem::unknown_route()))
+        .method_not_allowed_fallback(|| astray(Problem::method_not_allowed()))
         .with_state(app)
+}
+
+/// Answers a call that has no operation. Its path and method are the caller's invention and no labels.
+fn astray(problem: Problem) -> std::future::Ready<Response> {
+    let response = problem.into_response();
+    measures::http("other", "none", response.status().as_u16(), 0.0);
+    std::future::ready(response)
 }

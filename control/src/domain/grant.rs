@@ -249,3 +249,82 @@ fn holds(scope: &Scope, wanted: &ResourceGrant) -> bool {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Span = Span::from_secs(3_600);
+
+    fn grant(scope: &str) -> Grant {
+        serde_json::from_str(&format!(
+            r#"{{"id":"g","request":"r","filed_by":"","rule":"r","identity":"alice","repo":"s","account":"a",
+                "scope":{scope},"not_before":1000,"expires_at":3601000,"revision":1,"state":"SCHEDULED",
+                "ended":null,"created_at":0}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn time_alone_moves_a_grant_through_its_states_once_each() {
+        let mut grant = grant("\"whole\"");
+        for (millis, state, settled) in [
+            (999, GrantState::Scheduled, None),
+            (1_000, GrantState::Active, Some(GrantState::Active)),
+            (3_600_999, GrantState::Active, None),
+            (3_601_000, GrantState::Expired, Some(GrantState::Expired)),
+            (9_000_000, GrantState::Expired, None),
+        ] {
+            let now = Moment::from_millis(millis);
+            assert_eq!(grant.state_at(now), state, "{millis}");
+            assert_eq!(grant.settle(now), settled, "{millis}");
+        }
+        assert_eq!(grant.ended.as_ref().unwrap().at.as_millis(), 3_601_000);
+        assert_eq!(grant.revision, 2);
+    }
+
+    #[test]
+    fn a_grant_that_is_over_cannot_be_changed() {
+        let (before, after) = (Moment::from_millis(2_000), Moment::from_millis(3_601_000));
+        let mut revoked = grant("\"whole\"");
+        revoked.revoke("bob", "", before).unwrap();
+        assert_eq!(revoked.revoke("bob", "", before), Err(Refusal::GrantEnded(GrantState::Revoked)));
+        assert_eq!(revoked.extend(HOUR, HOUR, before), Err(Refusal::GrantEnded(GrantState::Revoked)));
+        let mut expired = grant("\"whole\"");
+        assert_eq!(expired.revoke("bob", "", after), Err(Refusal::GrantEnded(GrantState::Expired)));
+        assert_eq!(expired.shrink(vec![], after), Err(Refusal::GrantEnded(GrantState::Expired)));
+    }
+
+    #[test]
+    fn a_grant_only_ever_shrinks_to_what_it_holds() {
+        let now = Moment::from_millis(2_000);
+        let whole = "\"whole\"";
+        let table = r#"{"limited":[{"resource":"p.t","privileges":["SELECT","UPDATE"]}]}"#;
+        let column = r#"{"limited":[{"resource":"p.t.c","privileges":["SELECT"]}]}"#;
+        for (scope, resource, privileges, fits) in [
+            (whole, "p.t", r#"["DELETE"]"#, true),
+            (table, "p.t", r#"["SELECT"]"#, true),
+            (table, "p.t.c", r#"["SELECT","UPDATE"]"#, true),
+            (table, "p.t", r#"["SELECT","INSERT"]"#, false),
+            (table, "p.u", r#"["SELECT"]"#, false),
+            (column, "p.t", r#"["SELECT"]"#, false),
+            (column, "p.t.c", r#"["SELECT"]"#, true),
+            (column, "p.t.d", r#"["SELECT"]"#, false),
+        ] {
+            let wanted = format!(r#"[{{"resource":"{resource}","privileges":{privileges}}}]"#);
+            let done = grant(scope).shrink(serde_json::from_str(&wanted).unwrap(), now);
+            assert_eq!(done.is_ok(), fits, "{scope} {wanted}");
+        }
+        assert!(grant(whole).shrink(vec![], now).is_err());
+    }
+
+    #[test]
+    fn an_extension_stays_within_what_the_rule_allows_from_now_on() {
+        let mut grant = grant("\"whole\"");
+        let now = Moment::from_millis(1_800_000);
+        let longest = Span::from_secs(2 * 3_600);
+        assert!(grant.extend(longest, longest, now).is_err());
+        grant.extend(HOUR, longest, now).unwrap();
+        assert_eq!(grant.expires_at.as_millis(), 3_601_000 + 3_600_000);
+    }
+}

@@ -218,3 +218,115 @@ impl Request {
         Refusal::RuleChanged(format!("the rule `{}` no longer covers this request: file it again", self.rule))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(approvals: &str) -> Rule {
+        toml::from_str(&format!(
+            "name = 'r'\nrequesters = ['*']\nrepos = ['*']\naccounts = ['*']\nwhole = true\napprovals = {approvals}"
+        ))
+        .unwrap()
+    }
+
+    fn request(rule: &Rule) -> Request {
+        let ask =
+            serde_json::from_str(r#"{"repo":"s","account":"a","resources":[],"duration":"2h"}"#).unwrap();
+        Request::file("r_1".into(), "alice".into(), "client:bot", ask, rule, Moment::default())
+    }
+
+    fn alice() -> Person {
+        Person { name: "alice".to_owned(), groups: vec![] }
+    }
+
+    /// `bob+dba+security` is bob with two groups, `client:x` an API client.
+    fn actor(text: &str) -> Actor {
+        let mut parts = text.split('+').map(str::to_owned);
+        let name = parts.next().unwrap();
+        match name.strip_prefix("client:") {
+            Some(client) => Actor::client(client),
+            None => Actor::Identity(Person { name, groups: parts.collect() }),
+        }
+    }
+
+    fn approve(request: &mut Request, rule: &Rule, by: &str) -> Result<Transition, Refusal> {
+        let by = actor(by);
+        let opinion = Opinion { by: &by, decision: Decision::Approve, reason: "", duration: None };
+        request.review(Some(rule), &alice(), opinion, Moment::default())
+    }
+
+    #[test]
+    fn a_request_is_approved_when_every_approval_is_met_and_not_before() {
+        let dba = "[{from = ['group:dba']}]";
+        let both = "[{from = ['group:dba']}, {from = ['group:security']}]";
+        let two = "[{from = ['group:dba'], count = 2}]";
+        let bot = "[{from = ['client:bot2']}, {from = ['group:dba']}]";
+        let anybody = "[{from = ['*'], count = 2}]";
+        for (approvals, reviewers, approved) in [
+            (dba, vec!["bob+dba"], true),
+            (dba, vec!["client:x"], true),
+            (two, vec!["bob+dba"], false),
+            (two, vec!["bob+dba", "carol+dba"], true),
+            (two, vec!["bob+dba", "client:x"], true),
+            (both, vec!["bob+dba"], false),
+            (both, vec!["bob+dba+security"], true),
+            (both, vec!["bob+dba", "dave+security"], true),
+            (both, vec!["bob+dba", "carol+dba"], false),
+            (both, vec!["client:x"], false),
+            (both, vec!["client:x", "dave+security"], true),
+            (both, vec!["client:x", "bob+dba"], false),
+            (both, vec!["client:x", "client:y"], true),
+            (bot, vec!["client:bot2"], false),
+            (bot, vec!["client:bot2", "client:x"], true),
+            (bot, vec!["client:bot2", "bob+dba"], true),
+            (anybody, vec!["client:x", "bob"], true),
+            ("[]", vec!["client:x"], true),
+        ] {
+            let rule = rule(approvals);
+            let mut request = request(&rule);
+            let mut last = Transition::Recorded;
+            for reviewer in &reviewers {
+                assert_eq!(last, Transition::Recorded, "{approvals} {reviewers:?}");
+                last = approve(&mut request, &rule, reviewer).unwrap();
+            }
+            assert_eq!(last == Transition::Approved, approved, "{approvals} {reviewers:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_not_listed_has_no_voice_and_a_refusal_changes_nothing() {
+        let rule = rule("[{from = ['group:dba'], count = 2}]");
+        let mut request = request(&rule);
+        approve(&mut request, &rule, "bob+dba").unwrap();
+        let before = request.clone();
+        for (by, slug) in [
+            ("dave+security", "not-an-approver"),
+            ("alice+dba", "own-request"),
+            ("bob+dba", "already-reviewed"),
+        ] {
+            assert_eq!(approve(&mut request, &rule, by).unwrap_err().slug(), slug, "{by}");
+        }
+        let late = Moment::default().plus(rule.pending_ttl);
+        let by = actor("carol+dba");
+        let opinion = Opinion { by: &by, decision: Decision::Approve, reason: "", duration: None };
+        let refusal = request.review(Some(&rule), &alice(), opinion, late).unwrap_err();
+        assert_eq!(refusal, Refusal::AlreadyDecided(RequestStatus::Expired));
+        let refusal = request.review(None, &alice(), opinion, Moment::default()).unwrap_err();
+        assert_eq!(refusal.slug(), "not-an-approver");
+        assert_eq!(request, before);
+    }
+
+    #[test]
+    fn the_shortest_duration_that_an_approver_named_is_granted() {
+        let rule = rule("[{from = ['*'], count = 3}]");
+        let mut request = request(&rule);
+        for (by, hours) in [("bob", None), ("carol", Some(3_600)), ("dave", Some(5_400))] {
+            let by = actor(by);
+            let duration = hours.map(Span::from_secs);
+            let opinion = Opinion { by: &by, decision: Decision::Approve, reason: "", duration };
+            request.review(Some(&rule), &alice(), opinion, Moment::default()).unwrap();
+        }
+        assert_eq!(request.granted_duration().as_secs(), 3_600);
+    }
+}

@@ -4,8 +4,6 @@
 //! is either all there after a commit or not at all, `kill -9` or not. The statements below it are few, so that a
 //! second database is a second file and passes the same tests. [`Entity`] puts the domain's types on top.
 
-#[cfg(test)]
-mod conformance;
 mod entity;
 mod error;
 mod sqlite;

@@ -80,6 +80,8 @@ async fn a_request_that_no_rule_covers_is_refused_with_what_is_missing() {
         assert!(answer.body["detail"].as_str().unwrap().contains(word), "{}", answer.body);
         assert_eq!(answer.problem(403), "no-rule");
     }
+    let trail = house.admin.get("/v1/audit?kind=request.refused").await.expect(200);
+    assert_eq!(trail["items"].as_array().unwrap().len(), 6);
 }
 
 #[tokio::test]

@@ -151,3 +151,28 @@ async fn access_tokens_have_their_form_and_their_limits() {
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
     assert!(list["items"][0].get("token").is_none());
 }
+
+#[tokio::test]
+async fn an_api_client_that_is_deleted_loses_what_it_was_granted() {
+    let house = House::new().await;
+    let open = json!({"requesters": ["client:bot"], "repos": ["*"], "accounts": ["*"], "whole": true,
+                      "auto_approve": "true"});
+    house.admin.put("/v1/rules/open", open).await.expect(201);
+    let bot = house.client("bot", &[crate::domain::Permission::AccessRequest]).await;
+    bot.post("/v1/access-tokens", json!({})).await.expect(201);
+    let ask = json!({"repo": "sales", "account": "app_ro", "duration": "1h"});
+    let request = bot.post("/v1/requests", ask).await.expect(201);
+    assert_eq!(
+        (request["status"].as_str(), request["grant_state"].as_str()),
+        (Some("APPROVED"), Some("ACTIVE"))
+    );
+    let clients = house.admin.get("/v1/api-clients").await.expect(200);
+    let id =
+        clients["items"].as_array().unwrap().iter().find(|client| client["name"] == "bot").unwrap()["id"]
+            .clone();
+    house.admin.delete(&format!("/v1/api-clients/{}", id.as_str().unwrap())).await.expect(204);
+    let grant =
+        house.admin.get(&format!("/v1/grants/{}", request["grant"].as_str().unwrap())).await.expect(200);
+    assert_eq!(grant["state"], "REVOKED");
+    assert_eq!(house.admin.get("/v1/access-tokens").await.expect(200)["items"], json!([]));
+}

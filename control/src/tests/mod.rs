@@ -7,6 +7,7 @@ mod feed;
 mod permissions;
 mod sidecar;
 mod sign_in;
+mod store;
 mod surface;
 mod time;
 

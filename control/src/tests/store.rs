@@ -5,9 +5,10 @@ use std::sync::Arc;
 use postern_service::audit::{Chain, Event};
 use tempfile::TempDir;
 
-use super::{AuditFilter, Columns, Filter, LogReach, Order, SqliteStore, Store, StoreError, Table};
 use crate::domain::Moment;
+use crate::store::{AuditFilter, Columns, Filter, LogReach, Order, SqliteStore, Store, StoreError, Table};
 
+/// Every store that there is passes the same tests.
 async fn store() -> (Arc<dyn Store>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("c.db")).await.unwrap();
