@@ -10,7 +10,7 @@ use postern_service::{
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Refusal, Repo, Session, Sidecar},
+    domain::{Refusal, Repo, Session, Sidecar, check_name},
     feed::Retirement,
     plane::ControlPlane,
     store::{Filter, load_by},
@@ -115,7 +115,10 @@ fn check(hello: &Hello) -> Result<(), Refusal> {
     if hello.repos.len() > MOST_REPOS {
         return Err(Refusal::Invalid(format!("repos: more than {MOST_REPOS}")));
     }
-    Ok(())
+    hello.repos.iter().try_for_each(|repo| {
+        check_name("repo", repo.name.as_str())?;
+        repo.accounts.iter().try_for_each(|account| check_name("account", account.as_str()))
+    })
 }
 
 /// Takes the next records of a sidecar's audit chain; those already known are skipped.

@@ -46,7 +46,7 @@ pub(super) struct Which {
 
 /// An audit record. `hash` covers every other field, `prev` is the hash of the record before it in its chain.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename = "AuditRecord")]
+#[schemars(rename = "AuditRecord")]
 pub(super) struct RecordView {
     chain: String,
     seq: u64,
@@ -126,6 +126,7 @@ fn lines(app: App, filter: AuditFilter, limit: u32) -> Response {
 
 /// How long a chain is: what [`Which`] must come to for a chain that nobody has cut.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditHead")]
 pub(super) struct HeadView {
     chain: String,
     /// How many records.

@@ -29,6 +29,7 @@ pub(super) struct NewClient {
 
 /// An API client.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ApiClient")]
 pub(super) struct ClientView {
     /// `c_…`
     id: String,

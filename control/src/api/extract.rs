@@ -7,7 +7,11 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
 
 use super::problem::Problem;
 use crate::domain::Refusal;
@@ -98,4 +102,42 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A duration in the document: `30m`, `2h`, `1d`, or seconds.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "it is the schema of `Span`, which knows nothing of schemas")]
+pub(super) enum Duration {
+    /// `30m`, `2h`, `1d`
+    Text(String),
+    /// Seconds.
+    Seconds(u64),
+}
+
+/// What somebody says to somebody else: bounded, and nothing that would upset a terminal or a log.
+#[derive(Clone, Debug, Default, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct Text(String);
+
+impl Text {
+    const LONGEST: usize = 4_000;
+
+    /// As it was said.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.len() > Self::LONGEST {
+            return Err(de::Error::custom(format!("longer than {} bytes", Self::LONGEST)));
+        }
+        if text.chars().any(|letter| letter.is_control() && !['\n', '\t'].contains(&letter)) {
+            return Err(de::Error::custom("control characters"));
+        }
+        Ok(Self(text))
+    }
 }

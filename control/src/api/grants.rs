@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    extract::{Json, Name, Query},
+    extract::{Json, Name, Query, Text},
     page::{List, paging},
     problem::Problem,
     views::{GrantView, ResourceInput},
@@ -75,11 +75,12 @@ pub(super) async fn show(
 pub(super) struct Reason {
     /// Shown to whom it concerns.
     #[serde(default)]
-    pub reason: String,
+    pub reason: Text,
 }
 
 /// A grant after a change, and what the sidecars made of it.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ChangedGrant")]
 pub(super) struct Changed {
     grant: GrantView,
     /// The connected sidecars that serve its repo.
@@ -99,17 +100,17 @@ pub(super) async fn revoke(
     Name(id): Name,
     Json(Reason { reason }): Json<Reason>,
 ) -> Result<axum::Json<Changed>, Problem> {
-    Ok(axum::Json(grants::revoke(&app.plane, &caller, &id, &reason).await?.into()))
+    Ok(axum::Json(grants::revoke(&app.plane, &caller, &id, reason.as_str()).await?.into()))
 }
 
 /// More time.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MoreTime {
-    #[schemars(with = "String")]
+    #[schemars(with = "super::extract::Duration")]
     duration: Span,
     #[serde(default)]
-    reason: String,
+    reason: Text,
 }
 
 /// `POST /v1/grants/{id}/extend`
@@ -119,7 +120,7 @@ pub(super) async fn extend(
     Name(id): Name,
     Json(MoreTime { duration, reason }): Json<MoreTime>,
 ) -> Result<axum::Json<GrantView>, Problem> {
-    let changed = grants::extend(&app.plane, &caller, &id, duration, &reason).await?;
+    let changed = grants::extend(&app.plane, &caller, &id, duration, reason.as_str()).await?;
     Ok(axum::Json(GrantView::new(&changed.grant, changed.now)))
 }
 
@@ -129,7 +130,7 @@ pub(super) async fn extend(
 pub(super) struct Shrinking {
     resources: Vec<ResourceInput>,
     #[serde(default)]
-    reason: String,
+    reason: Text,
 }
 
 /// `PATCH /v1/grants/{id}`
@@ -140,6 +141,6 @@ pub(super) async fn shrink(
     Json(Shrinking { resources, reason }): Json<Shrinking>,
 ) -> Result<axum::Json<GrantView>, Problem> {
     let resources = ResourceInput::read(resources)?;
-    let changed = grants::shrink(&app.plane, &caller, &id, resources, &reason).await?;
+    let changed = grants::shrink(&app.plane, &caller, &id, resources, reason.as_str()).await?;
     Ok(axum::Json(GrantView::new(&changed.grant, changed.now)))
 }

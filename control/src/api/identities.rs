@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    extract::{Json, Name, Query},
+    extract::{Json, Name, Query, Text},
     page::{List, Paging},
     problem::Problem,
     views::At,
@@ -20,6 +20,7 @@ use crate::{
 
 /// An identity.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Identity")]
 pub(super) struct IdentityView {
     name: String,
     /// Without `group:`.
@@ -71,7 +72,7 @@ pub(super) struct IdentityInput {
     enabled: Option<bool>,
     /// Why it is deactivated; shown to whom it concerns.
     #[serde(default)]
-    reason: String,
+    reason: Text,
 }
 
 /// `PUT /v1/identities/{name}`
@@ -81,6 +82,7 @@ pub(super) async fn put(
     Name(name): Name,
     Json(IdentityInput { groups, enabled, reason }): Json<IdentityInput>,
 ) -> Result<axum::Json<IdentityView>, Problem> {
-    let (identity, sidecars) = identities::put(&app.plane, &caller, &name, groups, enabled, &reason).await?;
+    let (identity, sidecars) =
+        identities::put(&app.plane, &caller, &name, groups, enabled, reason.as_str()).await?;
     Ok(axum::Json(IdentityView { sidecars, ..identity.into() }))
 }

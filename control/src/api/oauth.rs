@@ -18,6 +18,7 @@ use crate::{
 
 /// The form. Client id and secret may come by HTTP Basic authentication instead.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "TokenForm")]
 pub(super) struct Form {
     /// `client_credentials` or `refresh_token`
     #[serde(default)]

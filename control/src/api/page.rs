@@ -11,6 +11,7 @@ const MOST: u32 = 1_000;
 
 /// A page of a list.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub(super) struct List<T> {
     /// What is on it.
     pub items: Vec<T>,

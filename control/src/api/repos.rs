@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    extract::{Json, Name, Query},
+    extract::{Json, Name, Query, Text},
     page::{List, Paging},
     problem::Problem,
 };
@@ -21,6 +21,7 @@ use crate::{
 
 /// A sidecar that serves a repo.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Serving")]
 pub(super) struct ServingView {
     name: String,
     /// Where clients reach it.
@@ -30,6 +31,7 @@ pub(super) struct ServingView {
 
 /// A repo.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Repo")]
 pub(super) struct RepoView {
     name: String,
     /// `postgres` or `mysql`
@@ -107,7 +109,7 @@ pub(super) struct RepoPatch {
     ephemeral_access: bool,
     /// Shown to whom it concerns.
     #[serde(default)]
-    reason: String,
+    reason: Text,
 }
 
 /// A repo after a switch, and what the sidecars made of it.
@@ -126,6 +128,6 @@ pub(super) async fn patch(
     Name(name): Name,
     Json(RepoPatch { ephemeral_access, reason }): Json<RepoPatch>,
 ) -> Result<axum::Json<Switched>, Problem> {
-    let outcomes = repos::switch(&app.plane, &caller, &name, ephemeral_access, &reason).await?;
+    let outcomes = repos::switch(&app.plane, &caller, &name, ephemeral_access, reason.as_str()).await?;
     Ok(axum::Json(Switched { repo: view(&app, &name).await?, outcomes }))
 }

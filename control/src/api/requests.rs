@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     App,
-    extract::{Json, Name, Query},
+    extract::{Json, Name, Query, Text},
     page::{List, paging},
     problem::Problem,
     views::{ForecastView, RequestView, ResourceInput},
@@ -34,10 +34,10 @@ pub(super) struct NewRequest {
     #[serde(default)]
     resources: Vec<ResourceInput>,
     /// `30m`, `2h`, `1d`, or seconds as a number.
-    #[schemars(with = "String")]
+    #[schemars(with = "super::extract::Duration")]
     duration: Span,
     #[serde(default)]
-    reason: String,
+    reason: Text,
     /// From when on; absent: from the decision on.
     #[schemars(with = "Option<String>")]
     not_before: Option<Timestamp>,
@@ -73,7 +73,7 @@ pub(super) async fn create(
         account: new.account.into(),
         resources: ResourceInput::read(new.resources)?,
         duration: new.duration,
-        reason: new.reason,
+        reason: new.reason.as_str().to_owned(),
         not_before: new.not_before.map(Moment::from),
     };
     let for_identity = new.for_identity.as_deref();
@@ -150,9 +150,9 @@ pub(super) async fn show(
 pub(super) struct Amendment {
     account: Option<String>,
     resources: Option<Vec<ResourceInput>>,
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<super::extract::Duration>")]
     duration: Option<Span>,
-    reason: Option<String>,
+    reason: Option<Text>,
     #[schemars(with = "Option<String>")]
     not_before: Option<Timestamp>,
 }
@@ -172,7 +172,7 @@ pub(super) async fn amend(
                 None => ask.resources,
             },
             duration: amendment.duration.unwrap_or(ask.duration),
-            reason: amendment.reason.unwrap_or(ask.reason),
+            reason: amendment.reason.map_or(ask.reason, |reason| reason.as_str().to_owned()),
             not_before: amendment.not_before.map(Moment::from).or(ask.not_before),
             repo: ask.repo,
         })
@@ -205,9 +205,9 @@ pub(super) async fn again(
 pub(super) struct NewReview {
     decision: Decision,
     #[serde(default)]
-    reason: String,
+    reason: Text,
     /// Approves for a shorter time than was asked for.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<super::extract::Duration>")]
     duration: Option<Span>,
     /// Whose review it is, when not the caller's own.
     by: Option<String>,

@@ -19,6 +19,7 @@ use crate::{
 
 /// A rule, who may change it, and when that happened last.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StoredRule")]
 pub(super) struct RuleView {
     #[serde(flatten)]
     rule: Rule,

@@ -48,6 +48,7 @@ pub(super) async fn list(
 
 /// A session that was killed, and what its sidecar made of it.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "KilledSession")]
 pub(super) struct Killed {
     session: SessionView,
     sidecars: Vec<Outcome>,
@@ -60,6 +61,6 @@ pub(super) async fn kill(
     Name(id): Name,
     Json(Reason { reason }): Json<Reason>,
 ) -> Result<axum::Json<Killed>, Problem> {
-    let (session, sidecars) = sessions::kill(&app.plane, &caller, &id, &reason).await?;
+    let (session, sidecars) = sessions::kill(&app.plane, &caller, &id, reason.as_str()).await?;
     Ok(axum::Json(Killed { session: SessionView::from(&session), sidecars }))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    extract::{Json, Name, Query},
+    extract::{Json, Name, Query, Text},
     page::{List, Paging},
     problem::Problem,
     views::At,
@@ -21,6 +21,7 @@ use crate::{
 
 /// A repo that a sidecar serves.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Served")]
 pub(super) struct ServedView {
     name: String,
     engine: &'static str,
@@ -31,6 +32,7 @@ pub(super) struct ServedView {
 
 /// A process of a sidecar.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Process")]
 pub(super) struct ProcessView {
     instance: String,
     version: String,
@@ -44,6 +46,7 @@ pub(super) struct ProcessView {
 
 /// A sidecar.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Sidecar")]
 pub(super) struct SidecarView {
     name: String,
     /// What it said last; null before it first came.
@@ -152,7 +155,7 @@ pub(super) async fn enrol(
 #[serde(deny_unknown_fields)]
 pub(super) struct Why {
     #[serde(default)]
-    reason: String,
+    reason: Text,
 }
 
 /// `DELETE /v1/sidecars/{name}`
@@ -162,6 +165,6 @@ pub(super) async fn revoke(
     Name(name): Name,
     Query(Why { reason }): Query<Why>,
 ) -> Result<StatusCode, Problem> {
-    sidecars::revoke(&app.plane, &caller, &name, &reason).await?;
+    sidecars::revoke(&app.plane, &caller, &name, reason.as_str()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

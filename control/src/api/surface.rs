@@ -1,6 +1,7 @@
 //! The one table of the REST surface.
 
 use axum::http::Method;
+use postern_protocol::gate;
 use serde_json::Value;
 
 use super::{
@@ -274,14 +275,14 @@ fn sidecars_and_repos() -> Vec<Operation> {
     ]
 }
 
-/// What sidecars call. Bodies are described in `postern-protocol`; the document has them as plain objects.
+/// What sidecars call.
 fn wire() -> Vec<Operation> {
     let post = || Method::POST;
     vec![
         operation(post(), "/v1/sidecar/hello", "A sidecar says what it serves", wire::hello)
             .sidecar()
-            .body::<Value>()
-            .gives::<Value>(200)
+            .body::<gate::Hello>()
+            .gives::<gate::Welcome>(200)
             .problems(&[403]),
         operation(
             Method::GET,
@@ -295,21 +296,21 @@ fn wire() -> Vec<Operation> {
         .problems(&[409]),
         operation(post(), "/v1/sidecar/acks", "A sidecar has applied something", wire::ack)
             .sidecar()
-            .body::<Value>()
+            .body::<gate::Ack>()
             .gives_nothing(),
         operation(post(), "/v1/sidecar/sessions", "Sessions began and ended", wire::sessions)
             .sidecar()
             .body_limit(REPORT_LIMIT)
-            .body::<Value>()
+            .body::<gate::SessionReport>()
             .gives_nothing(),
         operation(post(), "/v1/sidecar/pulse", "Where a sidecar stands", wire::pulse)
             .sidecar()
-            .body::<Value>()
+            .body::<gate::Pulse>()
             .gives_nothing(),
         operation(post(), "/v1/sidecar/audit", "The next records of a sidecar's audit chain", wire::audit)
             .sidecar()
             .body_limit(AUDIT_BATCH_LIMIT)
-            .body::<Value>()
+            .body::<gate::AuditBatch<audit::RecordView>>()
             .gives_nothing()
             .problems(&[403, 409]),
     ]

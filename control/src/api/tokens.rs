@@ -26,12 +26,13 @@ pub(super) struct NewToken {
     #[serde(rename = "for")]
     for_identity: Option<String>,
     /// How long it lasts; 12h when absent.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<super::extract::Duration>")]
     expires_in: Option<Span>,
 }
 
 /// An access token.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AccessToken")]
 pub(super) struct TokenView {
     /// `t_…`
     id: String,

@@ -44,6 +44,7 @@ impl ResourceInput {
 
 /// A table or column, and what may be done with it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Resource")]
 pub(super) struct ResourceView {
     resource: String,
     privileges: Vec<&'static str>,
@@ -61,6 +62,7 @@ fn resources(list: &[ResourceGrant]) -> Vec<ResourceView> {
 /// A time, RFC 3339 UTC.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(rename = "Time")]
 pub(super) struct At(#[schemars(with = "String")] Timestamp);
 
 impl From<Moment> for At {
@@ -71,6 +73,7 @@ impl From<Moment> for At {
 
 /// A review.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Review")]
 pub(super) struct ReviewView {
     by: String,
     decision: Decision,
@@ -95,6 +98,7 @@ impl From<&Review> for ReviewView {
 
 /// A request.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Request")]
 pub(super) struct RequestView {
     /// `r_…`
     id: String,
@@ -157,6 +161,7 @@ impl From<Filed> for RequestView {
 
 /// How a grant ended.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Ending")]
 pub(super) struct EndingView {
     /// `revoked` or `expired`
     cause: &'static str,
@@ -168,6 +173,7 @@ pub(super) struct EndingView {
 
 /// A grant.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Grant")]
 pub(super) struct GrantView {
     /// `g_…`
     id: String,
@@ -226,6 +232,7 @@ impl GrantView {
 
 /// What filing a request would come to.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Forecast")]
 pub(super) struct ForecastView {
     /// The rule that would decide.
     rule: String,
@@ -253,6 +260,7 @@ impl From<Forecast> for ForecastView {
 
 /// A live session.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Session")]
 pub(super) struct SessionView {
     /// `s_…`
     id: String,

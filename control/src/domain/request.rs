@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::{Moment, Refusal, Review, Rule, identity::check_name};
 
 const MOST_RESOURCES: usize = 1_000;
-const LONGEST_REASON: usize = 4_000;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +37,6 @@ impl Ask {
         check_name("account", self.account.as_str())?;
         if self.duration.as_secs() == 0 {
             return Err(Refusal::Invalid("duration: must be longer than nothing".to_owned()));
-        }
-        if self.reason.len() > LONGEST_REASON {
-            return Err(Refusal::Invalid(format!("reason: longer than {LONGEST_REASON} bytes")));
         }
         self.resources = self.resources.scoped()?;
         Ok(self)

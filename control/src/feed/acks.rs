@@ -23,6 +23,7 @@ pub(super) struct Heard {
 
 /// What one sidecar made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "SidecarOutcome")]
 pub(crate) struct Outcome {
     /// The sidecar.
     #[schemars(with = "String")]

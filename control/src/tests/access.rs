@@ -97,6 +97,8 @@ async fn nonsense_in_a_request_is_refused_and_named() {
         ("repo", json!(7), "repo"),
         ("not_before", json!("tomorrow"), "not_before"),
         ("break_glass", json!(true), "break_glass"),
+        ("reason", json!("x".repeat(4_001)), "reason"),
+        ("reason", json!("\u{1b}[2J"), "reason"),
     ] {
         let mut ask = alices("2h");
         ask[field] = value;

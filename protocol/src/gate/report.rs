@@ -10,6 +10,7 @@ use super::{AccountName, GrantId, Identity, Position, RepoName, SessionId, Sidec
 
 /// Which protocol a repo speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// PostgreSQL.
@@ -31,6 +32,7 @@ impl Engine {
 
 /// A repo that a sidecar serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ServedRepo {
     /// Its name.
@@ -47,6 +49,7 @@ pub struct ServedRepo {
 
 /// The first word of a sidecar that has just started, or comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     /// Its configured name; must be the token's.
@@ -61,6 +64,7 @@ pub struct Hello {
 
 /// The answer to [`Hello`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Welcome {
     /// The control plane's version.
@@ -71,6 +75,7 @@ pub struct Welcome {
 
 /// A change, or a snapshot, was applied and everything that it ended is dead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ack {
     /// Which process says so.
@@ -87,6 +92,7 @@ pub struct Ack {
 
 /// Where a sidecar stands; sent every few seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Pulse {
     /// Which process.
@@ -99,6 +105,7 @@ pub struct Pulse {
 
 /// A session that began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionStart {
     /// `s_…`
@@ -121,6 +128,7 @@ pub struct SessionStart {
 
 /// A session that is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionEnd {
     /// Which.
@@ -133,6 +141,7 @@ pub struct SessionEnd {
 
 /// Sessions that began and ended since the last report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionReport {
     /// Which process.
@@ -147,6 +156,7 @@ pub struct SessionReport {
 
 /// Audit records of one chain, in order; those already known are skipped by their number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AuditBatch"))]
 #[serde(deny_unknown_fields)]
 pub struct AuditBatch<Record> {
     /// The records.
