@@ -7,6 +7,8 @@ mod ending;
 mod leash;
 mod registry;
 mod relay;
+#[cfg(test)]
+mod relay_tests;
 mod watch;
 
 pub(crate) use ending::Ending;
