@@ -4,8 +4,10 @@
 //! idempotency key, so that it can be sent again when the connection broke before the answer came.
 
 use std::{
-    env, fs,
-    path::PathBuf,
+    env,
+    ffi::OsString,
+    fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -35,7 +37,7 @@ pub(crate) struct Connection {
     pub(crate) control: Option<String>,
     /// Certificate authorities to trust, PEM, in place of the system's
     #[arg(long, global = true, env = "POSTERN_CA", value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
+    pub(crate) ca: Option<OsString>,
 }
 
 /// A control plane that has let us in.
@@ -77,7 +79,8 @@ impl Connection {
 
     /// Signs in with credentials that are at hand.
     pub(crate) async fn sign_in_as(&self, base: Url, credentials: Credentials) -> Result<Client, Error> {
-        let http = http_client(&base, self.ca.as_ref())?;
+        let ca = self.ca.as_deref().filter(|file| !file.is_empty()).map(Path::new);
+        let http = http_client(&base, ca)?;
         let pass = Mutex::new(Pass::get(&http, &base, &credentials).await?);
         Ok(Client { http, base, credentials, pass })
     }
@@ -120,7 +123,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn http_client(base: &Url, ca: Option<&PathBuf>) -> Result<reqwest::Client, Error> {
+fn http_client(base: &Url, ca: Option<&Path>) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("postern/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_WITHIN)

@@ -1,6 +1,18 @@
-//! The ports of a demo, chosen so that several demos can run side by side.
+//! The ports of a demo, chosen so that several demos can run side by side, also when they start at the same moment.
+//!
+//! A child opens its port itself, some time after it was chosen. Meanwhile the port is the demo's by a name in the
+//! kernel's abstract socket namespace, which goes with the process; and free ports are looked for below the range
+//! from which the kernel serves everybody else.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener},
+    },
+};
+
+use postern_service::random;
 
 use crate::error::Error;
 
@@ -17,37 +29,67 @@ pub(super) struct Ports {
     pub(super) control_admin: u16,
     /// PostgreSQL itself.
     pub(super) postgres: u16,
+    _claims: Vec<Claim>,
+}
+
+/// A port that no other demo takes while this lives.
+#[derive(Debug)]
+struct Claim {
+    port: u16,
+    _name: UnixListener,
 }
 
 const SIDECAR: u16 = 15432;
 const CONTROL: u16 = 8000;
+/// Free ports are looked for here: `LOWEST..LOWEST + COUNT`.
+const LOWEST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+const ATTEMPTS: u32 = 200;
 
 impl Ports {
     /// Takes the ports that were asked for, the usual ones where they are free, and free ones otherwise.
     pub(super) fn choose(sidecar: Option<u16>, control: Option<u16>) -> Result<Self, Error> {
-        // All are held until all are chosen, so that no two are the same.
-        let sidecar = hold(sidecar, Some(SIDECAR))?;
-        let control = hold(control, Some(CONTROL))?;
-        let others = [hold(None, None)?, hold(None, None)?, hold(None, None)?];
-        let [sidecar_admin, control_admin, postgres] = others.each_ref().map(port);
-        Ok(Self { sidecar: port(&sidecar), sidecar_admin, control: port(&control), control_admin, postgres })
+        let sidecar = wanted_or(sidecar, SIDECAR)?;
+        let control = wanted_or(control, CONTROL)?;
+        let others = [any()?, any()?, any()?];
+        let [sidecar_admin, control_admin, postgres] = others.each_ref().map(|claim| claim.port);
+        let (sidecar_port, control_port) = (sidecar.port, control.port);
+        let claims = others.into_iter().chain([sidecar, control]).collect();
+        Ok(Self {
+            sidecar: sidecar_port,
+            sidecar_admin,
+            control: control_port,
+            control_admin,
+            postgres,
+            _claims: claims,
+        })
     }
 }
 
-fn hold(wanted: Option<u16>, usual: Option<u16>) -> Result<TcpListener, Error> {
+fn wanted_or(wanted: Option<u16>, usual: u16) -> Result<Claim, Error> {
     match wanted {
-        Some(port) => bind(port),
-        None => usual.map_or_else(|| bind(0), |port| bind(port).or_else(|_| bind(0))),
+        Some(port) => claim(port),
+        None => claim(usual).or_else(|_| any()),
     }
 }
 
-fn bind(port: u16) -> Result<TcpListener, Error> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .map_err(Error::io(format!("cannot listen on 127.0.0.1:{port}")))
+fn any() -> Result<Claim, Error> {
+    for _ in 0..ATTEMPTS {
+        let bytes = random::bytes().map_err(|error| Error::Failed(error.to_string()))?;
+        let port = LOWEST + u16::from_ne_bytes(bytes) % COUNT;
+        if let Ok(claim) = claim(port) {
+            return Ok(claim);
+        }
+    }
+    Err(Error::Failed(format!("no free port between {LOWEST} and {}", LOWEST + COUNT)))
 }
 
-fn port(listener: &TcpListener) -> u16 {
-    listener.local_addr().map_or(0, |address: SocketAddr| address.port())
+fn claim(port: u16) -> Result<Claim, Error> {
+    let failed = || Error::io(format!("cannot listen on 127.0.0.1:{port}"));
+    let name = SocketAddr::from_abstract_name(format!("postern-demo-port-{port}")).map_err(failed())?;
+    let name = UnixListener::bind_addr(&name).map_err(failed())?;
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed())?;
+    Ok(Claim { port, _name: name })
 }
 
 #[cfg(test)]
@@ -56,14 +98,22 @@ mod tests {
 
     #[test]
     fn a_usual_port_that_is_taken_gives_way_to_a_free_one() {
-        let taken = bind(0).unwrap();
-        let free = hold(None, Some(port(&taken))).unwrap();
-        assert_ne!(port(&free), port(&taken));
+        let taken = any().unwrap();
+        assert_ne!(wanted_or(None, taken.port).unwrap().port, taken.port);
     }
 
     #[test]
     fn a_port_that_was_asked_for_and_is_taken_is_an_error() {
-        let taken = bind(0).unwrap();
-        assert!(hold(Some(port(&taken)), None).is_err());
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert!(wanted_or(Some(taken.local_addr().unwrap().port()), 1).is_err());
+    }
+
+    #[test]
+    fn demos_that_start_at_the_same_moment_do_not_meet() {
+        let (first, second) = (Ports::choose(None, None).unwrap(), Ports::choose(None, None).unwrap());
+        let all = |ports: &Ports| {
+            [ports.sidecar, ports.sidecar_admin, ports.control, ports.control_admin, ports.postgres]
+        };
+        assert!(all(&first).iter().all(|port| !all(&second).contains(port)));
     }
 }

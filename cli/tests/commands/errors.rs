@@ -36,7 +36,8 @@ fn missing_credentials_are_named() {
     let output = bare(&["grant", "ls"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("POSTERN_CONTROL"));
-    let output = bare(&["grant", "ls", "--control", "http://127.0.0.1:1"]).output().unwrap();
+    let output =
+        bare(&["grant", "ls", "--control", "http://127.0.0.1:1"]).env("POSTERN_CA", "").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("POSTERN_CLIENT_ID"));
 }
