@@ -48,7 +48,7 @@ impl Server {
                 _ = stopping.wait_for(|stopping| *stopping) => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer, &graceful, &places),
+                Ok((stream, peer)) => self.admit(stream, peer, &graceful, &places, stopping.clone()),
                 Err(error) => refused(&error).await,
             }
         }
@@ -64,6 +64,7 @@ impl Server {
         peer: SocketAddr,
         graceful: &GracefulShutdown,
         places: &Arc<Semaphore>,
+        mut stopping: watch::Receiver<bool>,
     ) {
         let Ok(place) = Arc::clone(places).try_acquire_owned() else {
             tracing::warn!("too many connections: one was turned away");
@@ -74,13 +75,16 @@ impl Server {
         tokio::spawn(async move {
             let _place = place;
             let _ = stream.set_nodelay(true);
-            match tls {
-                None => serve(stream, router, watcher).await,
-                Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => serve(stream, router, watcher).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                },
+            let Some(acceptor) = tls else { return serve(stream, router, watcher).await };
+            let handshake = tokio::select! {
+                handshake = timeout(HANDSHAKE, acceptor.accept(stream)) => handshake,
+                // Nothing was asked on it yet.
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            };
+            match handshake {
+                Ok(Ok(stream)) => serve(stream, router, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
         });
     }

@@ -47,7 +47,7 @@ pub enum Refusal {
     #[error("{0}")]
     RuleChanged(String),
     /// The name is taken.
-    #[error("there is a {kind} `{name}` already")]
+    #[error("the {kind} `{name}` exists already")]
     Exists {
         /// What.
         kind: &'static str,
