@@ -1,4 +1,6 @@
 //! A wire that can be cut: a TCP relay that a test freezes (bytes stop, connections stay) or severs.
+//!
+//! It runs on a thread of its own, so that it goes on while a test waits for a program.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -14,8 +16,8 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
+    runtime::{Builder, Runtime},
     sync::watch,
-    task::JoinHandle,
 };
 
 use crate::port;
@@ -34,7 +36,7 @@ pub struct Wire {
     port: u16,
     state: watch::Sender<State>,
     connections: Arc<AtomicU64>,
-    task: JoinHandle<()>,
+    runtime: Option<Runtime>,
 }
 
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
@@ -83,18 +85,20 @@ impl Wire {
     /// Opens a relay to `target`, a port of 127.0.0.1.
     pub async fn to(target: u16) -> Self {
         let port = port::free();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("the port is free");
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread");
+        let listening = runtime.spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+        let listener = listening.await.expect("it does not panic").expect("the port is free");
         let (state, seen) = watch::channel(State::Whole);
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, target));
         let connections = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&connections);
-        let task = tokio::spawn(async move {
+        runtime.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(relay(client, target, seen.clone()));
             }
         });
-        Self { port, state, connections, task }
+        Self { port, state, connections, runtime: Some(runtime) }
     }
 
     /// Where to connect to.
@@ -125,6 +129,8 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

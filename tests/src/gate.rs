@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     folder::Folder,
     port,
-    postgres::{ACCOUNTS, DATABASE},
+    postgres::ACCOUNTS,
     process::{Process, bound, postern},
     rest::{Api, install_tls},
     wait::{PATIENCE, until},
@@ -135,6 +135,8 @@ pub struct SidecarWish {
     pub control_port: u16,
     /// The port of the database, or of a wire to it.
     pub database_port: u16,
+    /// The database behind the repo.
+    pub database: String,
     /// The lease, such as `60s`.
     pub lease: String,
     /// The address of its listener: `127.0.0.1`, or `0.0.0.0` to be reached from elsewhere.
@@ -162,14 +164,16 @@ fn account_tables(wish: &SidecarWish) -> String {
     let mut text = String::new();
     for (name, password) in ACCOUNTS {
         let own = wish.accounts.iter().find(|(account, _)| account == name).map(|(_, lines)| lines.clone());
-        let lines = own.unwrap_or_else(|| format!("password = {}", json!(password)));
+        let ordinary =
+            if password.is_empty() { String::new() } else { format!("password = {}", json!(password)) };
+        let lines = own.unwrap_or(ordinary);
         let _ = writeln!(text, "[repo.accounts.{name}]\n{lines}");
     }
     text
 }
 
 fn configuration(wish: &SidecarWish, port: u16, admin_port: u16) -> String {
-    let SidecarWish { control_port, database_port, lease, host, top, .. } = wish;
+    let SidecarWish { control_port, database_port, database, lease, host, top, .. } = wish;
     let tls = wish.tls.as_ref().map_or_else(String::new, |(cert, key)| {
         format!("[tls]\ncert = {}\nkey = {}\n", json!(cert), json!(key))
     });
@@ -182,7 +186,7 @@ fn configuration(wish: &SidecarWish, port: u16, admin_port: u16) -> String {
          [admin]\nlisten = \"127.0.0.1:{admin_port}\"\n[audit]\nfile = \"audit.jsonl\"\n\
          [[listener]]\nlisten = \"{host}:{port}\"\nrepos = [\"sales\"]\n\
          [[repo]]\nname = \"sales\"\nengine = \"postgres\"\naddress = \"127.0.0.1:{database_port}\"\n\
-         database = \"{DATABASE}\"\n{repo}\n{accounts}"
+         database = \"{database}\"\n{repo}\n{accounts}"
     )
 }
 
@@ -243,6 +247,11 @@ impl Sidecar {
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.process.end(Signal::KILL, PATIENCE);
+    }
+
+    /// SIGTERM. It may take its time to end.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
     }
 
     /// Starts it again with the same configuration; it may not be ready yet.

@@ -6,7 +6,7 @@
 use std::{
     convert::Infallible,
     net::Ipv4Addr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -23,11 +23,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::stream;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postern_protocol::gate::{
-    AccessToken, Ack, Envelope, FEED_EVENT, Grant, Message, Position, Scope, SidecarName, SidecarToken,
-    Snapshot, Welcome,
+    AccessToken, Ack, Change, Envelope, FEED_EVENT, Grant, Message, Position, Scope, SidecarName,
+    SidecarToken, Snapshot, Welcome,
 };
 use postern_service::random;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,
     sync::{
@@ -54,8 +54,13 @@ impl Key {
         Self { encoding: EncodingKey::from_ed_der(document.as_ref()), public }
     }
 
-    /// Signs a message.
-    pub fn sign(&self, envelope: &Envelope) -> String {
+    /// The public half, base64url without padding.
+    pub fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// Signs a message, or whatever a test passes off as one.
+    pub fn sign(&self, envelope: &impl Serialize) -> String {
         jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), envelope, &self.encoding)
             .expect("it can be signed")
     }
@@ -73,10 +78,33 @@ pub struct Stream {
     pub nonce: String,
     /// The position that it wants to go on from.
     pub after: Option<Position>,
-    /// The number of the next message.
-    pub seq: u64,
+    voice: Arc<Mutex<Voice>>,
+    beats: Option<JoinHandle<()>>,
+}
+
+/// What is shared by a stream and its beats: they count in one sequence.
+struct Voice {
+    nonce: String,
+    seq: u64,
     bytes: UnboundedSender<Bytes>,
     key: Arc<Key>,
+}
+
+impl Voice {
+    fn envelope(&self, message: Message) -> Envelope {
+        let aud = SidecarName::from("edge-1");
+        Envelope { aud, nonce: self.nonce.clone(), seq: self.seq, now: now(), message }
+    }
+
+    fn say(&mut self, message: Message) {
+        let jws = self.key.sign(&self.envelope(message));
+        self.seq += 1;
+        self.say_signed(&jws);
+    }
+
+    fn say_signed(&self, jws: &str) {
+        let _ = self.bytes.send(format!("event: {FEED_EVENT}\nid: 1\ndata: {jws}\n\n").into());
+    }
 }
 
 #[derive(Deserialize)]
@@ -135,8 +163,9 @@ pub fn access_token() -> (String, AccessToken) {
 
 async fn open_feed(State(shared): State<Arc<Shared>>, Query(opening): Query<Opening>) -> Response {
     let (bytes, incoming) = mpsc::unbounded_channel();
-    let key = Arc::clone(&shared.key);
-    let _ = shared.streams.send(Stream { nonce: opening.nonce, after: opening.after, seq: 0, bytes, key });
+    let Opening { nonce, after } = opening;
+    let voice = Voice { nonce: nonce.clone(), seq: 0, bytes, key: Arc::clone(&shared.key) };
+    let _ = shared.streams.send(Stream { nonce, after, voice: Arc::new(Mutex::new(voice)), beats: None });
     let body = stream::unfold(incoming, async |mut incoming: UnboundedReceiver<Bytes>| {
         let bytes = incoming.recv().await?;
         Some((Ok::<_, Infallible>(bytes), incoming))
@@ -186,6 +215,11 @@ impl Liar {
         patiently("the sidecar to open the feed", streams.recv()).await.expect("the server runs")
     }
 
+    /// Its key.
+    pub fn key(&self) -> &Key {
+        &self.shared.key
+    }
+
     /// Acknowledgements so far.
     pub fn acks(&self) -> Vec<Ack> {
         self.shared.acks.lock().expect("nobody panics with the lock").clone()
@@ -199,64 +233,78 @@ impl Drop for Liar {
 }
 
 impl Stream {
+    fn voice(&self) -> MutexGuard<'_, Voice> {
+        self.voice.lock().expect("nobody panics with the lock")
+    }
+
     /// The envelope that an honest control plane would put around its next message.
     pub fn envelope(&self, message: Message) -> Envelope {
-        Envelope {
-            aud: SidecarName::from("edge-1"),
-            nonce: self.nonce.clone(),
-            seq: self.seq,
-            now: now(),
-            message,
-        }
+        self.voice().envelope(message)
     }
 
     /// Says something honestly.
-    pub fn say(&mut self, message: Message) {
-        let envelope = self.envelope(message);
-        self.seq += 1;
-        self.say_signed(&self.key.sign(&envelope));
+    pub fn say(&self, message: Message) {
+        self.voice().say(message);
+    }
+
+    /// Says honestly what changed.
+    pub fn say_changes(&self, position: Position, changes: Vec<Change>) {
+        self.say(Message::Changes { position, changes });
+    }
+
+    /// Says honestly that these grants and tokens are all that holds.
+    pub fn say_snapshot(&self, position: Position, grants: &[Grant], tokens: &[AccessToken]) {
+        self.say(Message::Snapshot(snapshot(position, true, grants, tokens)));
     }
 
     /// Says what is in `envelope`, signed with the right key, whatever it is.
     pub fn say_envelope(&self, envelope: &Envelope) {
-        self.say_signed(&self.key.sign(envelope));
+        let voice = self.voice();
+        voice.say_signed(&voice.key.sign(envelope));
     }
 
     /// Says something that is signed already.
     pub fn say_signed(&self, jws: &str) {
-        self.say_bytes(format!("event: {FEED_EVENT}\nid: 1\ndata: {jws}\n\n"));
+        self.voice().say_signed(jws);
     }
 
     /// Puts bytes on the stream.
     pub fn say_bytes(&self, bytes: impl Into<Bytes>) {
-        let _ = self.bytes.send(bytes.into());
+        let _ = self.voice().bytes.send(bytes.into());
     }
 
-    /// Says honestly that these grants and tokens are all that holds.
-    pub fn say_snapshot(&mut self, position: Position, grants: &[Grant], tokens: &[AccessToken]) {
-        self.say(Message::Snapshot(Snapshot {
-            position,
-            last: true,
-            grants: grants.to_vec(),
-            tokens: tokens.to_vec(),
-            ..Snapshot::default()
+    /// From now on says honestly, a few times a second, that nothing has changed since `position`.
+    pub fn beat(&mut self, position: Position) {
+        self.hush();
+        let voice = Arc::clone(&self.voice);
+        self.beats = Some(tokio::spawn(async move {
+            loop {
+                voice.lock().expect("nobody panics with the lock").say(Message::Beat { position });
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
         }));
     }
 
-    /// Goes on saying that nothing has changed, for as long as the future that it races with takes.
-    pub async fn beat_while<T>(&mut self, position: Position, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return done,
-                () = tokio::time::sleep(Duration::from_millis(200)) => self.say(Message::Beat { position }),
-            }
+    /// Says nothing more by itself.
+    pub fn hush(&mut self) {
+        if let Some(beats) = self.beats.take() {
+            beats.abort();
         }
     }
 
     /// Whether the sidecar still listens.
     pub fn is_open(&self) -> bool {
-        !self.bytes.is_closed()
+        !self.voice().bytes.is_closed()
     }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.hush();
+    }
+}
+
+/// A part of a snapshot with these grants and tokens and nothing else.
+pub fn snapshot(position: Position, last: bool, grants: &[Grant], tokens: &[AccessToken]) -> Snapshot {
+    Snapshot { position, last, grants: grants.to_vec(), tokens: tokens.to_vec(), ..Snapshot::default() }
 }

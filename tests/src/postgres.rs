@@ -22,17 +22,18 @@ use crate::{
 };
 
 /// The database of every test server.
-pub const DATABASE: &str = "sales";
+pub const DATABASE: &str = "shop";
 
 /// The accounts of every test server with their passwords; each logs in by the method of its name, the two `app_`
-/// ones by SCRAM. `app_rw` owns the database, `app_ro` reads all of it.
-pub const ACCOUNTS: [(&str, &str); 6] = [
+/// ones by SCRAM. `app_rw` owns the database, `app_ro` reads all of it; `postgres` is the superuser.
+pub const ACCOUNTS: [(&str, &str); 7] = [
     ("app_rw", "rw's secret: ünïcode"),
     ("app_ro", "ro-secret"),
     ("by_md5", "md5-secret"),
     ("by_cleartext", "clear-secret"),
     ("by_trust", ""),
     ("by_cert", ""),
+    ("postgres", ""),
 ];
 
 /// The password of an account of [`ACCOUNTS`].
@@ -122,7 +123,8 @@ fn succeed(mut command: Command) -> Output {
     output
 }
 
-fn own(path: &Path) {
+/// Makes a file or folder the server's own, which runs as somebody else when the tests run as root.
+pub fn give_to_server(path: &Path) {
     if is_root() {
         let of_ordinary_user = succeed({
             let mut id = Command::new("id");
@@ -143,12 +145,12 @@ async fn template(version: Version, programs: &Path) -> PathBuf {
     let place = fs::canonicalize(place).expect("the cache exists");
     let lock = File::create(place.join("lock")).expect("the cache is writable");
     lock.lock().expect("files can be locked");
-    let recipe = format!("{SETTINGS}{HBA}{SETUP}{}", env!("CARGO_PKG_VERSION"));
+    let recipe = format!("{SETTINGS}{HBA}{SETUP}{DATABASE}");
     if fs::read_to_string(place.join("recipe")).is_ok_and(|made| made == recipe) {
         return place.join("data");
     }
     let _ = fs::remove_dir_all(place.join("data"));
-    own(&place);
+    give_to_server(&place);
     let mut initdb = bound_as_ordinary_user(programs.join("initdb"), "KILL");
     initdb.args(["--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres", "--auth=trust"]);
     initdb.args(["--wal-segsize=1", "-D"]).arg(place.join("data"));
@@ -162,7 +164,7 @@ async fn template(version: Version, programs: &Path) -> PathBuf {
     let process = launch(programs, &place.join("data"), port, &scratch.path().join("template.log"));
     connect("postgres", "postgres", port).await.batch_execute(SETUP).await.expect("the set-up runs");
     let admin = connect("postgres", "postgres", port).await;
-    admin.batch_execute("create database sales owner app_rw").await.expect("the set-up runs");
+    admin.batch_execute("create database shop owner app_rw").await.expect("the set-up runs");
     let admin = connect("postgres", DATABASE, port).await;
     admin.batch_execute("alter schema public owner to app_rw").await.expect("the set-up runs");
     drop((admin, process));
@@ -186,7 +188,7 @@ fn write_certificates(data: &Path) {
         let path = data.join(name);
         fs::write(&path, text).expect("root or owner");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("root or owner");
-        own(&path);
+        give_to_server(&path);
     }
 }
 
@@ -255,10 +257,10 @@ impl Postgres {
         config
     }
 
-    /// How many backends `account` has.
-    pub async fn backends(&self, account: &str) -> i64 {
-        let sql = "select count(*) from pg_stat_activity where usename = $1";
-        self.admin().await.query_one(sql, &[&account]).await.expect("the query runs").get(0)
+    /// How many backends there are for which this condition on `pg_stat_activity` holds.
+    pub async fn backends(&self, condition: &str) -> i64 {
+        let sql = format!("select count(*) from pg_stat_activity where {condition}");
+        self.admin().await.query_one(&sql, &[]).await.expect("the query runs").get(0)
     }
 
     /// Stops it, as an operator would in a hurry.

@@ -47,7 +47,7 @@ impl Api {
         install_tls();
         let http = Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .build()
             .expect("a client can be made");
         Self {

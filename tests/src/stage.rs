@@ -1,5 +1,6 @@
 //! The whole scene: a database, a control plane, a sidecar between them, and a way to get from nothing to a grant.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -49,6 +50,10 @@ pub struct Wish {
     pub accounts: Vec<(String, String)>,
     /// Lines for the top of the sidecar's file.
     pub top: String,
+    /// The database behind the repo; [`DATABASE`] if empty.
+    pub database: String,
+    /// Whether the sidecar reaches the database over [`Stage::database_wire`]. Otherwise that wire hangs loose.
+    pub database_wire: bool,
 }
 
 /// Everything that runs for one test.
@@ -118,7 +123,8 @@ impl Stage {
         let sidecar = Sidecar::start(&SidecarWish {
             token,
             control_port: control_wire.port(),
-            database_port: database_wire.port(),
+            database_port: if wish.database_wire { database_wire.port() } else { postgres.port() },
+            database: or(wish.database, DATABASE),
             lease: or(wish.lease, "60s"),
             host: or(wish.host, "127.0.0.1"),
             tls,
@@ -141,7 +147,7 @@ impl Stage {
     }
 
     /// Files a request for `identity` and returns it.
-    pub async fn request(&self, identity: &str, account: &str, duration: &str) -> Value {
+    pub async fn request(&self, identity: &str, account: &str, duration: impl Serialize) -> Value {
         let request = json!({
             "for": identity, "repo": REPO, "account": account, "duration": duration, "reason": "OPS-1",
         });
@@ -164,7 +170,7 @@ impl Stage {
     }
 
     /// From nothing to an approved whole grant for Alice, known to the sidecar.
-    pub async fn access(&self, account: &str, duration: &str) -> Access {
+    pub async fn access(&self, account: &str, duration: impl Serialize) -> Access {
         let request = self.request(ALICE, account, duration).await;
         let grant = self.approve(&request).await;
         let token = self.token(ALICE).await;
@@ -194,22 +200,14 @@ impl Stage {
 
     /// A connection through the gate whose every byte the test decides, logged in.
     pub async fn raw(&self, access: &Access) -> Result<Raw, Fields> {
+        self.raw_as(&access.account, &access.token).await
+    }
+
+    /// A log-in at the gate with any user name and password.
+    pub async fn raw_as(&self, user: &str, password: &str) -> Result<Raw, Fields> {
         let mut raw = Raw::connect(self.sidecar.port()).await;
-        raw.log_in(&[("user", &access.account), ("database", REPO)], &access.token).await?;
+        raw.log_in(&[("user", user), ("database", REPO)], password).await?;
         Ok(raw)
-    }
-
-    /// A connection past the gate whose every byte the test decides.
-    pub async fn raw_direct(&self) -> Raw {
-        let mut raw = Raw::connect(self.postgres.port()).await;
-        let parameters = [("user", "by_cleartext"), ("database", DATABASE)];
-        raw.log_in(&parameters, crate::postgres::password("by_cleartext")).await.expect("a direct login");
-        raw
-    }
-
-    /// Waits until the database has no backend of `account` any more.
-    pub async fn until_gone(&self, account: &str) {
-        until("the backends to go", async || self.postgres.backends(account).await == 0).await;
     }
 }
 

@@ -1,13 +1,13 @@
 //! A PostgreSQL client that sends exactly the bytes it is told to, for tests that must know every one of them.
 
-use std::{collections::BTreeMap, io, net::Ipv4Addr, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
@@ -157,6 +157,13 @@ impl Raw {
         self.into_tls(config).await
     }
 
+    /// One end that sends and one that receives, for use at the same time.
+    pub fn split(self) -> (Self, Self) {
+        let (reader, writer) = io::split(self.stream);
+        let sends = Self { stream: Box::new(io::join(io::empty(), writer)) };
+        (sends, Self { stream: Box::new(io::join(reader, io::sink())) })
+    }
+
     /// Sends bytes; it does not matter here whether the other end still takes them.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.try_send(bytes).await;
@@ -184,6 +191,11 @@ impl Raw {
         let mut body = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         self.stream.read_exact(&mut body).await?;
         Ok(Message { kind, body })
+    }
+
+    /// Like [`Raw::next`], for connections that may say anything.
+    pub async fn next_or_nonsense(&mut self) -> Option<u8> {
+        self.stream.read_u8().await.ok()
     }
 
     /// The messages up to and including the next one of this kind; all of them if the connection ends first.

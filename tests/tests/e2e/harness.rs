@@ -2,7 +2,7 @@
 
 use postern_tests::{
     cut::Wire,
-    postgres::{Postgres, Version, password},
+    postgres::{DATABASE, Postgres, Version, password},
     stage::connect,
     wait::until,
     wire::{PROTOCOL_3_0, Raw, startup, tls_config},
@@ -37,7 +37,7 @@ async fn the_raw_client_speaks_inside_tls() {
     let ca = std::fs::read_to_string(postgres.file("ca.crt")).unwrap();
     let raw = Raw::connect(postgres.port()).await;
     let mut raw = raw.request_tls(tls_config(&ca, &[])).await.unwrap();
-    raw.log_in(&[("user", "by_cleartext"), ("database", "sales")], password("by_cleartext")).await.unwrap();
+    raw.log_in(&[("user", "by_cleartext"), ("database", DATABASE)], password("by_cleartext")).await.unwrap();
     let answer = raw.ask("select 'deep'").await;
     assert_eq!(answer[1].first_column().as_deref(), Some("deep"));
     raw.send(&startup(PROTOCOL_3_0, &[])).await;
@@ -48,10 +48,8 @@ async fn the_raw_client_speaks_inside_tls() {
 async fn a_frozen_wire_delivers_once_it_thaws_and_a_severed_one_breaks() {
     let postgres = Postgres::start(Version::Fifteen).await.unwrap();
     let wire = Wire::to(postgres.port()).await;
-    let mut config = postgres.direct("app_rw");
-    config.host("127.0.0.1");
     let mut through = tokio_postgres::Config::new();
-    through.host("127.0.0.1").port(wire.port()).user("app_rw").password(password("app_rw")).dbname("sales");
+    through.host("127.0.0.1").port(wire.port()).user("app_rw").password(password("app_rw")).dbname(DATABASE);
     let client = connect(&through).await;
     wire.freeze();
     let answer = client.query_one("select 1", &[]);

@@ -2,4 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod access;
+mod crash;
+mod dead;
+mod doubt;
+mod drivers;
 mod harness;
+mod hostile;
+mod regression;
+mod tls;
+mod unnoticed;
