@@ -11,6 +11,7 @@ use sqlx::{
     AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
+use tokio::time::{Instant, sleep};
 
 use super::{
     Answer, AuditFilter, Columns, Filter, Head, LogReach, LogRow, Order, Read, Row, Store, StoreError, Table,
@@ -20,6 +21,9 @@ use crate::domain::Moment;
 
 const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+/// `SQLITE_BUSY`
+const BUSY: &str = "5";
 const PRUNED: &str = "log_pruned_to";
 
 /// A SQLite file.
@@ -39,14 +43,35 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+        let writer = connect_patiently(&options).await?;
+        // Alone, since another program may be opening the same new file.
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::migrate!("migrations/sqlite").run_direct(None, &mut *tx, false).await?;
+        tx.commit().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("query_only", "on"))
             .await?;
         Ok(Self { writer, readers })
     }
+}
+
+/// SQLite does not wait for a lock while it turns a new file's journal into a write-ahead log.
+async fn connect_patiently(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let begun = Instant::now();
+    loop {
+        let connected = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+        match connected {
+            Err(sqlx::Error::Database(error)) if is_busy(&*error) && begun.elapsed() < PATIENCE => {
+                sleep(PAUSE).await;
+            }
+            Ok(_) | Err(_) => return connected,
+        }
+    }
+}
+
+fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| code == BUSY)
 }
 
 fn create_private(path: &Path) -> Result<(), StoreError> {

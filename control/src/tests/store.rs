@@ -159,3 +159,16 @@ async fn the_file_is_its_owners_alone() {
         assert_eq!(mode & 0o077, 0);
     }
 }
+
+#[tokio::test]
+async fn a_new_file_can_be_opened_by_several_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new.db");
+    let opening = (0..8).map(|_| {
+        let file = file.clone();
+        tokio::spawn(async move { SqliteStore::open(&file).await.map(drop) })
+    });
+    for opened in futures_util::future::join_all(opening).await {
+        opened.unwrap().unwrap();
+    }
+}
