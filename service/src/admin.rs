@@ -30,6 +30,7 @@ const BUCKETS: [f64; 19] = [
 pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full("postern_decision_wait_seconds".to_owned()), &WAITING)?
         .install_recorder()
 }
 
