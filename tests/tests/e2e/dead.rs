@@ -229,6 +229,23 @@ async fn a_revoked_grant_ends_all_of_its_sessions_whatever_they_do() {
     revoked_while(&EVERYTHING).await;
 }
 
+/// A relay hides from the database which connection is the sidecar's, so a backend may outlive the call by a moment.
+#[tokio::test]
+async fn a_revoked_grant_ends_its_sessions_at_a_database_behind_a_relay() {
+    let stage = prepared(Wish { database_wire: true, ..Wish::default() }).await;
+    let access = stage.access("app_rw", "1h").await;
+    let mut victims = Vec::new();
+    for doing in EVERYTHING {
+        victims.push(begin(&stage, &access, doing).await);
+    }
+    stage.revoke(&access).await;
+    let returned = std::time::Instant::now();
+    until("the backends to go", async || stage.postgres.backends(OF_SESSIONS).await == 0).await;
+    eprintln!("the last backend went {:?} after the call returned", returned.elapsed());
+    nothing_is_left(&stage.postgres.admin().await, "app_rw").await;
+    all_were_told(victims, &["revoked", &access.grant]).await;
+}
+
 #[tokio::test]
 async fn a_revoked_grant_ends_hundreds_of_sessions_at_once() {
     let count = env::var("POSTERN_TEST_SESSIONS").map_or(200, |count| count.parse().unwrap());
