@@ -18,8 +18,8 @@ help:
 
 demo:
 	@.ci/deps demo
-	@$(CARGO) build --locked --release -p postern
-	@$(CARGO) run --quiet --locked --release -p postern -- demo $(ARGS)
+	@$(CARGO) build --locked --profile demo -p postern
+	@$(CARGO) run --quiet --locked --profile demo -p postern -- demo $(ARGS)
 
 deps:
 	@.ci/deps test
