@@ -18,7 +18,7 @@ use crate::{
     folder::{self, Folder},
     port,
     process::{Process, bound_as_ordinary_user, is_root},
-    wait::until_some,
+    wait::{PATIENCE, until_some},
 };
 
 /// The database of every test server.
@@ -161,13 +161,14 @@ async fn template(version: Version, programs: &Path) -> PathBuf {
     write_certificates(&place.join("data"));
     let scratch = Folder::new();
     let port = port::free();
-    let process = launch(programs, &place.join("data"), port, &scratch.path().join("template.log"));
+    let mut process = launch(programs, &place.join("data"), port, &scratch.path().join("template.log"));
     connect("postgres", "postgres", port).await.batch_execute(SETUP).await.expect("the set-up runs");
     let admin = connect("postgres", "postgres", port).await;
     admin.batch_execute("create database shop owner app_rw").await.expect("the set-up runs");
     let admin = connect("postgres", DATABASE, port).await;
     admin.batch_execute("alter schema public owner to app_rw").await.expect("the set-up runs");
-    drop((admin, process));
+    drop(admin);
+    process.end(Signal::INT, PATIENCE);
     fs::write(place.join("recipe"), recipe).expect("the cache is writable");
     place.join("data")
 }
