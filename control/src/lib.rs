@@ -10,6 +10,7 @@ mod config;
 mod domain;
 mod feed;
 mod measures;
+mod places;
 mod plane;
 mod rules_file;
 mod server;
@@ -34,6 +35,7 @@ use actions::{Failure, clients, timers};
 use clock::SystemClock;
 use config::ControlConfig;
 use domain::Permission;
+use places::Places;
 use plane::ControlPlane;
 use store::{SqliteStore, Store, StoreError};
 
@@ -119,7 +121,12 @@ pub async fn run(path: &Path) -> Result<(), Error> {
         admin::serve(admin, metrics, Arc::new(move || asked.ready())).await?;
     }
     let timers = tokio::spawn(timers::run(Arc::clone(&plane)));
-    let server = server::Server { listener, tls: acceptor, router: api::router(Arc::clone(&plane)) };
+    let server = server::Server {
+        listener,
+        tls: acceptor,
+        router: api::router(Arc::clone(&plane)),
+        places: Places::default(),
+    };
     let mut serving = tokio::spawn(server.run(plane.hub.stopping(), config.shutdown_grace.duration()));
     loop {
         tokio::select! {

@@ -1,9 +1,9 @@
 //! The HTTP server: accepts, speaks TLS if it is to, and ends in good order.
 //!
 //! Every connection has its own task, so that one that dawdles over its handshake or its headers delays nobody; both
-//! have a time limit, and there is a limit of connections.
+//! have a time limit, and the [`Places`] are limited.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -15,16 +15,15 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::api::Peer;
+use crate::{api::Peer, places::Places};
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADERS: Duration = Duration::from_secs(15);
-const MOST_CONNECTIONS: usize = 10_000;
 const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(200);
 
 /// What the server needs.
@@ -35,20 +34,21 @@ pub(crate) struct Server {
     pub tls: Option<TlsAcceptor>,
     /// What it serves.
     pub router: Router,
+    /// How many connections it takes.
+    pub places: Places,
 }
 
 impl Server {
     /// Serves until `stopping` says true; then accepts no more and lets open calls go on for `grace`.
     pub(crate) async fn run(self, mut stopping: watch::Receiver<bool>, grace: Duration) {
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 _ = stopping.wait_for(|stopping| *stopping) => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer, &graceful, &places, stopping.clone()),
+                Ok((stream, peer)) => self.admit(stream, peer, &graceful, stopping.clone()),
                 Err(error) => refused(&error).await,
             }
         }
@@ -63,11 +63,10 @@ impl Server {
         stream: TcpStream,
         peer: SocketAddr,
         graceful: &GracefulShutdown,
-        places: &Arc<Semaphore>,
         mut stopping: watch::Receiver<bool>,
     ) {
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
-            tracing::warn!("too many connections: one was turned away");
+        let Some(place) = self.places.take(peer.ip()) else {
+            tracing::debug!(%peer, "too many connections: one was turned away");
             return;
         };
         let router = self.router.clone().layer(Extension(Peer(peer.ip())));

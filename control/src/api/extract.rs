@@ -20,6 +20,9 @@ use crate::domain::Refusal;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub IpAddr);
 
+/// The most that a body of a call without a bearer token may have, in bytes.
+pub(super) const OPEN_BODY_LIMIT: usize = 16 << 10;
+
 /// The most that a body may have, in bytes, where nothing else is said.
 pub(super) const BODY_LIMIT: usize = 1 << 20;
 

@@ -1,14 +1,16 @@
 //! What stands in front of every handler: who calls, may they, has this call been made before; and it is counted.
 
-use std::{sync::Arc, time::Instant};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, BodyDataStream},
     extract::{Request, State},
     http::Method,
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     App,
@@ -21,6 +23,12 @@ use crate::{
     actions::{oauth, sidecars},
     measures,
 };
+
+/// How long a body may take.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// How much of a body that is too large is still read, in bytes.
+const MOST_DISCARDED: usize = 32 << 20;
 
 /// Lets a call through to its handler, or answers it.
 pub(super) async fn guard(
@@ -69,12 +77,49 @@ async fn admit(app: App, rule: Arc<Rule>, mut request: Request, next: Next) -> R
     task.await.map_err(|error| Problem::internal(&error))?
 }
 
+/// Takes the body in. A caller that is slow with it gives its place to others.
 async fn buffered(request: Request, limit: usize) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, limit).await.map_err(|error| {
-        let too_large =
-            std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
-        if too_large { Problem::too_large(limit) } else { Problem::malformed("the body could not be read") }
-    })?;
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+    let mut body = body.into_data_stream();
+    let deadline = Instant::now() + BODY_TIME;
+    let bytes = timeout_at(deadline, collect(&mut body, limit))
+        .await
+        .map_err(|_| Problem::too_slow(BODY_TIME.as_secs()))?;
+    match bytes {
+        Ok(bytes) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Err(Unfit::Broken) => Err(Problem::malformed("the body could not be read")),
+        Err(Unfit::TooLarge) => {
+            // Whoever is still sending would find the connection reset and never read the answer.
+            let _ = timeout_at(deadline, discard(&mut body)).await;
+            Err(Problem::too_large(limit))
+        }
+    }
+}
+
+/// Why a body is not taken.
+enum Unfit {
+    TooLarge,
+    Broken,
+}
+
+async fn collect(body: &mut BodyDataStream, limit: usize) -> Result<Vec<u8>, Unfit> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_| Unfit::Broken)?;
+        if chunk.len() > limit.saturating_sub(bytes.len()) {
+            return Err(Unfit::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+async fn discard(body: &mut BodyDataStream) {
+    let mut left = MOST_DISCARDED;
+    while let Some(Ok(chunk)) = body.next().await {
+        if chunk.len() > left {
+            return;
+        }
+        left -= chunk.len();
+    }
 }

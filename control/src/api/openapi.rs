@@ -173,7 +173,7 @@ fn problem_statuses(operation: &Operation) -> Vec<u16> {
         statuses.push(400);
     }
     if is_call && operation.method != Method::GET {
-        statuses.extend([400, 413]);
+        statuses.extend([400, 408, 413]);
     }
     if is_call && operation.body.is_some() {
         statuses.extend([415, 422]);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    extract::DefaultBodyLimit,
     handler::Handler,
     http::Method,
     middleware::from_fn_with_state,
@@ -10,7 +11,11 @@ use axum::{
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{App, extract::BODY_LIMIT, guard};
+use super::{
+    App,
+    extract::{BODY_LIMIT, OPEN_BODY_LIMIT},
+    guard,
+};
 use crate::domain::Permission;
 
 /// Makes a type's schema.
@@ -94,7 +99,7 @@ where
         method,
         path,
         summary,
-        rule: Rule { path, access: Access::Public, shows_secret: false, body_limit: BODY_LIMIT },
+        rule: Rule { path, access: Access::Public, shows_secret: false, body_limit: OPEN_BODY_LIMIT },
         query: None,
         body: None,
         successes: Vec::new(),
@@ -107,12 +112,14 @@ impl Operation {
     /// For API clients with one of these permissions.
     pub(crate) fn client(mut self, any: &'static [Permission]) -> Self {
         self.rule.access = Access::Client(any);
+        self.rule.body_limit = BODY_LIMIT;
         self
     }
 
     /// For sidecars.
     pub(crate) fn sidecar(mut self) -> Self {
         self.rule.access = Access::Sidecar;
+        self.rule.body_limit = BODY_LIMIT;
         self
     }
 
@@ -122,7 +129,7 @@ impl Operation {
         self
     }
 
-    /// Bodies may be this large.
+    /// Bodies may be this large; to be said after who may call.
     pub(crate) fn body_limit(mut self, bytes: usize) -> Self {
         self.rule.body_limit = bytes;
         self
@@ -178,6 +185,7 @@ impl Operation {
     /// The handler behind its guard.
     pub(crate) fn guarded(self, app: &App) -> MethodRouter<App> {
         let state = (app.clone(), Arc::new(self.rule));
-        self.handler.layer(from_fn_with_state(state, guard::guard))
+        // The guard has its own limit per route.
+        self.handler.layer(DefaultBodyLimit::disable()).layer(from_fn_with_state(state, guard::guard))
     }
 }

@@ -58,6 +58,12 @@ impl Problem {
         Self::new("malformed", StatusCode::BAD_REQUEST, detail)
     }
 
+    /// 408
+    pub(super) fn too_slow(seconds: u64) -> Self {
+        let detail = format!("the body did not come within {seconds} seconds");
+        Self::new("too-slow", StatusCode::REQUEST_TIMEOUT, detail)
+    }
+
     /// 413
     pub(super) fn too_large(limit: usize) -> Self {
         let detail = format!("the body may have {limit} bytes at most");

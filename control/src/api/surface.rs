@@ -44,7 +44,7 @@ fn public() -> Vec<Operation> {
         operation(post, "/v1/users/oidc/token", "OAuth 2.0 token endpoint of API clients", oauth::token)
             .form::<oauth::Form>()
             .gives::<oauth::TokenAnswer>(200)
-            .problems(&[429]),
+            .problems(&[408, 413, 429]),
         operation(get.clone(), "/openapi.json", "This document", meta::openapi).gives::<Value>(200),
         operation(get.clone(), "/healthz", "Whether the process runs", meta::healthz)
             .gives_text(200, "text/plain"),

@@ -24,6 +24,7 @@ use crate::{
     api,
     clock::HandClock,
     domain::{Permission, Permissions},
+    places::Places,
     plane::ControlPlane,
     server::Server,
     store::{SqliteStore, Store},
@@ -122,7 +123,12 @@ impl House {
         let plane = ControlPlane::new(store, shared, "http://postern.example".to_owned()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = Server { listener, tls: None, router: api::router(Arc::clone(&plane)) };
+        let server = Server {
+            listener,
+            tls: None,
+            router: api::router(Arc::clone(&plane)),
+            places: Places::default(),
+        };
         tokio::spawn(server.run(plane.hub.stopping(), Duration::from_secs(1)));
         let name = postern_service::random::id("admin").unwrap();
         let admin = sign_in(&plane, &url, &name, Permission::ALL.into_iter().collect()).await;

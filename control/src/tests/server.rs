@@ -5,14 +5,18 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{Router, routing::get};
 use postern_service::tls::{Certificate, ServerTls};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
     task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::server::Server;
+use super::House;
+use crate::{
+    places::{Limits, Places},
+    server::Server,
+};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -21,10 +25,19 @@ async fn serve(
     tls: Option<TlsAcceptor>,
     grace: Duration,
 ) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+    serve_on(Places::default(), router, tls, grace).await
+}
+
+async fn serve_on(
+    places: Places,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    grace: Duration,
+) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(Server { listener, tls, router }.run(stopping, grace));
+    let serving = tokio::spawn(Server { listener, tls, router, places }.run(stopping, grace));
     (address, stop, serving)
 }
 
@@ -84,4 +97,47 @@ async fn a_call_in_flight_is_answered_before_the_end() {
     go.send(()).unwrap();
     assert_eq!(call.await.unwrap().unwrap().text().await.unwrap(), "done");
     serving.await.unwrap();
+}
+
+async fn asked(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = Vec::new();
+    let _ = stream.read_to_end(&mut text).await;
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_source_with_too_many_connections_gets_no_more_until_it_lets_one_go() {
+    let places = Places::new(Limits { all: 100, one_source: 3, one_source_when_full: 1 });
+    let (address, _stop, _serving) = serve_on(places, hello(), None, LONG).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(TcpStream::connect(address).await.unwrap());
+    }
+    let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert_eq!(asked(address, request).await, "");
+    held.clear();
+    while !asked(address, request).await.ends_with("hello") {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let house = House::new().await;
+    let address: SocketAddr = house.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let head = "POST /v1/users/oidc/token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ngrant_";
+    let answer = tokio::time::timeout(LONG, asked(address, head)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("too-slow"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_large_body_without_a_token_is_answered_and_not_taken() {
+    let house = House::new().await;
+    let url = format!("{}/v1/users/oidc/token", house.url);
+    let form = |bytes: usize| house.admin.http.post(&url).body("x".repeat(bytes)).send();
+    assert_eq!(super::answer(form((16 << 10) + 1).await.unwrap()).await.problem(413), "too-large");
+    assert_eq!(super::answer(form(20 << 20).await.unwrap()).await.problem(413), "too-large");
+    assert_ne!(form(16 << 10).await.unwrap().status(), 413);
 }
