@@ -14,7 +14,7 @@ use super::{Caller, Failure};
 use crate::{
     domain::{ApiClient, ApiToken, TokenUse},
     plane::ControlPlane,
-    store::{Filter, load},
+    store::{Filter, Read, load},
     work::Work,
 };
 
@@ -55,8 +55,9 @@ pub(crate) async fn sign_in(
     id: &str,
     secret: &Secret,
 ) -> Result<Pair, SignInFailure> {
-    let client = authenticate(plane, id, secret).await?;
+    authenticate(plane.store.read().await.map_err(Failure::from)?.as_mut(), id, secret).await?;
     let mut work = Work::begin(plane).await?;
+    let client = authenticate(work.tx(), id, secret).await?;
     let family = random::id("f").map_err(Failure::from)?;
     let pair = issue(&mut work, client, family).await?;
     work.commit().await?;
@@ -70,8 +71,9 @@ pub(crate) async fn refresh(
     secret: &Secret,
     token: &Secret,
 ) -> Result<Pair, SignInFailure> {
-    let client = authenticate(plane, id, secret).await?;
+    authenticate(plane.store.read().await.map_err(Failure::from)?.as_mut(), id, secret).await?;
     let mut work = Work::begin(plane).await?;
+    let client = authenticate(work.tx(), id, secret).await?;
     let found: Option<ApiToken> = work.load(&random::sha256_hex(token.reveal().as_bytes())).await?;
     let mut presented = found.filter(|known| known.client == client.id).ok_or(SignInFailure::InvalidGrant)?;
     match presented.good_for {
@@ -120,9 +122,12 @@ async fn void(work: &mut Work, filter: &Filter) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn authenticate(plane: &ControlPlane, id: &str, secret: &Secret) -> Result<ApiClient, SignInFailure> {
-    let mut tx = plane.store.read().await.map_err(Failure::from)?;
-    let found: Option<ApiClient> = load(&mut *tx, id).await.map_err(Failure::from)?;
+/// The client of this id and secret.
+///
+/// It is asked twice: first for reading, so that guesses do not queue up behind the writers, and then within the work
+/// that issues tokens, since the secret may have been rotated, or the client deleted, in between.
+async fn authenticate(tx: &mut dyn Read, id: &str, secret: &Secret) -> Result<ApiClient, SignInFailure> {
+    let found: Option<ApiClient> = load(tx, id).await.map_err(Failure::from)?;
     let presented = random::sha256_hex(secret.reveal().as_bytes());
     // An unknown client is compared too, so that the time tells nothing.
     let expected = found.as_ref().map_or("", |client| client.secret_sha256.as_str());

@@ -1,5 +1,7 @@
 //! The token endpoint.
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::header;
 use serde_json::{Value, json};
@@ -160,4 +162,32 @@ async fn guessing_a_secret_is_slowed_down() {
     }
     assert_eq!(bot.form(&guess).await.problem(429), "rate-limited");
     bot.house.admin.get("/v1/audit").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_a_rotation_overtakes_gets_nothing() {
+    let bot = Bot::new().await;
+    let refresh = bot.sign_in().await["refresh_token"].as_str().unwrap().to_owned();
+    // Everybody waits for this: the rotation first, then those whose secret was right when they asked.
+    let held = crate::work::Work::begin(&bot.house.plane).await.unwrap();
+    let (admin, path) = (bot.house.admin.clone(), format!("/v1/api-clients/{}/rotate", bot.id));
+    let rotation = tokio::spawn(async move { admin.post(&path, json!({})).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let fields =
+        [("grant_type", "client_credentials"), ("client_id", &bot.id), ("client_secret", &bot.secret)];
+    let sign_ins = futures_util::future::join_all((0..8).map(|_| bot.form(&fields)));
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(held);
+    };
+    let (answers, refreshed, ()) = tokio::join!(sign_ins, bot.refresh(&refresh), release);
+    rotation.await.unwrap().expect(200);
+    for answer in answers {
+        if answer.status == 200 {
+            bot.with(&answer.body).get("/v1/audit").await.expect(401);
+        }
+    }
+    if refreshed.status == 200 {
+        bot.with(&refreshed.body).get("/v1/audit").await.expect(401);
+    }
 }
