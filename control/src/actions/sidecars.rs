@@ -138,29 +138,44 @@ pub(crate) async fn audit(
     }
     let mut work = Work::begin(plane).await?;
     let last = work.tx().audit_last(&chain).await?;
-    let (mut next, mut prev) =
-        last.map_or_else(|| (0, ORIGIN.to_owned()), |last| (last.seq.saturating_add(1), last.hash));
-    let mut fresh = Vec::with_capacity(records.len());
-    let known = next;
-    for record in records.into_iter().skip_while(|record| record.chain == chain && record.seq < known) {
-        if record.chain != chain
-            || record.seq != next
-            || record.prev != prev
-            || record.hash != record.true_hash()
-        {
-            let (seq, chain) = (record.seq, record.chain);
-            return Err(Refusal::Conflict(format!(
-                "{chain} #{seq} does not follow from #{next}'s forerunner"
-            ))
-            .into());
-        }
-        next = next.saturating_add(1);
-        prev.clone_from(&record.hash);
-        fresh.push(record);
-    }
+    let fresh = unknown(&chain, last.as_ref(), records)?;
     work.tx_mut().append_audit(&fresh).await?;
     work.commit().await?;
     Ok(())
+}
+
+/// The records that follow the last one that is known, each of which must follow from the one before it.
+///
+/// What a sidecar could not keep is a record of its own (`records.lost`), so a gap in the numbers is never right.
+fn unknown(chain: &str, last: Option<&Record>, records: Vec<Record>) -> Result<Vec<Record>, Refusal> {
+    let known = last.map_or(0, |last| last.seq.saturating_add(1));
+    let (mut next, mut prev) = (known, last.map_or(ORIGIN, |last| last.hash.as_str()).to_owned());
+    let mut fresh = Vec::with_capacity(records.len());
+    for record in records {
+        let fault = if record.chain != chain {
+            Some(format!("belongs to the chain {}", record.chain.escape_debug()))
+        } else if record.seq < known {
+            let forked = last.is_some_and(|last| record.seq == last.seq && record.hash != last.hash);
+            forked.then(|| "is known with another hash".to_owned())
+        } else if record.seq != next {
+            Some(format!("comes where #{next} is expected"))
+        } else if record.prev != prev {
+            Some("does not carry the hash of the record before it".to_owned())
+        } else if record.hash != record.true_hash() {
+            Some("does not have the hash of what it says".to_owned())
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            return Err(Refusal::Conflict(format!("#{} in a batch for {chain} {fault}", record.seq)));
+        }
+        if record.seq == next {
+            next = next.saturating_add(1);
+            prev.clone_from(&record.hash);
+            fresh.push(record);
+        }
+    }
+    Ok(fresh)
 }
 
 fn about(name: &SidecarName, kind: &'static str, actor: &str) -> Event {

@@ -70,6 +70,12 @@ impl Problem {
         Self::new("too-large", StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 
+    /// 413, by number.
+    pub(super) fn too_many(limit: usize) -> Self {
+        let detail = format!("a batch may have {limit} records at most");
+        Self::new("too-large", StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
     /// 415
     pub(super) fn media_type(wanted: &str) -> Self {
         Self::new("media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send {wanted}"))

@@ -17,7 +17,6 @@ use Permission::{
     ModifyPolicies, ModifySidecarsAndRepositories, ModifyUsers, ViewAuditLogs, ViewSidecarsAndRepositories,
 };
 
-const AUDIT_BATCH_LIMIT: usize = 16 << 20;
 const REPORT_LIMIT: usize = 16 << 20;
 
 const FILE: &[Permission] = &[AccessRequest, AccessManagementProxyRequest];
@@ -309,7 +308,6 @@ fn wire() -> Vec<Operation> {
             .gives_nothing(),
         operation(post(), "/v1/sidecar/audit", "The next records of a sidecar's audit chain", wire::audit)
             .sidecar()
-            .body_limit(AUDIT_BATCH_LIMIT)
             .body::<gate::AuditBatch<audit::RecordView>>()
             .gives_nothing()
             .problems(&[403, 409]),

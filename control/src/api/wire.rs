@@ -97,12 +97,18 @@ pub(super) async fn pulse(
     StatusCode::NO_CONTENT
 }
 
+/// The most records that a batch may have.
+const LARGEST_BATCH: usize = 500;
+
 /// `POST /v1/sidecar/audit`
 pub(super) async fn audit(
     State(app): State<App>,
     Extension(name): Extension<SidecarName>,
     Json(batch): Json<AuditBatch<Record>>,
 ) -> Result<StatusCode, Problem> {
+    if batch.records.len() > LARGEST_BATCH {
+        return Err(Problem::too_many(LARGEST_BATCH));
+    }
     sidecars::audit(&app.plane, &name, batch.records).await?;
     Ok(StatusCode::NO_CONTENT)
 }

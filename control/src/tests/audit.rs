@@ -118,3 +118,48 @@ async fn no_secret_is_in_the_trail_or_in_the_store() {
         assert!(!stored.windows(secret.len()).any(|window| window == secret.as_bytes()));
     }
 }
+
+async fn send(sidecar: &Sidecar, records: &[Record]) -> super::Answer {
+    sidecar.wire.post("/v1/sidecar/audit", json!({"records": records})).await
+}
+
+#[tokio::test]
+async fn records_that_were_lost_are_a_record_in_the_chain() {
+    let house = House::new().await;
+    let sidecar = Sidecar::enrol(&house, "edge-1").await;
+    let mut chain = Chain::new("sidecar:edge-1:i-1");
+    let lost = Event::new("records.lost").with("lost", 12);
+    let all = [Event::new("session.opened"), lost, Event::new("session.closed")]
+        .map(|event| chain.append(Timestamp::UNIX_EPOCH, event));
+    send(&sidecar, &all[..2]).await.expect(204);
+    send(&sidecar, &all[1..]).await.expect(204);
+    let stored = house.admin.get("/v1/audit?chain=sidecar:edge-1:i-1").await.expect(200);
+    assert_eq!(stored["items"], serde_json::to_value(&all).unwrap());
+    assert_eq!(stored["items"][1]["detail"], json!({"lost": 12}));
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded_and_one_beyond_that_is_answered() {
+    let house = House::new().await;
+    let sidecar = Sidecar::enrol(&house, "edge-1").await;
+    let all = records("sidecar:edge-1:i-1", 501);
+    assert_eq!(send(&sidecar, &all).await.problem(413), "too-large");
+    send(&sidecar, &all[..500]).await.expect(204);
+    let mut chain = Chain::new("sidecar:edge-1:i-2");
+    let large = Event::new("session.opened").with("text", "x".repeat(5 << 20));
+    let large = chain.append(Timestamp::UNIX_EPOCH, large);
+    assert_eq!(send(&sidecar, &[large]).await.problem(413), "too-large");
+}
+
+#[tokio::test]
+async fn a_chain_that_was_begun_anew_is_told_apart_from_one_that_is_known() {
+    let house = House::new().await;
+    let sidecar = Sidecar::enrol(&house, "edge-1").await;
+    let all = records("sidecar:edge-1:i-1", 3);
+    send(&sidecar, &all).await.expect(204);
+    let mut chain = Chain::new("sidecar:edge-1:i-1");
+    let other = [(); 3].map(|()| chain.append(Timestamp::UNIX_EPOCH, Event::new("session.closed")));
+    let answer = send(&sidecar, &other).await;
+    assert!(answer.body["detail"].as_str().unwrap().contains("#2"), "{}", answer.body);
+    assert_eq!(answer.problem(409), "conflict");
+}
