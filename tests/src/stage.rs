@@ -73,7 +73,7 @@ pub struct Stage {
     pub postgres: Postgres,
     /// The authority behind the sidecar's certificate, PEM.
     pub authority: String,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// A rule under which everybody may ask for everything and anybody may approve it.
@@ -134,16 +134,12 @@ impl Stage {
         })
         .await;
         let authority = authority.pem();
-        Some(Self {
-            sidecar,
-            control_wire,
-            database_wire,
-            api,
-            control,
-            postgres,
-            authority,
-            _folder: folder,
-        })
+        Some(Self { sidecar, control_wire, database_wire, api, control, postgres, authority, folder })
+    }
+
+    /// Puts a certificate of another authority in the place of the sidecar's. It takes effect when the sidecar reads it.
+    pub fn renew_certificate(&self, authority: &Authority) {
+        authority.server(&["localhost", "127.0.0.1"]).write(&self.folder, "server");
     }
 
     /// Files a request for `identity` and returns it.

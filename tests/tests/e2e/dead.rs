@@ -376,6 +376,49 @@ async fn a_killed_session_ends_alone() {
 }
 
 #[tokio::test]
+async fn a_sidecar_whose_token_is_withdrawn_ends_its_sessions_and_lets_nobody_in() {
+    let end = async |stage: &mut Stage, _: &Access| {
+        stage.api.delete("/v1/sidecars/edge-1").await.ok();
+    };
+    let (stage, access) = ended_by(Wish::default(), 3600, &["client:admin"], end).await;
+    assert!(stage.raw(&access).await.is_err());
+}
+
+#[tokio::test]
+async fn a_grant_that_shrinks_ends_the_sessions_that_need_more() {
+    let end = async |stage: &mut Stage, access: &Access| {
+        let less = json!({"resources": [{"resource": "public.ledger", "privileges": ["SELECT"]}]});
+        stage.api.patch(&format!("/v1/grants/{}", access.grant), less).await.ok();
+    };
+    let (stage, access) = ended_by(Wish::default(), 3600, &[GRANT], end).await;
+    assert!(stage.raw(&access).await.is_err());
+}
+
+#[tokio::test]
+async fn an_extended_grant_lets_its_sessions_live_on() {
+    let stage = prepared(Wish::default()).await;
+    let access = stage.access("app_rw", 8).await;
+    let client = stage.connect(&access).await;
+    let more = json!({"duration": "1h", "reason": "not done yet"});
+    stage.api.post(&format!("/v1/grants/{}/extend", access.grant), more).await.ok();
+    client.batch_execute("select pg_sleep(9)").await.unwrap();
+    stage.revoke(&access).await;
+    assert!(client.batch_execute("select 1").await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_switched_off_can_be_switched_on_again() {
+    let stage = prepared(Wish::default()).await;
+    let access = stage.access("app_rw", "1h").await;
+    let refused = async || stage.raw(&access).await.is_err();
+    let admitted = async || stage.raw(&access).await.is_ok();
+    for on in [false, true] {
+        stage.api.patch("/v1/repos/sales", json!({"ephemeral_access": on})).await.ok();
+        if on { until("access", admitted).await } else { until("refusal", refused).await }
+    }
+}
+
+#[tokio::test]
 async fn a_stopped_sidecar_ends_its_sessions_with_a_word() {
     let wish = Wish { top: "shutdown_grace = \"1s\"".to_owned(), ..Wish::default() };
     let end = async |stage: &mut Stage, _: &Access| {

@@ -8,6 +8,7 @@ use postern_tests::{
     wait::until,
     wire::{GSSENC_REQUEST, PROTOCOL_3_0, PROTOCOL_3_2, Raw, startup, tls_config},
 };
+use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use crate::access::psql;
@@ -55,6 +56,22 @@ async fn psql_18_verifies_the_gate_with_direct_tls_and_the_newest_protocol() {
         let output = psql(&stage, &format!("{trusting} {more}"), &access, "select 'in'");
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "in", "{more}: {output:?}");
     }
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_after_a_hangup_and_sessions_stay() {
+    let mut stage = Stage::with(with_tls()).await;
+    let access = stage.access("app_ro", "1h").await;
+    let mut open = stage.raw(&access).await.unwrap();
+    let renewed = postern_tests::certs::Authority::new();
+    stage.renew_certificate(&renewed);
+    stage.sidecar.process().signal(Signal::HUP);
+    until("the new certificate", async || {
+        let raw = Raw::connect(stage.sidecar.port()).await;
+        raw.request_tls(tls_config(&renewed.pem(), &[])).await.is_ok()
+    })
+    .await;
+    assert_eq!(open.ask("select 1").await.last().unwrap().kind, b'Z');
 }
 
 #[tokio::test]
