@@ -1,6 +1,6 @@
 //! Who calls, and what they may do.
 
-use crate::domain::{Actor, ApiClient, Permission, Refusal};
+use crate::domain::{Actor, ApiClient, Permission, Permissions, Refusal};
 
 /// An API client that has signed in.
 #[derive(Clone, Debug)]
@@ -42,6 +42,21 @@ impl Caller {
             return Ok(());
         }
         Err(Refusal::Permission(any.to_vec()))
+    }
+
+    /// Refuses a caller that would get hold of permissions that it lacks, by a client that has them. With Modify Roles
+    /// it may hand out any.
+    pub(crate) fn must_cover(&self, permissions: &Permissions) -> Result<(), Refusal> {
+        let lacking: Vec<&str> =
+            permissions.difference(&self.client.permissions).map(|permission| permission.as_str()).collect();
+        if lacking.is_empty() || self.may(Permission::ModifyRoles) {
+            return Ok(());
+        }
+        let lacking = lacking.join(", ");
+        Err(Refusal::Forbidden(format!(
+            "a client with permissions that you lack ({lacking}) can be made, rotated and deleted only with {}",
+            Permission::ModifyRoles
+        )))
     }
 
     /// Whether something that was filed by, or is about, these is the caller's own.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postern_service::{audit::Event, random, secret::Secret};
 
-use super::{Failure, identities, oauth};
+use super::{Caller, Failure, identities, oauth};
 use crate::{
     domain::{ApiClient, Permissions, Refusal},
     plane::ControlPlane,
@@ -12,7 +12,7 @@ use crate::{
     work::{Audience, Work},
 };
 
-/// Makes a client. The secret is shown once.
+/// Makes a client on the operator's own word; [`create_by`] is for callers. The secret is shown once.
 pub(crate) async fn create(
     plane: &Arc<ControlPlane>,
     by: &str,
@@ -33,27 +33,41 @@ pub(crate) async fn create(
     Ok((client, secret))
 }
 
+/// Makes a client that may do no more than the caller may hand out.
+pub(crate) async fn create_by(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    name: &str,
+    permissions: Permissions,
+) -> Result<(ApiClient, Secret), Failure> {
+    caller.must_cover(&permissions)?;
+    create(plane, caller.name(), name, permissions).await
+}
+
 /// Gives a client a new secret. The old one, and every token that came from it, is void at once.
 pub(crate) async fn rotate(
     plane: &Arc<ControlPlane>,
-    by: &str,
+    caller: &Caller,
     id: &str,
 ) -> Result<(ApiClient, Secret), Failure> {
     let mut work = Work::begin(plane).await?;
     let mut client: ApiClient = work.get("API client", id).await?;
+    caller.must_cover(&client.permissions)?;
     let secret = Secret::from(random::token()?);
     client.secret_sha256 = random::sha256_hex(secret.reveal().as_bytes());
     work.save(&client).await?;
     oauth::forget_client(&mut work, id).await?;
-    work.note(about(&client, "api_client.rotated", by));
+    work.note(about(&client, "api_client.rotated", caller.name()));
     work.commit().await?;
     Ok((client, secret))
 }
 
 /// Deletes a client, its tokens, and what it was granted for itself.
-pub(crate) async fn delete(plane: &Arc<ControlPlane>, by: &str, id: &str) -> Result<(), Failure> {
+pub(crate) async fn delete(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let client: ApiClient = work.get("API client", id).await?;
+    caller.must_cover(&client.permissions)?;
+    let by = caller.name();
     work.remove::<ApiClient>(id).await?;
     oauth::forget_client(&mut work, id).await?;
     identities::strip(&mut work, by, client.actor().name(), "the API client was deleted").await?;

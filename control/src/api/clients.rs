@@ -68,7 +68,7 @@ pub(super) async fn create(
     Extension(caller): Extension<Caller>,
     Json(NewClient { name, permissions }): Json<NewClient>,
 ) -> Result<(StatusCode, axum::Json<ClientView>), Problem> {
-    let made = clients::create(&app.plane, caller.name(), &name, permissions).await?;
+    let made = clients::create_by(&app.plane, &caller, &name, permissions).await?;
     Ok((StatusCode::CREATED, axum::Json(ClientView::with_secret(made))))
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn rotate(
     Extension(caller): Extension<Caller>,
     Name(id): Name,
 ) -> Result<axum::Json<ClientView>, Problem> {
-    let rotated = clients::rotate(&app.plane, caller.name(), &id).await?;
+    let rotated = clients::rotate(&app.plane, &caller, &id).await?;
     Ok(axum::Json(ClientView::with_secret(rotated)))
 }
 
@@ -98,6 +98,6 @@ pub(super) async fn delete(
     Extension(caller): Extension<Caller>,
     Name(id): Name,
 ) -> Result<StatusCode, Problem> {
-    clients::delete(&app.plane, caller.name(), &id).await?;
+    clients::delete(&app.plane, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

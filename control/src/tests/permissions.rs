@@ -69,3 +69,25 @@ async fn a_client_is_no_sidecar_and_a_sidecar_no_client() {
     assert_eq!(sidecar.wire.get("/v1/requests").await.problem(401), "unauthenticated");
     assert_eq!(house.admin.post("/v1/sidecar/pulse", json!({})).await.problem(401), "unauthenticated");
 }
+
+#[tokio::test]
+async fn nobody_gets_hold_of_permissions_that_they_lack_by_way_of_a_client() {
+    let house = House::new().await;
+    let made =
+        house.admin.post("/v1/api-clients", json!({"name": "strong", "permissions": ["access_management"]}));
+    let strong = format!("/v1/api-clients/{}", made.await.expect(201)["id"].as_str().unwrap());
+    let users = house.client("users", &[Permission::ModifyUsers, Permission::ViewAuditLogs]).await;
+    let roles = house.client("roles", &[Permission::ModifyUsers, Permission::ModifyRoles]).await;
+    let all = |name: &str| json!({"name": name, "permissions": Permission::ALL});
+    assert_eq!(users.post("/v1/api-clients", all("x")).await.problem(403), "forbidden");
+    assert_eq!(users.post(&format!("{strong}/rotate"), json!({})).await.problem(403), "forbidden");
+    assert_eq!(users.delete(&strong).await.problem(403), "forbidden");
+    let own = json!({"name": "y", "permissions": ["modify_users", "view_audit_logs"]});
+    let own = users.post("/v1/api-clients", own).await.expect(201);
+    let own = format!("/v1/api-clients/{}", own["id"].as_str().unwrap());
+    users.post(&format!("{own}/rotate"), json!({})).await.expect(200);
+    users.delete(&own).await.expect(204);
+    roles.post("/v1/api-clients", all("z")).await.expect(201);
+    roles.post(&format!("{strong}/rotate"), json!({})).await.expect(200);
+    roles.delete(&strong).await.expect(204);
+}
