@@ -44,13 +44,15 @@ pub(crate) struct Live {
     pub heard: Moment,
     /// Whether its feed is open.
     pub connected: bool,
-    /// A resumed feed may start here or later, since the repos that it serves may have changed before.
-    pub resumable_from: Position,
 }
 
 struct Process {
     live: Live,
     generation: u64,
+    /// The position of the newest snapshot that it was sent.
+    shown: Option<Position>,
+    /// See [`Seat::resumable_from`].
+    resumable_from: Option<Position>,
     retire: Option<watch::Sender<Option<Retirement>>>,
 }
 
@@ -89,8 +91,9 @@ pub(crate) struct Seat {
     pub repos: Arc<BTreeSet<RepoName>>,
     /// Tells that the sidecar was revoked.
     pub retired: watch::Receiver<Option<Retirement>>,
-    /// See [`Live::resumable_from`].
-    pub resumable_from: Position,
+    /// A feed may resume here or later. Nothing until the process has applied a snapshot that this control plane sent
+    /// it for these repos: before that, its position may belong to a log that a restored store no longer has.
+    pub resumable_from: Option<Position>,
 }
 
 impl Hub {
@@ -135,14 +138,14 @@ impl Hub {
     pub(crate) fn hello(&self, hello: &Hello, now: Moment) {
         let key = FeedKey { name: hello.name.clone(), instance: hello.instance.clone() };
         let repos: BTreeSet<RepoName> = hello.repos.iter().map(|repo| repo.name.clone()).collect();
-        let newest = *self.newest.borrow();
         let mut registry = self.registry();
         if let Some(process) = registry.processes.get_mut(&key) {
             process.live.heard = now;
             process.live.version.clone_from(&hello.version);
             if *process.live.repos != repos {
                 process.live.repos = Arc::new(repos);
-                process.live.resumable_from = newest.saturating_add(1);
+                process.shown = None;
+                process.resumable_from = None;
             }
             return;
         }
@@ -153,9 +156,9 @@ impl Hub {
             sessions: 0,
             heard: now,
             connected: false,
-            resumable_from: 0,
         };
-        registry.processes.insert(key, Process { live, generation: 0, retire: None });
+        let process = Process { live, generation: 0, shown: None, resumable_from: None, retire: None };
+        registry.processes.insert(key, process);
     }
 
     /// Opens a feed for a process that said hello. An older feed of the same process ends.
@@ -169,7 +172,7 @@ impl Hub {
         process.live.heard = now;
         process.retire = Some(retire);
         let repos = Arc::clone(&process.live.repos);
-        let resumable_from = process.live.resumable_from;
+        let resumable_from = process.resumable_from;
         measures::feed_clients(registry.connected());
         drop(registry);
         Some(Seat { hub: self.clone(), key, generation, repos, retired, resumable_from })
@@ -215,6 +218,9 @@ impl Hub {
         if let Some(process) = registry.processes.get_mut(&key) {
             process.live.applied = process.live.applied.max(ack.position);
             process.live.heard = now;
+            if ack.snapshot && process.shown == Some(ack.position) {
+                process.resumable_from.get_or_insert(ack.position);
+            }
         }
         for waiter in registry.waiters.values() {
             // A waiter that has gone is about to take itself off the list.
@@ -265,6 +271,21 @@ impl Hub {
     /// Forgets processes that are gone: not connected and not heard of since `before`.
     pub(crate) fn forget_silent(&self, before: Moment) {
         self.registry().processes.retain(|_, process| process.live.connected || process.live.heard >= before);
+    }
+}
+
+impl Seat {
+    /// A snapshot of this position is about to be sent.
+    pub(super) fn show(&self, position: Position) {
+        let mut registry = self.hub.registry();
+        let process = registry.processes.get_mut(&self.key);
+        // An older feed, or one about other repos, shows nothing that a later one could resume from.
+        let own = |process: &&mut Process| {
+            process.generation == self.generation && Arc::ptr_eq(&process.live.repos, &self.repos)
+        };
+        if let Some(process) = process.filter(own) {
+            process.shown = Some(position);
+        }
     }
 }
 

@@ -129,14 +129,15 @@ impl Feed {
     async fn begin(&mut self) -> Result<(), End> {
         let mut tx = self.plane.store.read().await?;
         let reach = tx.log_reach().await?;
-        let earliest = reach.pruned.max(self.seat.resumable_from);
-        match self.opening.after {
-            Some(after) if (earliest..=reach.newest).contains(&after) => self.sent = after,
-            Some(_) | None => {
+        let earliest = self.seat.resumable_from.map(|from| from.max(reach.pruned));
+        match (self.opening.after, earliest) {
+            (Some(after), Some(earliest)) if (earliest..=reach.newest).contains(&after) => self.sent = after,
+            (Some(_) | None, Some(_) | None) => {
                 let now = self.plane.clock.now();
                 let name = &self.opening.key.name;
                 let (position, parts) = snapshot(&mut *tx, name, &self.seat.repos, now).await?;
                 drop(tx);
+                self.seat.show(position);
                 for part in parts {
                     self.send(part, position).await?;
                 }

@@ -162,6 +162,27 @@ async fn a_feed_resumes_where_it_was_cut() {
 }
 
 #[tokio::test]
+async fn a_position_of_before_the_control_planes_start_gets_a_snapshot() {
+    let (house, sidecar, mut feed) = served().await;
+    granted(&house, &sidecar, &mut feed).await;
+    let position = feed.id.parse().unwrap();
+    drop(feed);
+    let House { folder, clock, .. } = house;
+    let house = House::on(folder, clock).await;
+    let wire = super::Client { url: house.url.clone(), ..sidecar.wire.clone() };
+    let sidecar = Sidecar { wire, ..sidecar };
+    sidecar.hello(&["sales"]).await;
+    let mut first = sidecar.feed(Some(position)).await;
+    assert_eq!(first.snapshot().await.grants.len(), 1);
+    // Only what it has said that it applied is something to resume from.
+    let mut second = sidecar.feed(Some(position)).await;
+    let snapshot = second.snapshot().await;
+    sidecar.ack(snapshot.position, true).await;
+    let mut third = sidecar.feed(Some(snapshot.position)).await;
+    assert!(matches!(third.next().await, Some(Message::Beat { .. })));
+}
+
+#[tokio::test]
 async fn a_position_that_the_log_never_had_or_no_longer_has_gets_a_snapshot() {
     let (house, sidecar, feed) = served().await;
     drop(feed);

@@ -36,12 +36,13 @@ impl Sidecar {
         Self { wire, token, name: name.to_owned(), instance: "i-1".to_owned() }
     }
 
-    /// Enrols one that serves these repos, and opens its feed up to the end of the snapshot.
+    /// Enrols one that serves these repos, and applies the snapshot that its feed begins with.
     pub(super) async fn serving(house: &House, name: &str, repos: &[&str]) -> (Self, Feed) {
         let sidecar = Self::enrol(house, name).await;
         sidecar.hello(repos).await;
         let mut feed = sidecar.feed(None).await;
-        feed.snapshot().await;
+        let position = feed.snapshot().await.position;
+        sidecar.ack(position, true).await;
         (sidecar, feed)
     }
 
