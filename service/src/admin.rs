@@ -26,6 +26,9 @@ const BUCKETS: [f64; 19] = [
     10.0, 60.0,
 ];
 
+/// Buckets for what people take their time for, from ten seconds to a week.
+const WAITING: [f64; 10] = [10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0, 604_800.0];
+
 /// Installs the process's metrics recorder. To be called once, before the first metric is touched.
 pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
     PrometheusBuilder::new()

@@ -133,6 +133,9 @@ pub(crate) struct RepoConfig {
     /// How many connections to keep ready for an account whose clients keep coming; 0 for none.
     #[serde(default = "two")]
     pub warm: usize,
+    /// The account of these that ends backends, with the role `pg_signal_backend`; without one each account ends its
+    /// own, as long as whoever uses it leaves it the power to.
+    pub terminator: Option<AccountName>,
     /// The accounts that sessions may use.
     pub accounts: HashMap<AccountName, AccountConfig>,
 }
@@ -210,6 +213,11 @@ impl Config {
         }
         if repo.accounts.is_empty() {
             return Err(format!("repo {name} has no [repo.accounts.NAME]"));
+        }
+        if let Some(account) =
+            repo.terminator.as_ref().filter(|account| !repo.accounts.contains_key(*account))
+        {
+            return Err(format!("repo {name}: `terminator` names {account}, which is none of its accounts"));
         }
         let half = repo.accounts.iter().find(|(_, account)| account.cert.is_some() != account.key.is_some());
         half.map_or(Ok(()), |(account, _)| {

@@ -7,7 +7,7 @@ use postern_service::audit::Event;
 use tokio::sync::watch;
 
 use crate::{
-    audit::Audit,
+    audit::{Audit, clip},
     config::Limits,
     grants::{Access, Book, FeedState, Lease, Reports},
     listener::{ClientTls, Places},
@@ -68,7 +68,7 @@ impl Gatehouse {
         metrics::active(&session.repo, Engine::Postgres, 1.0);
         self.reports.started(session.start());
         let event = of_session(Event::new("session.opened"), &session);
-        self.audit.record(event.with("application", session.application.as_str()));
+        self.audit.record(event.with("application", clip(&session.application)));
         Opened { house: Arc::clone(self), session, cause: "panic" }
     }
 
@@ -80,7 +80,7 @@ impl Gatehouse {
         let mut event = of_session(Event::new("session.ended"), session).with("cause", cause);
         if let Some((ending, _)) = session.leash.ending() {
             ending.by().clone_into(&mut event.actor);
-            event = event.with("message", ending.message());
+            event = event.with("message", ending.message(&session.grant));
         }
         self.audit.record(event);
     }
@@ -95,8 +95,8 @@ impl Gatehouse {
         why: &str,
     ) {
         metrics::opened(access.map(|access| &access.repo), Engine::Postgres, result);
-        let mut event = Event::new("session.refused").with("result", result).with("message", why);
-        event = event.with("client", peer.to_string()).with("user", user);
+        let mut event = Event::new("session.refused").with("result", result).with("message", clip(why));
+        event = event.with("client", peer.to_string()).with("user", clip(user));
         if let Some(Access { identity, repo, account }) = access {
             event.identity = identity.to_string();
             event.repo = repo.to_string();
@@ -113,12 +113,6 @@ pub(crate) struct Opened {
     session: Arc<Session>,
     /// Why it ended; what it says before anybody knows holds for a task that panicked.
     pub(crate) cause: &'static str,
-}
-
-impl Opened {
-    pub(crate) fn session(&self) -> Arc<Session> {
-        Arc::clone(&self.session)
-    }
 }
 
 impl Drop for Opened {

@@ -7,6 +7,7 @@ use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -19,6 +20,9 @@ pub(crate) struct SpoolError {
     path: PathBuf,
     source: io::Error,
 }
+
+/// The control plane takes a megabyte at once. No single record comes near.
+const BATCH_BYTES: u64 = 512 * 1024;
 
 /// No room: the limit is reached, or the disk is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +44,15 @@ impl Spool {
     /// Opens the spool and takes up what a process before this one could not ship.
     pub(crate) fn open(path: &Path, max_bytes: u64) -> Result<Self, SpoolError> {
         let error = |source| SpoolError { path: path.to_owned(), source };
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(error)?;
-        let text = fs::read_to_string(path).map_err(error)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(error)?;
+        let mut text = fs::read_to_string(path).map_err(error)?;
+        // A process that was killed in the middle of a line leaves half a record behind.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            tracing::warn!("the audit spool ended in a torn record");
+            file.set_len(whole as u64).map_err(error)?;
+            text.truncate(whole);
+        }
         let mut spool = Self {
             file,
             max_bytes,
@@ -50,10 +61,9 @@ impl Spool {
             waiting: VecDeque::new(),
         };
         for line in text.lines() {
-            // A process that was killed in the middle of a line leaves half a record behind; the chain shows the gap.
             match serde_json::from_str(line) {
                 Ok(record) => spool.remember(record, line.len() as u64 + 1),
-                Err(error) => tracing::warn!(%error, "the audit spool holds a torn record"),
+                Err(error) => tracing::error!(%error, "the audit spool holds what is no record"),
             }
         }
         Ok(spool)
@@ -64,23 +74,33 @@ impl Spool {
         self.waiting.push_back((record, bytes));
     }
 
-    /// Keeps a record, whose JSON line is given with it.
-    pub(crate) fn push(&mut self, record: Record, line: &str) -> Result<(), Full> {
+    /// Keeps a record, whose JSON line is given with it. What tells of strangers may fill half of the spool only.
+    pub(crate) fn push(&mut self, record: Record, line: &str, of_stranger: bool) -> Result<(), Full> {
         let bytes = line.len() as u64;
-        if self.waiting_bytes + bytes > self.max_bytes {
+        let limit = if of_stranger { self.max_bytes / 2 } else { self.max_bytes };
+        if self.waiting_bytes + bytes > limit {
             return Err(Full);
         }
-        self.file.write_all(line.as_bytes()).map_err(|_| Full)?;
+        if self.file.write_all(line.as_bytes()).is_err() {
+            // Nothing of it may stay: the next line would be glued to it.
+            let _ = self.file.set_len(self.file_bytes);
+            return Err(Full);
+        }
         self.file_bytes += bytes;
         self.remember(record, bytes);
         Ok(())
     }
 
-    /// The oldest records that wait, of one chain.
+    /// The oldest records that wait, of one chain and not too many bytes.
     pub(crate) fn batch(&self, most: usize) -> Vec<Record> {
         let Some((first, _)) = self.waiting.front() else { return Vec::new() };
-        let of_chain = self.waiting.iter().take_while(|(record, _)| record.chain == first.chain);
-        of_chain.take(most).map(|(record, _)| record.clone()).collect()
+        let mut bytes = 0;
+        let fits = |(record, size): &&(Record, u64)| {
+            bytes += size;
+            record.chain == first.chain && bytes <= BATCH_BYTES
+        };
+        let of_chain = self.waiting.iter().take(most).take_while(fits);
+        of_chain.map(|(record, _)| record.clone()).collect()
     }
 
     /// The oldest `count` records are shipped.
@@ -107,7 +127,7 @@ mod tests {
     fn push(spool: &mut Spool, chain: &mut Chain) -> Result<(), Full> {
         let record = chain.append(Timestamp::UNIX_EPOCH, Event::new("test.event"));
         let line = format!("{}\n", serde_json::to_string(&record).unwrap());
-        spool.push(record, &line)
+        spool.push(record, &line, false)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::Duration,
 };
@@ -11,7 +12,7 @@ use postern_protocol::gate::AuditBatch;
 use postern_service::audit::{Chain, Event, Record};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{Loss, Spool};
+use super::{Loss, Spool, is_of_stranger};
 use crate::grants::Reports;
 
 const BATCH: usize = 500;
@@ -28,7 +29,9 @@ pub(crate) struct Writer {
 impl Writer {
     /// A new chain of this name; `copy` is the local file of the configuration.
     pub(crate) fn new(chain: String, copy: Option<&Path>, spool: Spool, loss: Loss) -> io::Result<Self> {
-        let copy = copy.map(|path| OpenOptions::new().create(true).append(true).open(path)).transpose()?;
+        let copy = copy
+            .map(|path| OpenOptions::new().create(true).append(true).mode(0o600).open(path))
+            .transpose()?;
         Ok(Self { chain: Chain::new(chain), copy, spool, loss })
     }
 
@@ -58,13 +61,26 @@ impl Writer {
     }
 
     fn write(&mut self, at: jiff::Timestamp, event: Event) {
-        let record = self.chain.append(at, event);
+        let untold = self.loss.take_untold();
+        if untold > 0 && !self.append(at, &Event::new("records.lost").with("lost", untold)) {
+            self.loss.put_back(untold);
+        }
+        if !self.append(at, &event) {
+            self.loss.lost(&event);
+        }
+    }
+
+    /// Gives an event its place in the chain; the chain goes on only when the record is kept.
+    fn append(&mut self, at: jiff::Timestamp, event: &Event) -> bool {
+        let mut chain = self.chain.clone();
+        let record = chain.append(at, event.clone());
         // A record has no field that fails to serialise.
         let line = serde_json::to_string(&record).unwrap_or_default() + "\n";
-        let copied = self.copy.as_mut().is_none_or(|file| file.write_all(line.as_bytes()).is_ok());
-        if self.spool.push(record, &line).is_err() || !copied {
-            self.loss.lost();
+        if self.spool.push(record, &line, is_of_stranger(event)).is_err() {
+            return false;
         }
+        self.chain = chain;
+        self.copy.as_mut().is_none_or(|file| file.write_all(line.as_bytes()).is_ok())
     }
 }
 
@@ -74,6 +90,7 @@ async fn ship(reports: Reports, records: Vec<Record>) -> usize {
     if reports.post("audit", &AuditBatch { records }).await {
         return count;
     }
+    tracing::warn!(records = count, "audit records wait: the control plane does not take them");
     tokio::time::sleep(RETRY).await;
     0
 }

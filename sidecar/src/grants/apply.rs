@@ -7,23 +7,44 @@ use postern_protocol::gate::Change;
 use super::Book;
 use crate::session::{Ending, Registry, Session};
 
+/// What a change did to the sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// How many it ended.
+    pub(crate) count: u64,
+    /// Those that have no ground any more and are not dead yet, whoever ended them.
+    pub(crate) dying: Vec<Arc<Session>>,
+}
+
+impl Ended {
+    /// Ends a session and waits for it; also for one that was ended before and is still dying.
+    fn end(&mut self, session: Arc<Session>, ending: Ending) {
+        self.count += u64::from(session.leash.fall(ending));
+        self.dying.push(session);
+    }
+
+    /// Both together.
+    pub(crate) fn and(&mut self, other: Self) {
+        self.count += other.count;
+        self.dying.extend(other.dying);
+    }
+}
+
 /// Asks the one question again for each of these sessions: those that no longer stand are ended, the others get the
-/// deadline that holds now. Returns the ended ones.
-pub(crate) fn reconsider(book: &Book, sessions: Vec<Arc<Session>>) -> Vec<Arc<Session>> {
-    sessions
-        .into_iter()
-        .filter(|session| match book.standing(session) {
-            Ok(deadline) => {
-                session.leash.set_deadline(deadline);
-                false
-            }
-            Err(ending) => session.leash.fall(ending),
-        })
-        .collect()
+/// deadline that holds now.
+pub(crate) fn reconsider(book: &Book, sessions: Vec<Arc<Session>>) -> Ended {
+    let mut ended = Ended::default();
+    for session in sessions {
+        match book.standing(&session) {
+            Ok(deadline) => session.leash.set_deadline(deadline),
+            Err(ending) => ended.end(session, ending),
+        }
+    }
+    ended
 }
 
 /// After `change` was written: ends the sessions that it leaves without ground.
-pub(crate) fn follow(change: &Change, book: &Book, registry: &Registry) -> Vec<Arc<Session>> {
+pub(crate) fn follow(change: &Change, book: &Book, registry: &Registry) -> Ended {
     match change {
         Change::Grant(grant) => reconsider(book, registry.pick(|session| session.grant == grant.id)),
         Change::GrantEnded { grant, .. } => {
@@ -34,9 +55,12 @@ pub(crate) fn follow(change: &Change, book: &Book, registry: &Registry) -> Vec<A
             reconsider(book, registry.pick(|session| session.identity == *identity))
         }
         Change::Kill { session, by, reason } => {
-            let ending = Ending::Killed { by: by.clone(), reason: reason.clone() };
-            registry.get(session).filter(|session| session.leash.fall(ending)).into_iter().collect()
+            let mut ended = Ended::default();
+            if let Some(session) = registry.get(session) {
+                ended.end(session, Ending::Killed { by: by.clone(), reason: reason.clone() });
+            }
+            ended
         }
-        Change::Token(_) | Change::TokenRevoked { .. } => Vec::new(),
+        Change::Token(_) | Change::TokenRevoked { .. } => Ended::default(),
     }
 }

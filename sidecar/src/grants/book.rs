@@ -177,14 +177,14 @@ impl Book {
             let (cause, by, reason) = end.map_or((EndCause::Revoked, String::new(), String::new()), |end| {
                 (end.cause, end.by, end.reason)
             });
-            return Err(Ending::Grant { grant, cause, by, reason });
+            return Err(Ending::Grant { cause, by, reason });
         };
         let same = held.grant.identity == session.identity
             && held.grant.repo == session.repo
             && held.grant.account == session.account;
         match held.grant.scope {
             Scope::Whole if same => Ok(held.ends),
-            Scope::Whole | Scope::Limited(_) => Err(Ending::Shrunk { grant }),
+            Scope::Whole | Scope::Limited(_) => Err(Ending::Shrunk),
         }
     }
 

@@ -17,13 +17,14 @@ use reqwest::StatusCode;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Book, Lease, Reports, apply,
+    Book, Lease, Reports,
+    apply::{self, Ended},
     book::Everything,
     clock::ControlClock,
     sse::{EventReader, NoEvents},
     verify::{StreamCheck, Untrusted},
 };
-use crate::session::{Ending, Registry, Session};
+use crate::session::{Ending, Registry};
 
 /// The control plane speaks once a second; after so long a silence the stream is taken for dead.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -219,7 +220,9 @@ impl Feed {
         self.arrived_at(position);
         self.state.synced.store(true, Ordering::Release);
         let mut ended = apply::reconsider(&self.book, self.registry.pick(|_| true));
-        ended.extend(kills.iter().flat_map(|kill| apply::follow(kill, &self.book, &self.registry)));
+        for kill in &kills {
+            ended.and(apply::follow(kill, &self.book, &self.registry));
+        }
         self.acknowledge(position, true, ended, arrived);
     }
 
@@ -233,11 +236,11 @@ impl Feed {
         if !self.state.is_synced() {
             return Err(FeedError::NoSnapshot);
         }
-        let mut ended = Vec::new();
+        let mut ended = Ended::default();
         // What is already in the book is written again without harm; only the newest position counts.
         for change in changes {
             self.book.write(change, clock);
-            ended.extend(apply::follow(change, &self.book, &self.registry));
+            ended.and(apply::follow(change, &self.book, &self.registry));
         }
         self.arrived_at(position);
         self.acknowledge(position, false, ended, arrived);
@@ -250,15 +253,15 @@ impl Feed {
     }
 
     /// Tells the control plane once the last of these sessions is dead.
-    fn acknowledge(&self, position: Position, snapshot: bool, ended: Vec<Arc<Session>>, arrived: Instant) {
+    fn acknowledge(&self, position: Position, snapshot: bool, ended: Ended, arrived: Instant) {
         let (reports, instance) = (self.reports.clone(), self.hello.instance.clone());
         tokio::spawn(async move {
-            for session in &ended {
+            for session in &ended.dying {
                 session.dead().await;
             }
             let milliseconds = arrived.elapsed().as_secs_f64() * 1_000.0;
             reports
-                .ack(&Ack { instance, position, snapshot, sessions_ended: ended.len() as u64, milliseconds })
+                .ack(&Ack { instance, position, snapshot, sessions_ended: ended.count, milliseconds })
                 .await;
         });
     }

@@ -2,10 +2,12 @@
 
 use std::{
     io,
+    net::Shutdown,
     pin::Pin,
     task::{Context, Poll},
 };
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -21,22 +23,37 @@ pub(crate) enum Stream {
     Accepted(Box<server::TlsStream<TcpStream>>),
     /// TLS, and we are the client.
     Connected(Box<client::TlsStream<TcpStream>>),
+    /// None any more.
+    Closed,
 }
 
 impl Stream {
     /// The socket underneath.
-    pub(crate) fn tcp(&self) -> &TcpStream {
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Plain(tcp) => tcp,
-            Self::Accepted(tls) => tls.get_ref().0,
-            Self::Connected(tls) => tls.get_ref().0,
+            Self::Plain(tcp) => Some(tcp),
+            Self::Accepted(tls) => Some(tls.get_ref().0),
+            Self::Connected(tls) => Some(tls.get_ref().0),
+            Self::Closed => None,
         }
+    }
+
+    /// Closing will throw away what lies in the socket's buffers, and reset the connection.
+    pub(crate) fn reset(&self) {
+        // A socket that is closed already needs no reset.
+        let _ = self.tcp().map(TcpStream::set_zero_linger);
+    }
+
+    /// Tells the other side that nothing more comes, without sending what is still kept back.
+    pub(crate) fn hang_up(&self) {
+        // A socket that is closed already needs no farewell.
+        let _ = self.tcp().map(|tcp| SockRef::from(tcp).shutdown(Shutdown::Write));
     }
 
     /// Whether what is sent can be read on the way.
     pub(crate) const fn is_encrypted(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Closed => false,
             Self::Accepted(_) | Self::Connected(_) => true,
         }
     }
@@ -48,6 +65,7 @@ impl AsyncRead for Stream {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, into),
             Self::Accepted(tls) => Pin::new(tls).poll_read(cx, into),
             Self::Connected(tls) => Pin::new(tls).poll_read(cx, into),
+            Self::Closed => Poll::Ready(Ok(())),
         }
     }
 }
@@ -58,6 +76,7 @@ impl AsyncWrite for Stream {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Self::Accepted(tls) => Pin::new(tls).poll_write(cx, bytes),
             Self::Connected(tls) => Pin::new(tls).poll_write(cx, bytes),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -66,6 +85,7 @@ impl AsyncWrite for Stream {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Accepted(tls) => Pin::new(tls).poll_flush(cx),
             Self::Connected(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Closed => Poll::Ready(Ok(())),
         }
     }
 
@@ -74,6 +94,7 @@ impl AsyncWrite for Stream {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Accepted(tls) => Pin::new(tls).poll_shutdown(cx),
             Self::Connected(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Ok(())),
         }
     }
 }

@@ -23,6 +23,11 @@ pub(crate) enum AuthError {
     /// It wants a password and none is configured.
     #[error("the database asks for a password, and the account has none configured")]
     NoPassword,
+    /// It wants the password itself, over a line that others may read or to somebody who has not proved who they are.
+    #[error(
+        "the database asks for the password in cleartext: that needs tls = \"verify-ca\" or \"verify-full\""
+    )]
+    Cleartext,
     /// Kerberos, GSSAPI, SSPI or unknown SASL mechanisms.
     #[error("the database asks for an authentication method that is not supported ({0})")]
     Unsupported(String),
@@ -41,6 +46,8 @@ pub(crate) enum AuthError {
 pub(crate) struct Proof<'a> {
     account: &'a AccountName,
     password: Option<&'a Secret>,
+    /// Whether the line is one over which the password itself may go.
+    private: bool,
     scram: Option<ScramSha256>,
     /// A SCRAM exchange was begun and the server has not yet proved itself.
     unproved: bool,
@@ -48,8 +55,8 @@ pub(crate) struct Proof<'a> {
 
 impl<'a> Proof<'a> {
     /// Nothing asked yet.
-    pub(crate) const fn new(account: &'a AccountName, password: Option<&'a Secret>) -> Self {
-        Self { account, password, scram: None, unproved: false }
+    pub(crate) const fn new(account: &'a AccountName, password: Option<&'a Secret>, private: bool) -> Self {
+        Self { account, password, private, scram: None, unproved: false }
     }
 
     fn password(&self) -> Result<&'a str, AuthError> {
@@ -65,6 +72,7 @@ impl<'a> Proof<'a> {
                 )));
             }
             AuthenticationRequest::Ok => return Ok(true),
+            AuthenticationRequest::CleartextPassword if !self.private => return Err(AuthError::Cleartext),
             AuthenticationRequest::CleartextPassword => postgres::password(self.password()?),
             AuthenticationRequest::Md5Password(salt) => {
                 let hash = md5_hash(self.account.as_str().as_bytes(), self.password()?.as_bytes(), salt);

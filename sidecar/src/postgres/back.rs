@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use bytes::{Bytes, BytesMut};
 use postern_protocol::{
     gate::AccountName,
-    postgres::{self, BackendKeyData, CancelKey, InvalidMessage, error_field},
+    postgres::{self, BackendKeyData, CancelKey, HEADER_LEN, InvalidMessage, error_field},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -48,7 +48,7 @@ pub(crate) enum BackError {
     #[error(transparent)]
     Auth(#[from] AuthError),
     /// It refused the session with an error of its own, kept whole.
-    #[error("the database refused the session: {}", error_field(.0, b'M').unwrap_or_default())]
+    #[error("the database refused the session: {}", foreign(.0))]
     Refused(Bytes),
     /// It speaks no PostgreSQL.
     #[error("the database answers nonsense: {0}")]
@@ -56,6 +56,9 @@ pub(crate) enum BackError {
     /// A message is malformed.
     #[error("the database answers nonsense: {0}")]
     Invalid(#[from] InvalidMessage),
+    /// The session could not be ended for certain, so it does not begin.
+    #[error("there is no connection to end the account's backends with")]
+    NoTerminator,
     /// A message that has no place before the first `ReadyForQuery`.
     #[error("the database answers nonsense: unexpected message '{}'", .0.escape_ascii())]
     Unexpected(u8),
@@ -70,9 +73,16 @@ impl BackError {
             Self::NoTls | Self::Tls(_) => "tls",
             Self::Account(_) | Self::Auth(_) => "auth",
             Self::Refused(_) => "refused",
+            Self::NoTerminator => "terminator",
             Self::Nonsense(_) | Self::Invalid(_) | Self::Unexpected(_) => "protocol",
         }
     }
+}
+
+/// The text of another program's error, safe for a line of our log.
+fn foreign(error: &[u8]) -> String {
+    let body = error.get(HEADER_LEN..).unwrap_or_default();
+    error_field(body, b'M').unwrap_or_default().escape_debug().to_string()
 }
 
 /// A database that waits for its first statement.
@@ -97,25 +107,47 @@ impl Target {
         account: &AccountName,
         parameters: &[(String, String)],
     ) -> Result<Backend, BackError> {
-        timeout(CONNECT, self.connect_patiently(account, parameters)).await.map_err(|_| BackError::Timeout)?
+        self.connect_to(None, account, parameters).await
+    }
+
+    /// The same to exactly this server, where a name stands for several.
+    pub(crate) async fn connect_to(
+        &self,
+        peer: Option<SocketAddr>,
+        account: &AccountName,
+        parameters: &[(String, String)],
+    ) -> Result<Backend, BackError> {
+        let connecting = self.connect_patiently(peer, account, parameters);
+        timeout(CONNECT, connecting).await.map_err(|_| BackError::Timeout)?
+    }
+
+    /// A TCP connection to the database.
+    pub(crate) async fn dial(&self, peer: Option<SocketAddr>) -> Result<TcpStream, BackError> {
+        match peer {
+            Some(peer) => TcpStream::connect(peer).await,
+            None => TcpStream::connect((self.host.as_str(), self.port)).await,
+        }
+        .map_err(BackError::Unreachable)
     }
 
     async fn connect_patiently(
         &self,
+        peer: Option<SocketAddr>,
         account: &AccountName,
         parameters: &[(String, String)],
     ) -> Result<Backend, BackError> {
         let login =
             self.login(account).ok_or_else(|| BackError::Account("it is not configured".to_owned()))?;
-        let tcp =
-            TcpStream::connect((self.host.as_str(), self.port)).await.map_err(BackError::Unreachable)?;
+        let tcp = self.dial(peer).await?;
         let mut stream = self.encrypt(tcp, login.tls.as_ref()).await?;
         let defaults = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let who = [("user", account.as_str()), ("database", self.database.as_str())];
         let startup = postgres::startup_message(who.into_iter().chain(defaults));
         stream.write_all(&startup).await.map_err(BackError::Unreachable)?;
         stream.flush().await.map_err(BackError::Unreachable)?;
-        let proof = Proof::new(account, login.password.as_ref());
+        let private = login.verified
+            || stream.tcp().and_then(|tcp| tcp.peer_addr().ok()).is_some_and(|peer| peer.ip().is_loopback());
+        let proof = Proof::new(account, login.password.as_ref(), private);
         await_ready(stream, proof).await
     }
 
@@ -156,7 +188,8 @@ async fn await_ready(mut stream: Stream, mut proof: Proof<'_>) -> Result<Backend
             (b'Z', true) => {
                 let mut ready = BytesMut::from(&frame.bytes[..]);
                 ready.unsplit(frames.into_rest());
-                let (local, peer) = (stream.tcp().local_addr().ok(), stream.tcp().peer_addr().ok());
+                let (local, peer) =
+                    stream.tcp().map(|tcp| (tcp.local_addr().ok(), tcp.peer_addr().ok())).unwrap_or_default();
                 return Ok(Backend { stream, greeting: greeting.freeze(), key, ready, local, peer });
             }
             (other, _) => return Err(BackError::Unexpected(other)),
@@ -168,7 +201,7 @@ async fn await_ready(mut stream: Stream, mut proof: Proof<'_>) -> Result<Backend
 fn refused(bytes: &Bytes, body: &[u8]) -> BackError {
     let sqlstate = error_field(body, b'C').unwrap_or_default();
     if sqlstate.starts_with("28") {
-        BackError::Account(error_field(body, b'M').unwrap_or_default())
+        BackError::Account(foreign(bytes))
     } else {
         BackError::Refused(bytes.clone())
     }

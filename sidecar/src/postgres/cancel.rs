@@ -13,7 +13,6 @@ use postern_protocol::{
 use postern_service::random::{self, NoRandomness};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     time::timeout,
 };
 
@@ -40,12 +39,9 @@ impl Upstream {
     }
 
     async fn cancel_patiently(&self) -> Result<(), BackError> {
-        let tcp = match self.peer {
-            Some(peer) => TcpStream::connect(peer).await,
-            None => TcpStream::connect((self.target.host.as_str(), self.target.port)).await,
-        };
+        let tcp = self.target.dial(self.peer).await?;
         let tls = self.target.login(&self.account).and_then(|login| login.tls.as_ref());
-        let mut stream = self.target.encrypt(tcp.map_err(BackError::Unreachable)?, tls).await?;
+        let mut stream = self.target.encrypt(tcp, tls).await?;
         let request = postgres::cancel_request(&self.key);
         stream.write_all(&request).await.map_err(BackError::Unreachable)?;
         stream.flush().await.map_err(BackError::Unreachable)?;

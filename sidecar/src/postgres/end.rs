@@ -7,7 +7,10 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
-use postern_protocol::postgres::{self, ErrorText};
+use postern_protocol::{
+    gate::GrantId,
+    postgres::{self, ErrorText},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout},
@@ -23,16 +26,20 @@ use crate::{
 const STOP_FIRST: Duration = Duration::from_millis(300);
 /// How long a client may take to accept its last message.
 const LAST_WORD: Duration = Duration::from_millis(250);
-/// How long a backend may take to go after it was told to.
-const BURIAL: Duration = Duration::from_millis(1_500);
+/// How long a termination may take before the statement is cancelled as well.
+const TERMINATION: Duration = Duration::from_millis(100);
+/// How long a backend may take to go of its own accord before it is told once more.
 const INSIST: Duration = Duration::from_millis(200);
+const INSIST_AT_MOST: Duration = Duration::from_secs(5);
+/// A backend that has not gone after so long is left to the operator.
+const GIVE_UP: Duration = Duration::from_hours(1);
 
 /// What the client is told of an ending.
-pub(crate) fn last_word(ending: &Ending) -> ErrorText {
-    ErrorText::new("57P01", ending.message())
+pub(crate) fn last_word(ending: &Ending, grant: &GrantId) -> ErrorText {
+    ErrorText::new("57P01", ending.message(grant))
 }
 
-/// Everything that is left of a session when the relay has stopped.
+/// What is left of a session at the database when the relay has stopped.
 pub(crate) struct Remains {
     pub(crate) backend: Backend,
     pub(crate) upstream: Option<Upstream>,
@@ -40,6 +47,8 @@ pub(crate) struct Remains {
     pub(crate) traffic: Traffic,
     /// Read from the database, not yet written to the client.
     pub(crate) unsent: BytesMut,
+    /// Whether a message to the database may be written behind what was.
+    pub(crate) may_say_goodbye: bool,
 }
 
 impl Remains {
@@ -50,63 +59,72 @@ impl Remains {
         }
     }
 
-    /// Stops the database's work, tells the client why, closes both. Calls `closed` once the client's socket is closed
-    /// and the database was told good-bye, and returns when the backend is gone, or after a while.
-    pub(crate) async fn end(mut self, client: &mut Stream, ending: &Ending, closed: impl FnOnce()) {
+    /// Stops the database's work, tells the client why, closes both. Calls `closed` once the client's socket is closed,
+    /// and returns when the backend is gone.
+    pub(crate) async fn end(mut self, client: Stream, last_word: &ErrorText, closed: impl FnOnce()) {
         let unsent = std::mem::take(&mut self.unsent);
-        let mut traffic = std::mem::take(&mut self.traffic);
-        let in_flight = traffic.in_flight();
-        let goodbye = traffic.server_at_boundary();
         {
+            let in_flight = self.traffic.in_flight();
+            let mut traffic = self.traffic.clone();
             let mut stop = std::pin::pin!(self.stop(in_flight));
             let stopped = timeout(STOP_FIRST, &mut stop).await.is_ok();
-            tokio::join!(tell(client, &mut traffic, unsent, ending), async {
-                if !stopped {
-                    stop.await;
+            tokio::join!(
+                async {
+                    tell(client, &mut traffic, unsent, last_word).await;
+                    closed();
+                },
+                async {
+                    if !stopped {
+                        stop.await;
+                    }
                 }
-            });
+            );
         }
-        closed();
-        self.bury(in_flight, goodbye).await;
+        self.bury().await;
     }
 
     /// The same for a session without a client.
     pub(crate) async fn abandon(self) {
-        let (in_flight, goodbye) = (self.traffic.in_flight(), self.traffic.server_at_boundary());
-        self.stop(in_flight).await;
-        self.bury(in_flight, goodbye).await;
+        self.stop(self.traffic.in_flight()).await;
+        self.bury().await;
+    }
+
+    /// Terminates the backend. False where that is not possible, or not known to have happened.
+    async fn terminate(&self) -> bool {
+        let (Some(upstream), Some(terminator), Some(local)) =
+            (&self.upstream, &self.terminator, self.backend.local)
+        else {
+            return false;
+        };
+        terminator.terminate(upstream.key.pid, local.port()).await
     }
 
     /// Stops what the backend is doing, for good if that can be done.
     async fn stop(&self, in_flight: bool) {
-        let Some(upstream) = self.upstream.as_ref().filter(|_| in_flight) else { return };
-        if let (Some(terminator), Some(local)) = (&self.terminator, self.backend.local)
-            && timeout(BURIAL, terminator.terminate(upstream.key.pid, local.port())).await.unwrap_or(false)
-        {
+        if !in_flight || timeout(TERMINATION, self.terminate()).await.unwrap_or(false) {
             return;
         }
-        if let Err(error) = upstream.cancel().await {
+        if let Some(upstream) = &self.upstream
+            && let Err(error) = upstream.cancel().await
+        {
             tracing::warn!(%error, "a statement could not be cancelled");
         }
     }
 
-    /// Says good-bye to the database and waits until it has gone.
-    async fn bury(self, in_flight: bool, goodbye: bool) {
-        let (mut reader, mut writer) = tokio::io::split(self.backend.stream);
+    /// Says good-bye to the database and sees to it that the backend goes: PostgreSQL closes its end of the connection
+    /// when the process has ended and its locks are free.
+    async fn bury(mut self) {
+        let goodbye = self.may_say_goodbye && self.traffic.server_at_boundary();
+        let stream = std::mem::replace(&mut self.backend.stream, Stream::Closed);
+        if !goodbye {
+            stream.hang_up();
+        }
+        let (mut reader, mut writer) = tokio::io::split(stream);
         let farewell = async {
             if goodbye {
                 // It may be gone already.
                 let _ = writer.write_all(&postgres::terminate()).await;
-            }
-            let _ = writer.shutdown().await;
-        };
-        let upstream = self.upstream.filter(|_| in_flight);
-        let insist = async {
-            let Some(upstream) = upstream else { return std::future::pending().await };
-            loop {
-                tokio::time::sleep(INSIST).await;
-                // Its failure was told when the first one failed.
-                let _ = upstream.cancel().await;
+                let _ = writer.shutdown().await;
             }
         };
         let gone = async {
@@ -114,25 +132,40 @@ impl Remains {
             let mut nowhere = vec![0; 16 * 1024];
             while reader.read(&mut nowhere).await.is_ok_and(|count| count > 0) {}
         };
+        let insist = async {
+            let mut pause = if goodbye { INSIST } else { Duration::ZERO };
+            loop {
+                tokio::time::sleep(pause).await;
+                if !timeout(INSIST_AT_MOST, self.terminate()).await.unwrap_or(false)
+                    && let Some(upstream) = &self.upstream
+                {
+                    // Its failure was told when the first one failed.
+                    let _ = upstream.cancel().await;
+                }
+                pause = (pause * 2).clamp(INSIST, INSIST_AT_MOST);
+            }
+        };
         let done = async {
             tokio::select! {
                 ((), ()) = async { tokio::join!(farewell, gone) } => {}
                 () = insist => {}
             }
         };
-        let _ = timeout(BURIAL, done).await;
+        if timeout(GIVE_UP, done).await.is_err() {
+            tracing::error!("a backend does not go though its session has ended");
+        }
     }
 }
 
 /// Tells the client and closes its socket.
-async fn tell(client: &mut Stream, traffic: &mut Traffic, unsent: BytesMut, ending: &Ending) {
+async fn tell(mut client: Stream, traffic: &mut Traffic, unsent: BytesMut, last_word: &ErrorText) {
     let deadline = Instant::now() + LAST_WORD;
-    let said = tokio::time::timeout_at(deadline, say(client, traffic, unsent, ending)).await;
+    let said = tokio::time::timeout_at(deadline, say(&mut client, traffic, unsent, last_word)).await;
     if matches!(said, Ok(Ok(()))) {
-        hear_out(client, deadline).await;
+        hear_out(&client, deadline).await;
     } else {
         // It does not read. What lies in the socket's buffers is thrown away with the connection.
-        let _ = client.tcp().set_zero_linger();
+        client.reset();
     }
 }
 
@@ -140,10 +173,10 @@ async fn say(
     client: &mut Stream,
     traffic: &mut Traffic,
     unsent: BytesMut,
-    ending: &Ending,
+    last_word: &ErrorText,
 ) -> io::Result<()> {
     finish_message(client, traffic, unsent).await?;
-    client.write_all(&postgres::fatal(&last_word(ending))).await?;
+    client.write_all(&postgres::fatal(last_word)).await?;
     client.flush().await?;
     client.shutdown().await
 }
@@ -172,14 +205,15 @@ async fn finish_message(client: &mut Stream, traffic: &mut Traffic, mut unsent: 
 /// Takes in what the client is still sending, for a moment: closing a socket with unread bytes resets the connection,
 /// and a reset may overtake the last word.
 async fn hear_out(client: &Stream, deadline: Instant) {
+    let Some(tcp) = client.tcp() else { return };
     let mut nowhere = [0; 4096];
     let mut heard = false;
     loop {
-        match client.tcp().try_read(&mut nowhere) {
+        match tcp.try_read(&mut nowhere) {
             Ok(0) => return,
             Ok(_) => heard = true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && heard => {
-                let wait = tokio::time::timeout_at(deadline, client.tcp().readable()).await;
+                let wait = tokio::time::timeout_at(deadline, tcp.readable()).await;
                 if !matches!(wait, Ok(Ok(()))) {
                     return;
                 }

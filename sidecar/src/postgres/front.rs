@@ -18,12 +18,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    back::Backend,
+    back::{BackError, Backend},
     cancel::{Issued, Upstream},
-    end::Remains,
+    end::{Remains, last_word},
     frames::{FrameReader, ReadError},
     refusal::Refusal,
     target::Target,
+    terminator::Terminator,
     traffic::Traffic,
 };
 use crate::{
@@ -33,7 +34,7 @@ use crate::{
     listener::Pending,
     metrics,
     net::{Stream, prepare},
-    session::{Ending, Finish, Leash, Registered, Relay, Session, Watch, Wire},
+    session::{Ending, Finish, Leash, Left, Registered, Relay, Session, Watch, Wire},
 };
 
 /// The longest message of a client that has not logged in; a password can be a JWT.
@@ -42,7 +43,7 @@ const LOGIN_LIMIT: u32 = 10_000;
 const HANG_UP: Duration = Duration::from_secs(1);
 
 /// Why the way in ended without a session and without anything to say to the client.
-enum Left {
+enum NoStartup {
     /// It went away, or asked for nothing.
     Silently,
     /// It wants a statement of another connection cancelled.
@@ -51,7 +52,7 @@ enum Left {
     Refused(Box<Stream>, Refusal),
 }
 
-impl From<io::Error> for Left {
+impl From<io::Error> for NoStartup {
     fn from(_: io::Error) -> Self {
         Self::Silently
     }
@@ -66,14 +67,14 @@ pub(crate) async fn serve(
     pending: Pending,
 ) {
     let welcomed = pending.until_evicted(welcome(&house, tcp, peer)).await;
-    match welcomed.unwrap_or(Err(Left::Silently)) {
+    match welcomed.unwrap_or(Err(NoStartup::Silently)) {
         Ok((stream, startup)) => Guest { house, service, stream, startup, peer }.log_in(pending).await,
-        Err(Left::Cancel(key)) => cancel(&house, &key).await,
-        Err(Left::Refused(mut stream, refusal)) => {
+        Err(NoStartup::Cancel(key)) => cancel(&house, &key).await,
+        Err(NoStartup::Refused(mut stream, refusal)) => {
             metrics::opened(None, Engine::Postgres, refusal.label());
             say_no(&mut stream, &refusal).await;
         }
-        Err(Left::Silently) => {}
+        Err(NoStartup::Silently) => {}
     }
 }
 
@@ -100,17 +101,17 @@ async fn welcome(
     house: &Gatehouse,
     tcp: TcpStream,
     peer: SocketAddr,
-) -> Result<(Stream, StartupMessage), Left> {
+) -> Result<(Stream, StartupMessage), NoStartup> {
     prepare(&tcp)?;
     let mut stream = direct_tls(house, tcp).await?;
     let (mut asked_tls, mut asked_gss) = (false, false);
     loop {
         let packet = match first_packet(&mut stream).await? {
             Ok(packet) => packet,
-            Err(error) => return Err(Left::Refused(Box::new(stream), error.into())),
+            Err(error) => return Err(NoStartup::Refused(Box::new(stream), error.into())),
         };
         match packet {
-            InitialPacket::CancelRequest(key) => return Err(Left::Cancel(key)),
+            InitialPacket::CancelRequest(key) => return Err(NoStartup::Cancel(key)),
             InitialPacket::SslRequest if !asked_tls && !stream.is_encrypted() => {
                 asked_tls = true;
                 stream = answer_ssl_request(house, stream).await?;
@@ -119,11 +120,11 @@ async fn welcome(
                 asked_gss = true;
                 stream.write_all(b"N").await?;
             }
-            InitialPacket::SslRequest | InitialPacket::GssencRequest => return Err(Left::Silently),
+            InitialPacket::SslRequest | InitialPacket::GssencRequest => return Err(NoStartup::Silently),
             InitialPacket::Startup(_)
                 if !stream.is_encrypted() && !peer.ip().to_canonical().is_loopback() =>
             {
-                return Err(Left::Refused(Box::new(stream), Refusal::TlsRequired));
+                return Err(NoStartup::Refused(Box::new(stream), Refusal::TlsRequired));
             }
             InitialPacket::Startup(startup) => return Ok((stream, startup)),
         }
@@ -132,25 +133,25 @@ async fn welcome(
 
 /// TLS from the first byte (PostgreSQL 17 clients, `sslnegotiation=direct`): only with ALPN `postgresql`, so that no
 /// other protocol's connection can be turned on us.
-async fn direct_tls(house: &Gatehouse, tcp: TcpStream) -> Result<Stream, Left> {
+async fn direct_tls(house: &Gatehouse, tcp: TcpStream) -> Result<Stream, NoStartup> {
     const HANDSHAKE: u8 = 0x16;
     let mut first = [0];
     if tcp.peek(&mut first).await? == 0 {
-        return Err(Left::Silently);
+        return Err(NoStartup::Silently);
     }
     if first != [HANDSHAKE] {
         return Ok(Stream::Plain(tcp));
     }
-    let tls = house.tls.as_ref().ok_or(Left::Silently)?;
+    let tls = house.tls.as_ref().ok_or(NoStartup::Silently)?;
     let stream = TlsAcceptor::from(Arc::clone(&tls.direct)).accept(tcp).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"postgresql") {
-        return Err(Left::Silently);
+        return Err(NoStartup::Silently);
     }
     Ok(Stream::Accepted(Box::new(stream)))
 }
 
-async fn answer_ssl_request(house: &Gatehouse, stream: Stream) -> Result<Stream, Left> {
-    let Stream::Plain(mut tcp) = stream else { return Err(Left::Silently) };
+async fn answer_ssl_request(house: &Gatehouse, stream: Stream) -> Result<Stream, NoStartup> {
+    let Stream::Plain(mut tcp) = stream else { return Err(NoStartup::Silently) };
     let Some(tls) = house.tls.as_ref() else {
         tcp.write_all(b"N").await?;
         return Ok(Stream::Plain(tcp));
@@ -158,7 +159,7 @@ async fn answer_ssl_request(house: &Gatehouse, stream: Stream) -> Result<Stream,
     // CVE-2021-23214: whatever stands behind the request was sent in the clear, by whomever.
     let mut early = [0];
     if tcp.try_read(&mut early).is_ok() {
-        return Err(Left::Refused(Box::new(Stream::Plain(tcp)), Refusal::EarlyData));
+        return Err(NoStartup::Refused(Box::new(Stream::Plain(tcp)), Refusal::EarlyData));
     }
     tcp.write_all(b"S").await?;
     let stream = TlsAcceptor::from(Arc::clone(&tls.negotiated)).accept(tcp).await?;
@@ -202,8 +203,9 @@ impl Guest {
             Ok(None) => return,
             Err(refusal) => return self.refuse(None, refusal).await,
         };
-        if let Err(refusal) = self.enter(&wanted).await {
-            self.refuse(Some(&wanted.access), refusal).await;
+        match self.enter(&wanted).await {
+            Ok(passage) => passage.run(self.stream).await,
+            Err(refusal) => self.refuse(Some(&wanted.access), refusal).await,
         }
     }
 
@@ -257,18 +259,18 @@ impl Guest {
         password_text(frame.body()).map(|text| Some(text.to_owned())).ok_or(Refusal::NoPassword)
     }
 
-    /// From the grant to the end of the session.
-    async fn enter(&mut self, wanted: &Wanted) -> Result<(), Refusal> {
-        let house = Arc::clone(&self.house);
+    /// From the grant to a database that waits for the first statement.
+    async fn enter(&self, wanted: &Wanted) -> Result<Passage, Refusal> {
+        let house = &self.house;
         let registered = self.register(wanted)?;
         let session = registered.session();
-        let mut watch = Watch::new(&session.leash, session.grant.clone());
+        let mut watch = Watch::new(&session.leash);
         let begun = tokio::time::Instant::now();
-        let connecting = wanted.target.open(&wanted.access.account, &self.startup.parameters);
-        let backend = tokio::select! {
+        let (backend, terminator) = tokio::select! {
             biased;
-            () = watch.fallen() => return Err(fallen(&registered)),
-            connected = connecting => connected.inspect_err(|error| metrics::upstream_error(&session.repo, error.label()))?,
+            () = watch.fallen() => return Err(fallen(&session)),
+            opened = self.open(wanted) => opened
+                .inspect_err(|error| metrics::upstream_error(&session.repo, error.label()))?,
         };
         metrics::connect_stage("database", begun.elapsed());
         let upstream = backend.key.clone().map(|key| Upstream {
@@ -278,13 +280,18 @@ impl Guest {
             peer: backend.peer,
         });
         let spoken = self.startup.spoken();
-        let issued = upstream
-            .clone()
-            .map(|upstream| house.cancel_keys.issue(registered.session(), upstream, spoken))
-            .transpose()?;
-        let mut opened = house.opened(registered.session());
-        self.run(&mut opened, &mut watch, backend, upstream, issued.as_ref()).await;
-        Ok(())
+        let issue = |upstream| house.cancel_keys.issue(registered.session(), upstream, spoken);
+        let issued = upstream.clone().map(issue).transpose()?;
+        let opened = house.opened(registered.session());
+        Ok(Passage { opened, issued, backend, upstream, terminator, registered })
+    }
+
+    /// A connection for the session, and the certainty that it can be ended.
+    async fn open(&self, wanted: &Wanted) -> Result<(Backend, Arc<Terminator>), BackError> {
+        let account = &wanted.access.account;
+        let backend = wanted.target.open(account, &self.startup.parameters).await?;
+        let terminator = wanted.target.terminator(account, backend.peer, &self.house.registry);
+        if terminator.is_there().await { Ok((backend, terminator)) } else { Err(BackError::NoTerminator) }
     }
 
     /// Admits, enters the registry, and asks again: whatever changed in between is seen by one of the two.
@@ -314,59 +321,86 @@ impl Guest {
         };
         let registered =
             house.registry.enter(Session::new(start, self.peer, Leash::new(admission.deadline())));
-        house.book.standing(&registered).map_err(Refusal::Fallen)?;
+        let deadline = house
+            .book
+            .standing(&registered)
+            .map_err(|ending| Refusal::Fallen(ending, registered.grant.clone()))?;
+        registered.leash.set_deadline(deadline);
         if house.is_stopping() {
-            return Err(Refusal::Fallen(Ending::Shutdown));
+            return Err(Refusal::Fallen(Ending::Shutdown, registered.grant.clone()));
         }
         if !house.lease.is_held() {
             return Err(Refusal::NoLease);
         }
         Ok(registered)
     }
+}
 
-    /// The session itself.
-    async fn run(
-        &mut self,
-        opened: &mut Opened,
-        watch: &mut Watch<'_>,
-        mut backend: Backend,
-        upstream: Option<Upstream>,
-        issued: Option<&Issued>,
-    ) {
-        let session = opened.session();
-        let terminator = upstream.as_ref().and_then(|upstream| upstream.target.terminator(&upstream.account));
-        let mut traffic = Traffic::default();
-        let mut ahead = BytesMut::from(&postgres::authentication_ok()[..]);
-        ahead.extend_from_slice(&backend.greeting);
-        if let Some(issued) = issued {
-            ahead.extend_from_slice(&postgres::backend_key_data(&issued.key));
+/// A session that is about to begin. What it holds is given back in this order, its place in the registry last.
+struct Passage {
+    opened: Opened,
+    issued: Option<Issued>,
+    backend: Backend,
+    upstream: Option<Upstream>,
+    terminator: Arc<Terminator>,
+    registered: Registered,
+}
+
+impl Passage {
+    /// What the client is told before its first statement is answered.
+    fn greeting(&mut self) -> BytesMut {
+        let mut greeting = BytesMut::from(&postgres::authentication_ok()[..]);
+        greeting.extend_from_slice(&self.backend.greeting);
+        if let Some(issued) = &self.issued {
+            greeting.extend_from_slice(&postgres::backend_key_data(&issued.key));
         }
-        ahead.unsplit(std::mem::take(&mut backend.ready));
-        let counters = metrics::bytes(&session.repo);
-        let relay = Relay::new(&mut self.stream, &mut backend.stream, &mut traffic, ahead, counters);
-        let (finish, unsent) = relay.run(watch).await;
+        greeting.unsplit(std::mem::take(&mut self.backend.ready));
+        greeting
+    }
+
+    /// The session itself, to its end.
+    async fn run(mut self, mut client: Stream) {
+        let session = self.registered.session();
+        let mut watch = Watch::new(&session.leash);
+        let (ahead, counters) = (self.greeting(), metrics::bytes(&session.repo));
+        let mut traffic = Traffic::default();
+        let relay = Relay::new(&mut client, &mut self.backend.stream, &mut traffic, ahead, counters);
+        let Left { finish, unsent, server_is_flushed } = relay.run(&mut watch).await;
         let client_can_hear = traffic.client_needs() == Some(0);
-        opened.cause = if traffic.client_left() { "client" } else { "database" };
-        let remains = Remains { backend, upstream, terminator, traffic, unsent };
+        self.opened.cause = if traffic.client_left() { "client" } else { "database" };
+        let remains = Remains {
+            backend: self.backend,
+            upstream: self.upstream,
+            terminator: Some(self.terminator),
+            traffic,
+            unsent,
+            may_say_goodbye: server_is_flushed,
+        };
         match finish {
             Finish::Fallen => {
                 let Some((ending, fell_at)) = session.leash.ending() else { return };
-                opened.cause = ending.label();
+                self.opened.cause = ending.label();
                 remains.forget_ready_connections();
-                remains.end(&mut self.stream, &ending, || metrics::session_end(fell_at.elapsed())).await;
+                remains
+                    .end(client, &last_word(&ending, &session.grant), || {
+                        metrics::session_end(fell_at.elapsed());
+                    })
+                    .await;
             }
             Finish::Client => {
-                opened.cause = "client";
+                self.opened.cause = "client";
+                drop(client);
                 remains.abandon().await;
             }
             // The database said good-bye itself; all that is left is to hang up properly.
-            Finish::Server => drop(timeout(HANG_UP, self.stream.shutdown()).await),
+            Finish::Server => drop(timeout(HANG_UP, client.shutdown()).await),
             Finish::Violation(violation) => {
                 tracing::warn!(session = %session.id, %violation, "a session broke the protocol");
-                opened.cause = "protocol";
+                self.opened.cause = "protocol";
                 if client_can_hear {
-                    say_no(&mut self.stream, &Refusal::Violation(violation)).await;
+                    say_no(&mut client, &Refusal::Violation(violation)).await;
                 }
+                drop(client);
                 remains.abandon().await;
             }
         }
@@ -374,5 +408,8 @@ impl Guest {
 }
 
 fn fallen(session: &Session) -> Refusal {
-    session.leash.ending().map_or(Refusal::NoLease, |(ending, _)| Refusal::Fallen(ending))
+    session
+        .leash
+        .ending()
+        .map_or(Refusal::NoLease, |(ending, _)| Refusal::Fallen(ending, session.grant.clone()))
 }

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use postern_protocol::{
     duration::Span,
+    gate::GrantId,
     postgres::{self, ErrorText, InvalidStartup},
 };
 
@@ -54,8 +55,8 @@ pub(crate) enum Refusal {
     #[error("sorry, too many sessions already")]
     TooMany,
     /// The gate fell before the session began.
-    #[error("{}", .0.message())]
-    Fallen(Ending),
+    #[error("{}", .0.message(.1))]
+    Fallen(Ending, GrantId),
     /// The client's bytes are no sequence of messages.
     #[error(transparent)]
     Violation(Violation),
@@ -78,7 +79,7 @@ impl Refusal {
             Self::Denied { .. } => "no_grant",
             Self::NoLease => "no_lease",
             Self::TooMany => "too_many",
-            Self::Fallen(_) => "ended",
+            Self::Fallen(..) => "ended",
             Self::Back(_) => "upstream",
             Self::NoRandomness(_) => "internal",
         }
@@ -109,7 +110,7 @@ impl Refusal {
             Self::Denied { access, denied, public_url } => denial(access, denied, public_url, message),
             Self::NoLease => ErrorText::new("57P03", message),
             Self::TooMany => ErrorText::new("53300", message),
-            Self::Fallen(ending) => last_word(ending),
+            Self::Fallen(ending, grant) => last_word(ending, grant),
             Self::Back(error) => back(error),
             Self::NoRandomness(_) => ErrorText::new("XX000", message),
         }
@@ -138,6 +139,10 @@ fn denial(access: &Access, denied: &Denied, public_url: &str, message: String) -
 fn back(error: &BackError) -> ErrorText {
     match error {
         BackError::Timeout => ErrorText::new("57P03", error.to_string()),
+        BackError::NoTerminator => {
+            ErrorText::new("57P03", "the sidecar has no connection left for ending this account's sessions")
+                .hint("The account needs room for one connection more than it has sessions.")
+        }
         BackError::Unreachable(_) | BackError::NoTls | BackError::Tls(_) => {
             ErrorText::new("08006", "the database cannot be reached through this sidecar")
         }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -12,7 +12,10 @@ use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use super::{terminator::Terminator, warm::Warm};
-use crate::config::{RepoConfig, TlsMode};
+use crate::{
+    config::{RepoConfig, TlsMode},
+    session::Registry,
+};
 
 /// Why a repo's description cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +32,12 @@ pub(crate) enum InvalidTarget {
 pub(crate) struct Login {
     pub(crate) password: Option<Secret>,
     pub(crate) tls: Option<TlsConnector>,
-    /// The account's terminator, while it has sessions.
-    terminator: Mutex<Weak<Terminator>>,
+    /// Whether the database has to prove who it is.
+    pub(crate) verified: bool,
 }
+
+/// By account and server.
+type Terminators = HashMap<(AccountName, Option<SocketAddr>), Weak<Terminator>>;
 
 /// A repo as the back needs it.
 pub(crate) struct Target {
@@ -41,6 +47,10 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     pub(crate) server_name: ServerName<'static>,
     pub(crate) warm: Warm,
+    /// The account that ends backends, where that is not the backend's own.
+    terminating: Option<AccountName>,
+    /// Those of accounts that have sessions.
+    terminators: Mutex<Terminators>,
     accounts: HashMap<AccountName, Login>,
 }
 
@@ -58,7 +68,8 @@ impl Target {
         let login = |account| {
             let tls = super::tls::connector(repo, account, mode)
                 .map_err(|error| InvalidTarget::Tls(repo.name.clone(), error))?;
-            Ok(Login { password: account.password.clone(), tls, terminator: Mutex::default() })
+            let verified = matches!(mode, TlsMode::VerifyCa | TlsMode::VerifyFull);
+            Ok(Login { password: account.password.clone(), tls, verified })
         };
         let accounts = repo
             .accounts
@@ -67,7 +78,18 @@ impl Target {
             .collect::<Result<_, _>>()?;
         let database = repo.database.clone().unwrap_or_default();
         let (name, warm) = (repo.name.clone(), Warm::new(repo.warm));
-        Ok(Arc::new(Self { name, database, host, port, server_name, warm, accounts }))
+        let (terminating, terminators) = (repo.terminator.clone(), Mutex::default());
+        Ok(Arc::new(Self {
+            name,
+            database,
+            host,
+            port,
+            server_name,
+            warm,
+            terminating,
+            terminators,
+            accounts,
+        }))
     }
 
     /// The account's way in, if the repo has that account.
@@ -75,16 +97,23 @@ impl Target {
         self.accounts.get(account)
     }
 
-    /// The account's terminator: the one that its live sessions share, or a new one.
-    pub(crate) fn terminator(self: &Arc<Self>, account: &AccountName) -> Option<Arc<Terminator>> {
-        let login = self.login(account)?;
-        let mut place = login.terminator.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(terminator) = place.upgrade() {
-            return Some(terminator);
-        }
-        let terminator = Terminator::start(Arc::clone(self), account.clone());
-        *place = Arc::downgrade(&terminator);
-        Some(terminator)
+    /// What ends backends of this account at this server: shared by its live sessions.
+    pub(crate) fn terminator(
+        self: &Arc<Self>,
+        account: &AccountName,
+        peer: Option<SocketAddr>,
+        registry: &Arc<Registry>,
+    ) -> Arc<Terminator> {
+        let mut all = self.terminators.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, terminator| terminator.strong_count() > 0);
+        let place = all.entry((account.clone(), peer)).or_default();
+        place.upgrade().unwrap_or_else(|| {
+            let terminating = self.terminating.clone().unwrap_or_else(|| account.clone());
+            let terminator =
+                Terminator::start(Arc::clone(self), account.clone(), terminating, peer, Arc::clone(registry));
+            *place = Arc::downgrade(&terminator);
+            terminator
+        })
     }
 
     /// What the control plane is told of it.

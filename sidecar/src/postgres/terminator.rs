@@ -1,18 +1,19 @@
 //! Ends backends for certain.
 //!
-//! A `CancelRequest` stops one statement; a client that pipelines has more of them lying in the backend's socket, and
-//! those would still run. `pg_terminate_backend` makes the backend go before it reads the next message, rolls its
-//! transaction back and frees its locks, and one statement ends a thousand of them. Any account may do that to its
-//! own backends. So each account with live sessions has one connection whose only use is this; it goes with the
-//! account's last session.
+//! A `CancelRequest` stops one statement, and a statement may catch it; a client that pipelines has more of them lying
+//! in the backend's socket. `pg_terminate_backend` makes the backend go before it reads the next message, rolls its
+//! transaction back and frees its locks, and one statement ends a thousand of them. An account may do that to its own
+//! backends, unless another account is configured for it. So there is one connection for this alone while an account
+//! has sessions at a server: it is there before the first of them begins, it is watched, and if it is lost and cannot
+//! be had again, the sessions are ended while they still can be.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use postern_protocol::{gate::AccountName, postgres};
 use tokio::{
     io::AsyncWriteExt,
-    sync::{mpsc, oneshot},
-    time::timeout,
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -20,12 +21,18 @@ use super::{
     frames::FrameReader,
     target::Target,
 };
+use crate::session::{Ending, Registry};
 
 /// Orders that are carried out by one statement.
 const BATCH: usize = 1_000;
 /// How long the statement may take before the connection is given up.
 const STATEMENT: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long sessions go on without the connection.
+const UNGUARDED: Duration = Duration::from_secs(3);
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Start-up options stand above what the account's owner may have set for it.
+const OPTIONS: &str = "-c local_preload_libraries= -c role=none -c statement_timeout=0 -c lock_timeout=0 -c search_path=pg_catalog";
 
 /// One backend to end: its process id, and the client port at which it sees us. Process ids come back; the pair does
 /// not while the connection is open. Through a pooler or address translation it matches nothing, and then nobody is
@@ -36,17 +43,40 @@ struct Order {
     done: oneshot::Sender<bool>,
 }
 
-/// The way to end an account's backends.
+/// Whether the connection is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Coming,
+    There,
+    Refused,
+}
+
+/// The way to end an account's backends at one server.
 pub(crate) struct Terminator {
     orders: mpsc::Sender<Order>,
+    state: watch::Receiver<State>,
 }
 
 impl Terminator {
-    /// Starts one. It ends when the last reference to it goes.
-    pub(crate) fn start(target: Arc<Target>, account: AccountName) -> Arc<Self> {
+    /// Starts one for `account`, which logs in as `terminating`. It ends when the last reference to it goes.
+    pub(crate) fn start(
+        target: Arc<Target>,
+        account: AccountName,
+        terminating: AccountName,
+        peer: Option<SocketAddr>,
+        registry: Arc<Registry>,
+    ) -> Arc<Self> {
         let (orders, inbox) = mpsc::channel(BATCH * 4);
-        tokio::spawn(Executor { target, account, connection: None }.run(inbox));
-        Arc::new(Self { orders })
+        let (tell, state) = watch::channel(State::Coming);
+        let executor = Executor { target, account, terminating, peer, registry, tell, lost: Instant::now() };
+        tokio::spawn(executor.run(inbox));
+        Arc::new(Self { orders, state })
+    }
+
+    /// Waits until it is known whether the connection can be had.
+    pub(crate) async fn is_there(&self) -> bool {
+        let state = self.state.clone().wait_for(|state| *state != State::Coming).await.map(|state| *state);
+        state.is_ok_and(|state| state == State::There)
     }
 
     /// Ends a backend. False when that could not be done this way.
@@ -59,27 +89,43 @@ impl Terminator {
 struct Executor {
     target: Arc<Target>,
     account: AccountName,
-    connection: Option<(Backend, FrameReader)>,
+    terminating: AccountName,
+    peer: Option<SocketAddr>,
+    registry: Arc<Registry>,
+    tell: watch::Sender<State>,
+    /// Since when there is no connection.
+    lost: Instant,
+}
+
+struct Connection {
+    backend: Backend,
+    frames: FrameReader,
 }
 
 impl Executor {
+    /// Keeps the connection up, and carries out orders, until nobody can give any.
     async fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
-        self.ensure_connected().await;
-        let mut orders = Vec::new();
-        while inbox.recv_many(&mut orders, BATCH).await > 0 {
-            self.carry_out(&mut orders).await;
-        }
-        if let Some((mut backend, _)) = self.connection.take() {
-            // A polite end; the server closes an abandoned connection just as well.
-            let _ = timeout(PAUSE, backend.stream.write_all(&postgres::terminate())).await;
+        while let Some(mut connection) = self.connect(&mut inbox).await {
+            self.tell.send_replace(State::There);
+            let over = self.serve(&mut connection, &mut inbox).await;
+            self.lost = Instant::now();
+            if over {
+                // A polite end; the server closes an abandoned connection just as well.
+                let _ = timeout(RETRY, connection.backend.stream.write_all(&postgres::terminate())).await;
+                return;
+            }
+            tracing::warn!(repo = %self.target.name, account = %self.account, "the connection to end backends with broke");
         }
     }
 
-    async fn ensure_connected(&mut self) -> bool {
-        if self.connection.is_none() {
-            let name = [("application_name".to_owned(), "postern".to_owned())];
-            match timeout(STATEMENT, self.target.connect(&self.account, &name)).await {
-                Ok(Ok(backend)) => self.connection = Some((backend, FrameReader::default())),
+    /// Connects, again and again; nothing when nobody needs it any more.
+    async fn connect(&mut self, inbox: &mut mpsc::Receiver<Order>) -> Option<Connection> {
+        let parameters = [("application_name", "postern"), ("options", OPTIONS)];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        loop {
+            let connecting = self.target.connect_to(self.peer, &self.terminating, &parameters);
+            match timeout(STATEMENT, connecting).await {
+                Ok(Ok(backend)) => return Some(Connection { backend, frames: FrameReader::default() }),
                 Ok(Err(error)) => {
                     tracing::warn!(repo = %self.target.name, account = %self.account, %error, "no connection to end backends with");
                 }
@@ -87,40 +133,85 @@ impl Executor {
                     tracing::warn!(repo = %self.target.name, account = %self.account, "no connection to end backends with: too slow");
                 }
             }
+            self.refuse_sessions();
+            // Whoever waits for an order has other means to try meanwhile.
+            while let Ok(order) = inbox.try_recv() {
+                let _ = order.done.send(false);
+            }
+            if inbox.is_closed() {
+                return None;
+            }
+            sleep(RETRY).await;
         }
-        self.connection.is_some()
     }
 
-    async fn carry_out(&mut self, orders: &mut Vec<Order>) {
-        // An idle connection may have died unnoticed: one more try with a new one.
-        let mut ended = None;
-        for _ in 0..2 {
-            if ended.is_none() && self.ensure_connected().await {
-                ended = self.execute(orders).await;
+    /// No session may begin without the connection, and none goes on without it for long.
+    fn refuse_sessions(&self) {
+        self.tell.send_replace(State::Refused);
+        if self.lost.elapsed() < UNGUARDED {
+            return;
+        }
+        let unguarded = |session: &crate::session::Session| {
+            session.account == self.account && session.repo == self.target.name
+        };
+        for session in self.registry.pick(unguarded) {
+            session.leash.fall(Ending::Unguarded);
+        }
+    }
+
+    /// Carries out orders; true when there will be none any more, false when the connection is lost.
+    async fn serve(&self, connection: &mut Connection, inbox: &mut mpsc::Receiver<Order>) -> bool {
+        let mut orders = Vec::new();
+        loop {
+            let Connection { backend, frames } = &mut *connection;
+            tokio::select! {
+                biased;
+                count = inbox.recv_many(&mut orders, BATCH) => {
+                    if count == 0 {
+                        return true;
+                    }
+                    if !carry_out(connection, &mut orders).await {
+                        return false;
+                    }
+                }
+                // Nothing but settings, notices and the end comes unasked. A message is read whole or not at all
+                // before the next order: what was read of it stays with the reader.
+                unasked = frames.next(&mut backend.stream, 64 * 1024) => match unasked {
+                    Ok(frame) if matches!(frame.kind, b'S' | b'N' | b'A') => {}
+                    Ok(_) | Err(_) => return false,
+                },
             }
         }
-        let ended = ended.unwrap_or_default();
+    }
+}
+
+/// Answers every order; false when the connection is of no use any more.
+async fn carry_out(connection: &mut Connection, orders: &mut Vec<Order>) -> bool {
+    let together = connection.execute(orders).await;
+    if let Ok(ended) = together {
         for order in orders.drain(..) {
             // Nobody waits any longer when the session has given up on us.
             let _ = order.done.send(ended.contains(&order.pid));
         }
+        return true;
     }
+    // One of them cannot be ended, and fails the statement for all: one by one, then.
+    let mut usable = matches!(together, Err(BackError::Refused(_)));
+    for order in orders.drain(..) {
+        let ended =
+            if usable { connection.execute(std::slice::from_ref(&order)).await } else { Ok(Vec::new()) };
+        usable &= matches!(ended, Ok(_) | Err(BackError::Refused(_)));
+        let _ = order.done.send(ended.is_ok_and(|ended| ended.contains(&order.pid)));
+    }
+    usable
+}
 
+impl Connection {
     /// The process ids of the backends that were ended.
-    async fn execute(&mut self, orders: &[Order]) -> Option<Vec<i32>> {
-        let (mut backend, mut frames) = self.connection.take()?;
-        let ended = timeout(STATEMENT, run_statement(&mut backend, &mut frames, &statement(orders))).await;
-        match ended {
-            Ok(Ok(ended)) => {
-                self.connection = Some((backend, frames));
-                Some(ended)
-            }
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "the connection to end backends with broke");
-                None
-            }
-            Err(_) => None,
-        }
+    async fn execute(&mut self, orders: &[Order]) -> Result<Vec<i32>, BackError> {
+        let Self { backend, frames } = self;
+        let text = statement(orders);
+        timeout(STATEMENT, run_statement(backend, frames, &text)).await.map_err(|_| BackError::Timeout)?
     }
 }
 
@@ -131,14 +222,17 @@ fn statement(orders: &[Order]) -> String {
         // Writing to a String cannot fail.
         let _ = write!(list, "{comma}({},{})", order.pid, order.port);
     }
-    // Names and operators are qualified: the account's search_path may hold anything.
+    // Who is meant is settled before anybody is ended; a planner may otherwise call the function first. Names and
+    // operators are qualified: what the account's search_path holds must not matter.
     format!(
-        "SELECT a.pid FROM (VALUES {list}) AS wanted(pid, port), \
-         LATERAL pg_catalog.pg_stat_get_activity(wanted.pid) AS a \
-         WHERE a.client_port OPERATOR(pg_catalog.=) wanted.port AND pg_catalog.pg_terminate_backend(a.pid)"
+        "WITH found AS MATERIALIZED (SELECT a.pid FROM pg_catalog.pg_stat_get_activity(NULL) AS a, \
+         (VALUES {list}) AS wanted(pid, port) WHERE a.pid OPERATOR(pg_catalog.=) wanted.pid \
+         AND a.client_port OPERATOR(pg_catalog.=) wanted.port) \
+         SELECT found.pid FROM found WHERE pg_catalog.pg_terminate_backend(found.pid)"
     )
 }
 
+/// Runs one statement to its `ReadyForQuery`, also when it fails.
 async fn run_statement(
     backend: &mut Backend,
     frames: &mut FrameReader,
@@ -147,16 +241,17 @@ async fn run_statement(
     let query = postgres::query(text);
     backend.stream.write_all(&query).await.map_err(BackError::Unreachable)?;
     backend.stream.flush().await.map_err(BackError::Unreachable)?;
-    let mut ended = Vec::new();
+    let (mut ended, mut failed) = (Vec::new(), None);
     loop {
         let frame = frames.next(&mut backend.stream, 64 * 1024).await?;
         match frame.kind {
             // One column, in text.
-            b'D' => ended.extend(
-                frame.body().get(6..).and_then(|text| std::str::from_utf8(text).ok()?.parse::<i32>().ok()),
-            ),
-            b'E' => return Err(BackError::Refused(frame.bytes)),
-            b'Z' => return Ok(ended),
+            b'D' => {
+                let text = frame.body().get(6..).and_then(|text| std::str::from_utf8(text).ok());
+                ended.extend(text.and_then(|text| text.parse::<i32>().ok()));
+            }
+            b'E' => failed = Some(BackError::Refused(frame.bytes)),
+            b'Z' => return failed.map_or(Ok(ended), Err),
             b'T' | b'C' | b'N' | b'S' | b'A' => {}
             other => return Err(BackError::Unexpected(other)),
         }

@@ -8,7 +8,7 @@ use postern_protocol::postgres::{self, ErrorText, FrameError, FrameWalker};
 use crate::session::{Violation, Wire};
 
 /// Follows both directions of one session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Traffic {
     up: FrameWalker,
     down: FrameWalker,
@@ -19,7 +19,7 @@ pub(crate) struct Traffic {
 ///
 /// It errs to one side only: a `Sync` that the server ignores (in the middle of a COPY) leaves it thinking that there
 /// is work when there is none, which costs a superfluous cancellation at the end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Work {
     /// `Query`, `FunctionCall` and `Sync` messages without their `ReadyForQuery`.
     unanswered: u64,
@@ -27,6 +27,15 @@ struct Work {
     unsynced: bool,
     /// `Terminate` was sent.
     farewell: bool,
+}
+
+impl Default for Traffic {
+    /// A session at its very beginning: the server's first `ReadyForQuery` answers no statement and is still to come.
+    /// A client may send statements before it has seen that one; it must not pass for the answer to any of them.
+    fn default() -> Self {
+        let work = Work { unanswered: 1, ..Work::default() };
+        Self { up: FrameWalker::default(), down: FrameWalker::default(), work }
+    }
 }
 
 impl Work {
@@ -99,13 +108,32 @@ impl Wire for Traffic {
 mod tests {
     use super::*;
 
+    const READY: &[u8] = b"Z\0\0\0\x05I";
+
     fn frame(kind: u8) -> [u8; 5] {
         [kind, 0, 0, 0, 4]
     }
 
+    /// A session whose client has seen the first `ReadyForQuery`.
+    fn begun() -> Traffic {
+        let mut traffic = Traffic::default();
+        traffic.delivered(READY).unwrap();
+        traffic
+    }
+
+    #[test]
+    fn a_statement_sent_ahead_of_the_first_ready_is_in_flight_all_the_same() {
+        let mut traffic = Traffic::default();
+        traffic.forwarding(&frame(b'Q')).unwrap();
+        traffic.delivered(READY).unwrap();
+        assert!(traffic.in_flight());
+        traffic.delivered(READY).unwrap();
+        assert!(!traffic.in_flight());
+    }
+
     #[test]
     fn a_statement_is_in_flight_until_the_server_is_ready_again() {
-        let mut traffic = Traffic::default();
+        let mut traffic = begun();
         assert!(!traffic.in_flight());
         traffic.forwarding(&frame(b'Q')).unwrap();
         assert!(traffic.in_flight());
@@ -115,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_pipeline_is_in_flight_until_its_last_sync_is_answered() {
-        let mut traffic = Traffic::default();
+        let mut traffic = begun();
         traffic.forwarding(&[frame(b'P'), frame(b'B'), frame(b'E')].concat()).unwrap();
         assert!(traffic.in_flight());
         traffic.forwarding(&[frame(b'S'), frame(b'B'), frame(b'S')].concat()).unwrap();

@@ -162,5 +162,5 @@ fn is_too_many(error: &[u8]) -> bool {
 
 /// Whether the server has said nothing since it was ready: not even that it goes.
 fn is_fresh(backend: &Backend) -> bool {
-    backend.stream.tcp().peek(&mut [0]).now_or_never().is_none()
+    backend.stream.tcp().is_some_and(|tcp| tcp.peek(&mut [0]).now_or_never().is_none())
 }

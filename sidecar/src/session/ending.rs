@@ -8,11 +8,11 @@ use postern_protocol::gate::{EndCause, GrantId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// Its grant was ended by somebody, or by the control plane's clock.
-    Grant { grant: GrantId, cause: EndCause, by: String, reason: String },
+    Grant { cause: EndCause, by: String, reason: String },
     /// Its grant's time is up.
-    Expired { grant: GrantId },
+    Expired,
     /// Its grant no longer covers what the session was opened with.
-    Shrunk { grant: GrantId },
+    Shrunk,
     /// Somebody ended this session.
     Killed { by: String, reason: String },
     /// The identity was deactivated.
@@ -25,6 +25,8 @@ pub(crate) enum Ending {
     Retired { by: String, reason: String },
     /// Records would be lost, and the configuration forbids that.
     AuditFull,
+    /// The sidecar has lost the means to end this session's statements for certain.
+    Unguarded,
     /// The sidecar stops.
     Shutdown,
 }
@@ -40,42 +42,44 @@ impl Ending {
     pub(crate) const fn label(&self) -> &'static str {
         match self {
             Self::Grant { cause: EndCause::Revoked, .. } => "revoked",
-            Self::Grant { cause: EndCause::Expired, .. } | Self::Expired { .. } => "expired",
-            Self::Shrunk { .. } => "shrunk",
+            Self::Grant { cause: EndCause::Expired, .. } | Self::Expired => "expired",
+            Self::Shrunk => "shrunk",
             Self::Killed { .. } => "killed",
             Self::IdentityDisabled { .. } => "identity_disabled",
             Self::RepoDisabled { .. } => "repo_disabled",
             Self::LeaseRanOut => "lease",
             Self::Retired { .. } => "sidecar_revoked",
             Self::AuditFull => "audit_full",
+            Self::Unguarded => "unguarded",
             Self::Shutdown => "shutdown",
         }
     }
 
-    /// What the client is told: which, by whom, why, and the grant's id.
-    pub(crate) fn message(&self) -> String {
-        match self {
-            Self::Grant { grant, cause: EndCause::Revoked, by, reason } => {
-                format!("{} (grant {grant})", told("access revoked", by, reason))
+    /// What the client is told: which, by whom, why, and the session's grant.
+    pub(crate) fn message(&self, grant: &GrantId) -> String {
+        let what = match self {
+            Self::Grant { cause: EndCause::Revoked, by, reason } => told("access revoked", by, reason),
+            Self::Grant { cause: EndCause::Expired, .. } | Self::Expired => {
+                "access expired: the time of the grant is up".to_owned()
             }
-            Self::Grant { grant, cause: EndCause::Expired, .. } | Self::Expired { grant } => {
-                format!("access expired: the time of the grant is up (grant {grant})")
+            Self::Shrunk => {
+                "access reduced: the grant no longer covers what this session was opened with".to_owned()
             }
-            Self::Shrunk { grant } => {
-                format!(
-                    "access reduced: the grant no longer covers what this session was opened with (grant {grant})"
-                )
-            }
-            Self::Killed { by, reason } => told("session ended", by, reason),
+            Self::Killed { by, reason } => told("session killed", by, reason),
             Self::IdentityDisabled { by, reason } => told("identity deactivated", by, reason),
             Self::RepoDisabled { by, reason } => {
                 told("access to this repository was switched off", by, reason)
             }
-            Self::LeaseRanOut => "access suspended: the control plane cannot be reached".to_owned(),
-            Self::Retired { by, reason } => told("access suspended: this sidecar was revoked", by, reason),
+            Self::LeaseRanOut => "lease ran out: the control plane cannot be reached".to_owned(),
+            Self::Retired { by, reason } => told("this sidecar was revoked", by, reason),
             Self::AuditFull => "access suspended: audit records can no longer be kept".to_owned(),
+            Self::Unguarded => {
+                "access suspended: the sidecar has lost its connection for ending this account's sessions"
+                    .to_owned()
+            }
             Self::Shutdown => "terminating connection: the sidecar is shutting down".to_owned(),
-        }
+        };
+        format!("{what} (grant {grant})")
     }
 
     /// Whoever did it; empty when time or circumstance did.
@@ -86,10 +90,11 @@ impl Ending {
             | Self::IdentityDisabled { by, .. }
             | Self::RepoDisabled { by, .. }
             | Self::Retired { by, .. } => by,
-            Self::Expired { .. }
-            | Self::Shrunk { .. }
+            Self::Expired
+            | Self::Shrunk
             | Self::LeaseRanOut
             | Self::AuditFull
+            | Self::Unguarded
             | Self::Shutdown => "",
         }
     }
@@ -101,18 +106,18 @@ mod tests {
 
     #[test]
     fn the_client_learns_who_why_and_which_grant() {
-        let ending = Ending::Grant {
-            grant: "g_1".into(),
-            cause: EndCause::Revoked,
-            by: "bob@example.com".to_owned(),
-            reason: "incident over".to_owned(),
-        };
-        assert_eq!(ending.message(), "access revoked by bob@example.com: incident over (grant g_1)");
+        let (by, reason) = ("bob@example.com".to_owned(), "incident over".to_owned());
+        let ending = Ending::Grant { cause: EndCause::Revoked, by, reason };
+        assert_eq!(
+            ending.message(&"g_1".into()),
+            "access revoked by bob@example.com: incident over (grant g_1)"
+        );
         assert_eq!(ending.label(), "revoked");
     }
 
     #[test]
     fn nothing_is_said_of_nobody() {
-        assert_eq!(Ending::Killed { by: String::new(), reason: String::new() }.message(), "session ended");
+        let ending = Ending::Killed { by: String::new(), reason: String::new() };
+        assert_eq!(ending.message(&"g_1".into()), "session killed (grant g_1)");
     }
 }

@@ -14,5 +14,5 @@ mod watch;
 pub(crate) use ending::Ending;
 pub(crate) use leash::Leash;
 pub(crate) use registry::{Registered, Registry, Session};
-pub(crate) use relay::{Finish, Relay, Violation, Wire};
+pub(crate) use relay::{Finish, Left, Relay, Violation, Wire};
 pub(crate) use watch::{Event, Watch};

@@ -58,6 +58,18 @@ pub(crate) enum Finish {
     Violation(Violation),
 }
 
+/// What a relay leaves behind.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// How it ended.
+    pub(crate) finish: Finish,
+    /// What was read from the server and has not reached the client.
+    pub(crate) unsent: BytesMut,
+    /// Whether nothing of the client's lies in the server's stream that has not been sent yet: sealed by TLS, and on
+    /// its way with the next flush.
+    pub(crate) server_is_flushed: bool,
+}
+
 /// One direction's leftovers.
 #[derive(Debug, Default)]
 struct Lane {
@@ -99,10 +111,10 @@ impl<'s, W: Wire> Relay<'s, W> {
         Self { client, server, wire, up: Lane::default(), down, warning, warning_begun, bytes_up, bytes_down }
     }
 
-    /// Relays until the end. Also returns what was read from the server and has not reached the client.
-    pub(crate) async fn run(mut self, watch: &mut Watch<'_>) -> (Finish, BytesMut) {
+    /// Relays until the end.
+    pub(crate) async fn run(mut self, watch: &mut Watch<'_>) -> Left {
         let finish = poll_fn(|cx| self.poll(cx, watch)).await;
-        (finish, self.down.backlog)
+        Left { finish, unsent: self.down.backlog, server_is_flushed: !self.up.unflushed }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, watch: &mut Watch<'_>) -> Poll<Finish> {

@@ -63,10 +63,10 @@ async fn scene(deadline: Instant) -> Scene {
     let leash: &'static Leash = Box::leak(Box::new(Leash::new(deadline)));
     let relay = tokio::spawn(async move {
         let (mut client, mut server) = (Stream::Plain(near_client), Stream::Plain(near_server));
-        let (mut toy, mut watch) = (Toy::default(), Watch::new(leash, "g_1".into()));
+        let (mut toy, mut watch) = (Toy::default(), Watch::new(leash));
         let counters = [Counter::noop(), Counter::noop()];
         let relay = Relay::new(&mut client, &mut server, &mut toy, BytesMut::new(), counters);
-        relay.run(&mut watch).await.0
+        relay.run(&mut watch).await.finish
     });
     Scene { client, server, leash, relay }
 }

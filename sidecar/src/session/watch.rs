@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use postern_protocol::gate::GrantId;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Ending, Leash};
@@ -28,7 +27,6 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Watch<'s> {
     leash: &'s Leash,
-    grant: GrantId,
     generation: u64,
     deadline: Instant,
     next_warning: usize,
@@ -37,11 +35,10 @@ pub(crate) struct Watch<'s> {
 
 impl<'s> Watch<'s> {
     /// Begins to watch.
-    pub(crate) fn new(leash: &'s Leash, grant: GrantId) -> Self {
+    pub(crate) fn new(leash: &'s Leash) -> Self {
         let deadline = leash.deadline();
         let alarm = Box::pin(sleep_until(deadline));
-        let mut watch =
-            Self { leash, grant, generation: leash.generation(), deadline, next_warning: 0, alarm };
+        let mut watch = Self { leash, generation: leash.generation(), deadline, next_warning: 0, alarm };
         watch.arm();
         watch
     }
@@ -80,7 +77,7 @@ impl<'s> Watch<'s> {
         while self.alarm.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             if now >= self.deadline {
-                self.leash.fall(Ending::Expired { grant: self.grant.clone() });
+                self.leash.fall(Ending::Expired);
                 return Poll::Ready(Event::Fallen);
             }
             let due = self.warning_at(self.next_warning).is_some_and(|at| at <= now);
@@ -114,18 +111,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_is_warned_twice_and_then_ended_by_its_own_clock() {
         let leash = Leash::new(Instant::now() + Duration::from_mins(10));
-        let mut watch = Watch::new(&leash, "g_1".into());
+        let mut watch = Watch::new(&leash);
         for left in WARNINGS {
             assert_eq!(poll_fn(|cx| watch.poll(cx)).await, Event::Warning(left));
         }
         assert_eq!(poll_fn(|cx| watch.poll(cx)).await, Event::Fallen);
-        assert_eq!(leash.ending().unwrap().0, Ending::Expired { grant: "g_1".into() });
+        assert_eq!(leash.ending().unwrap().0, Ending::Expired);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_extended_grant_warns_anew_and_a_shortened_one_ends_at_once() {
         let leash = Leash::new(Instant::now() + Duration::from_mins(2));
-        let mut watch = Watch::new(&leash, "g_1".into());
+        let mut watch = Watch::new(&leash);
         assert_eq!(poll_fn(|cx| watch.poll(cx)).await, Event::Warning(WARNINGS[1]));
         leash.set_deadline(Instant::now() + Duration::from_hours(1));
         assert_eq!(poll_fn(|cx| watch.poll(cx)).await, Event::Warning(WARNINGS[0]));

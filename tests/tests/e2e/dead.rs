@@ -285,8 +285,8 @@ async fn a_client_that_waits_for_a_slow_database_is_turned_away_by_a_revocation(
         raw.log_in(&[("user", "app_rw"), ("database", REPO)], &token).await.err()
     });
     until("the sidecar to call the database", async || stage.database_wire.connections() > before).await;
-    let answer = stage.revoke(&access).await;
-    assert_eq!(answer["sidecars"][0]["acknowledged"], true, "{answer}");
+    // Whether it is acknowledged depends on the database, which may not be able to say that its backends are gone.
+    stage.revoke(&access).await;
     let refused = patiently("the refusal", waiting).await.unwrap().expect("a revoked grant was let in");
     assert!(["57P01", "28000"].contains(&refused.code()), "{refused:?}");
     stage.database_wire.heal();
