@@ -7,7 +7,9 @@ use postern_service::audit::Event;
 
 use super::{Caller, Failure, grants, requests, tokens};
 use crate::{
-    domain::{CLIENT_PREFIX, Grant, IdentityRecord, IssuedToken, Person, Refusal, Request, RequestStatus},
+    domain::{
+        CLIENT_PREFIX, Grant, IdentityRecord, IssuedToken, Person, Refusal, Request, RequestStatus, canonical,
+    },
     feed::Outcome,
     measures::Measure,
     plane::ControlPlane,
@@ -17,6 +19,7 @@ use crate::{
 
 /// The identity of this name, made without groups if nobody has heard of it: the calling API client vouches for it.
 pub(super) async fn vouched(work: &mut Work, caller: &Caller, name: &str) -> Result<IdentityRecord, Failure> {
+    let name = &*canonical(name);
     if let Some(known) = work.load::<IdentityRecord>(name).await? {
         if !known.enabled {
             return Err(Refusal::IdentityDisabled(name.to_owned()).into());
@@ -51,7 +54,7 @@ pub(crate) async fn put(
     reason: &str,
 ) -> Result<(IdentityRecord, Vec<Outcome>), Failure> {
     let mut work = Work::begin(plane).await?;
-    let before: Option<IdentityRecord> = work.load(name).await?;
+    let before: Option<IdentityRecord> = work.load(&canonical(name)).await?;
     let mut identity = match &before {
         Some(known) => known.clone(),
         None => IdentityRecord::new(name, work.now())?,

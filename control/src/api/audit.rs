@@ -20,7 +20,10 @@ use super::{
     page::{List, cursor, size},
     problem::Problem,
 };
-use crate::{domain::Moment, store::AuditFilter};
+use crate::{
+    domain::{Moment, canonical},
+    store::AuditFilter,
+};
 
 const NDJSON: &str = "application/x-ndjson";
 const BATCH: u32 = 500;
@@ -83,7 +86,7 @@ pub(super) async fn list(
     let filter = AuditFilter {
         since: time("since", which.since.as_deref(), now)?,
         until: time("until", which.until.as_deref(), now)?,
-        identity: which.identity,
+        identity: which.identity.as_deref().map(canonical),
         repo: which.repo,
         kind: which.kind,
         chain: which.chain,

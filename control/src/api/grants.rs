@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, grants},
-    domain::{Grant, GrantState, Permission},
+    domain::{Grant, GrantState, Permission, canonical},
     feed::Outcome,
     store::{Filter, Order, find},
 };
@@ -41,7 +41,7 @@ pub(super) async fn list(
     let owner = (!caller.may(Permission::AccessManagement)).then(|| caller.name().to_owned());
     let filter = Filter {
         states: which.state.as_deref().map(state).transpose()?.into_iter().collect(),
-        identity: which.identity,
+        identity: which.identity.as_deref().map(canonical),
         repo: which.repo,
         owner,
         ..paging(which.limit, which.after.as_deref(), Order::Newest)?

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, identities},
-    domain::{IdentityRecord, Refusal},
+    domain::{IdentityRecord, Refusal, canonical},
     feed::Outcome,
     store::{Order, find, load},
 };
@@ -60,7 +60,7 @@ pub(super) async fn show(
     Name(name): Name,
 ) -> Result<axum::Json<IdentityView>, Problem> {
     let mut tx = app.plane.store.read().await?;
-    let known: Option<IdentityRecord> = load(&mut *tx, &name).await?;
+    let known: Option<IdentityRecord> = load(&mut *tx, &canonical(&name)).await?;
     Ok(axum::Json(known.ok_or_else(|| Refusal::not_found("identity", name))?.into()))
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, requests},
-    domain::{Ask, Decision, Grant, Moment, Permission, Refusal, Request, RequestStatus},
+    domain::{Ask, Decision, Grant, Moment, Permission, Refusal, Request, RequestStatus, canonical},
     store::{Filter, Order, find, load},
 };
 
@@ -110,7 +110,7 @@ pub(super) async fn list(
     let owner = only_own.then(|| caller.name().to_owned());
     let filter = Filter {
         states: which.status.as_deref().map(status).transpose()?.into_iter().collect(),
-        identity: which.identity,
+        identity: which.identity.as_deref().map(canonical),
         repo: which.repo,
         owner,
         ..paging(which.limit, which.after.as_deref(), Order::Newest)?

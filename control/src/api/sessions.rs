@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, sessions},
-    domain::Session,
+    domain::{Session, canonical},
     feed::Outcome,
     store::{Filter, Order, find},
 };
@@ -36,7 +36,7 @@ pub(super) async fn list(
     Query(which): Query<Which>,
 ) -> Result<axum::Json<List<SessionView>>, Problem> {
     let filter = Filter {
-        identity: which.identity,
+        identity: which.identity.as_deref().map(canonical),
         repo: which.repo,
         owner: which.sidecar,
         ..paging(which.limit, which.after.as_deref(), Order::Newest)?

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, tokens},
-    domain::{IssuedToken, Permission},
+    domain::{IssuedToken, Permission, canonical},
     store::{Filter, Order, find},
 };
 
@@ -87,7 +87,7 @@ pub(super) async fn list(
 ) -> Result<axum::Json<List<TokenView>>, Problem> {
     let owner = (!caller.may(Permission::AccessManagement)).then(|| caller.name().to_owned());
     let filter = Filter {
-        identity: which.identity,
+        identity: which.identity.as_deref().map(canonical),
         owner,
         due_after: Some(app.plane.clock.now()),
         ..paging(which.limit, which.after.as_deref(), Order::Newest)?

@@ -11,6 +11,10 @@ use super::{Moment, Refusal};
 pub(crate) const CLIENT_PREFIX: &str = "client:";
 
 const GROUP_PREFIX: &str = "group:";
+/// What records name beside identities.
+const RESERVED_PREFIXES: [&str; 4] = [CLIENT_PREFIX, GROUP_PREFIX, "rule:", "file:"];
+const RESERVED: [&str; 2] = ["control", "system"];
+
 const EVERYBODY: &str = "*";
 const LONGEST_NAME: usize = 256;
 
@@ -31,12 +35,11 @@ impl IdentityRecord {
     /// Somebody new without groups. The name must be one that no list could take for something else.
     pub(crate) fn new(name: &str, now: Moment) -> Result<Self, Refusal> {
         check_name("identity", name)?;
-        if name.starts_with(CLIENT_PREFIX) || name.starts_with(GROUP_PREFIX) {
-            return Err(Refusal::Invalid(format!(
-                "`{name}` names an API client or a group, not an identity"
-            )));
+        let lower = name.to_lowercase();
+        if RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) || RESERVED.contains(&&*lower) {
+            return Err(Refusal::Invalid(format!("`{name}` is reserved and names no identity")));
         }
-        Ok(Self { name: name.into(), groups: Vec::new(), enabled: true, created_at: now })
+        Ok(Self { name: canonical(name).into(), groups: Vec::new(), enabled: true, created_at: now })
     }
 
     /// Replaces the groups.
@@ -56,16 +59,58 @@ impl IdentityRecord {
     }
 }
 
+/// The one spelling of an identity's name. Nobody tells e-mail addresses apart by their case, so they have one.
+pub(crate) fn canonical(name: &str) -> String {
+    if name.contains('@') && !name.starts_with(CLIENT_PREFIX) { name.to_lowercase() } else { name.to_owned() }
+}
+
+/// Whether there are characters that a reader does not see, or that change how the others are shown.
+pub(crate) fn has_unseen(text: &str) -> bool {
+    text.chars().any(|letter| letter.is_control() || is_format(letter))
+}
+
+/// The general category Cf, the separators of lines and paragraphs, variation selectors, and letters without a shape.
+const fn is_format(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// Refuses what could not be told apart in a list, a log or a user name.
 pub(crate) fn check_name(kind: &str, name: &str) -> Result<(), Refusal> {
     let odd = name.is_empty()
         || name.len() > LONGEST_NAME
         || name == EVERYBODY
         || name.trim() != name
-        || name.chars().any(char::is_control);
+        || has_unseen(name);
     if odd {
         return Err(Refusal::Invalid(format!(
-            "`{}` is no name for a {kind}: 1 to {LONGEST_NAME} bytes, no control characters, no blanks around it, not `*`",
+            "`{}` is no name for a {kind}: 1 to {LONGEST_NAME} bytes, no control or invisible characters, no blanks around it, not `*`",
             name.escape_debug()
         )));
     }
@@ -86,7 +131,7 @@ impl Person {
     pub(crate) fn is_listed(&self, list: &[String]) -> bool {
         list.iter().any(|entry| match entry.strip_prefix(GROUP_PREFIX) {
             Some(group) => self.groups.iter().any(|own| own == group),
-            None => entry == EVERYBODY || *entry == self.name,
+            None => entry == EVERYBODY || canonical(entry) == canonical(&self.name),
         })
     }
 }
@@ -142,6 +187,8 @@ mod tests {
             (vec!["dba"], false),
             (vec!["group:alice@example.com"], false),
             (vec!["*"], true),
+            (vec!["Alice@Example.COM"], true),
+            (vec!["group:DBA"], false),
             (vec!["bob@example.com", "group:ops"], false),
             (vec![], false),
         ] {
@@ -152,7 +199,21 @@ mod tests {
 
     #[test]
     fn a_name_that_a_list_would_misread_is_refused() {
-        for name in ["", "*", "group:dba", "client:bot", " alice", "a\nb", &"x".repeat(257)] {
+        for name in [
+            "",
+            "*",
+            "group:dba",
+            "client:bot",
+            " alice",
+            "a\nb",
+            "Client:bot",
+            "rule:sales",
+            "control",
+            "System",
+            "alice\u{200b}",
+            "\u{202e}ecila",
+            &"x".repeat(257),
+        ] {
             assert!(IdentityRecord::new(name, Moment::default()).is_err(), "{name:?}");
         }
         assert!(IdentityRecord::new("auth0|123", Moment::default()).is_ok());

@@ -19,7 +19,7 @@ mod sidecar;
 pub(crate) use account::{ApiClient, ApiToken, IssuedToken, Replay, TokenUse};
 pub(crate) use glob::glob_matches;
 pub(crate) use grant::{Grant, GrantState};
-pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, check_name};
+pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
 pub(crate) use moment::Moment;
 pub(crate) use pattern::ResourcePattern;
 pub(crate) use permission::{Permission, Permissions};

@@ -8,7 +8,10 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Refusal, ResourcePattern, identity::check_name};
+use super::{
+    Moment, Refusal, ResourcePattern,
+    identity::{check_name, has_unseen},
+};
 
 const LONGEST_PATTERN: usize = 1_000;
 
@@ -320,7 +323,7 @@ fn check_list(field: &str, list: &[String]) -> Result<(), Refusal> {
     if list.is_empty() {
         return Err(Refusal::Invalid(format!("{field}: an empty list allows nobody and nothing")));
     }
-    match list.iter().find(|entry| entry.is_empty() || entry.trim() != entry.as_str()) {
+    match list.iter().find(|entry| entry.is_empty() || entry.trim() != entry.as_str() || has_unseen(entry)) {
         Some(entry) => Err(Refusal::Invalid(format!("{field}: `{}` names nothing", entry.escape_debug()))),
         None => Ok(()),
     }

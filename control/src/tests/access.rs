@@ -343,3 +343,34 @@ async fn an_account_that_the_repo_does_not_have_is_refused() {
     assert!(answer.body["detail"].as_str().unwrap().contains("app_ro, app_rw"), "{}", answer.body);
     assert_eq!(answer.problem(422), "invalid");
 }
+
+#[tokio::test]
+async fn an_e_mail_address_means_the_same_person_in_every_case() {
+    let house = House::new().await.with_people().await;
+    let mut ask = alices("2h");
+    ask["for"] = json!("Alice@Example.com");
+    let request = house.admin.post("/v1/requests", ask).await.expect(201);
+    assert_eq!(request["identity"], "alice@example.com");
+    let path = format!("/v1/requests/{}/reviews", request["id"].as_str().unwrap());
+    let by = |who: &str| json!({"decision": "approve", "by": who});
+    assert_eq!(house.admin.post(&path, by("ALICE@example.com")).await.problem(403), "own-request");
+    assert_eq!(
+        house.admin.post(&path, by("BOB@example.com")).await.expect(200)["reviews"][0]["by"],
+        "bob@example.com"
+    );
+    let listed = house.admin.get("/v1/grants?identity=ALICE@EXAMPLE.COM").await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    let off =
+        house.admin.put("/v1/identities/ALICE@example.com", json!({"enabled": false})).await.expect(200);
+    assert_eq!(
+        (off["name"].as_str(), off["groups"][0].as_str()),
+        (Some("alice@example.com"), Some("engineering"))
+    );
+    assert_eq!(house.admin.post("/v1/requests", alices("1h")).await.problem(403), "identity-disabled");
+    let token = json!({"for": "aLICE@example.com"});
+    assert_eq!(house.admin.post("/v1/access-tokens", token).await.problem(403), "identity-disabled");
+    for odd in ["alice\u{200b}@example.com", "system", "rule:sales"] {
+        let token = json!({"for": odd});
+        assert_eq!(house.admin.post("/v1/access-tokens", token).await.problem(422), "invalid", "{odd}");
+    }
+}
