@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use postern_protocol::gate::{Change, Position, RepoName, SidecarName};
+use postern_protocol::{
+    duration::Span,
+    gate::{Change, Position, RepoName, SidecarName},
+};
 use postern_service::audit::{Chain, Event, Record};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +22,9 @@ use crate::{
 
 /// The control plane's own audit chain.
 pub(crate) const CHAIN: &str = "control";
+
+/// A process that was heard of since then may still run; no lease lasts as long.
+const LATELY: Span = Span::from_secs(120);
 
 /// Whom a change concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +61,7 @@ pub(crate) struct Logged {
 /// What the sidecars made of a commit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settled {
-    /// Whether all of them have acknowledged it.
+    /// Whether all of them have acknowledged it; not so while one that was there lately is away.
     pub complete: bool,
     /// One by one.
     pub sidecars: Vec<Outcome>,
@@ -166,12 +172,14 @@ impl Work {
 
     /// Commits, then waits until every connected sidecar that is told has done it, or 2 s have passed.
     ///
-    /// So whoever gets an answer finds the sidecars already knowing.
+    /// One that is away, but was heard of lately, is listed and not waited for: its sessions may live until its lease
+    /// ends. So whoever gets an answer finds the sidecars already knowing.
     pub(crate) async fn commit_and_wait(self, to: &Audience) -> Result<Settled, Failure> {
-        let hub = self.plane.hub.clone();
+        let (hub, clock) = (self.plane.hub.clone(), Arc::clone(&self.plane.clock));
         let waiter = hub.wait();
         let Some(position) = self.commit().await? else { return Ok(Settled::default()) };
-        let (complete, sidecars) = waiter.settle(position, hub.audience(to)).await;
+        let concerned = hub.concerned(to, clock.now().minus(LATELY));
+        let (complete, sidecars) = waiter.settle(position, concerned).await;
         Ok(Settled { complete, sidecars })
     }
 

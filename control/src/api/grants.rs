@@ -83,7 +83,8 @@ pub(super) struct Reason {
 #[schemars(rename = "ChangedGrant")]
 pub(super) struct Changed {
     grant: GrantView,
-    /// The connected sidecars that serve its repo.
+    /// The processes of sidecars that serve its repo: the connected ones, then those that were heard of in the last two
+    /// minutes and are away, whose sessions may live until their lease ends.
     sidecars: Vec<Outcome>,
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::mpsc, time::timeout_at};
 
-use super::hub::{FeedKey, Hub};
+use super::hub::{Concerned, FeedKey, Hub};
 
 /// How long a caller waits at most.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,19 +48,25 @@ impl Waiter {
         Self { hub, id, heard }
     }
 
-    /// Waits until each of these feeds has acknowledged the position, or patience ends. True when all have.
-    pub(crate) async fn settle(mut self, position: Position, feeds: Vec<FeedKey>) -> (bool, Vec<Outcome>) {
+    /// Waits until each of the connected has acknowledged the position, or patience ends. True when those have and
+    /// the absent too; the absent are not waited for.
+    pub(crate) async fn settle(mut self, position: Position, to: Concerned) -> (bool, Vec<Outcome>) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        let mut open: BTreeMap<FeedKey, Option<Ack>> = feeds.into_iter().map(|key| (key, None)).collect();
-        while open.values().any(Option::is_none) {
+        let (mut connected, mut absent) = (unheard(to.connected), unheard(to.absent));
+        while connected.values().any(Option::is_none) {
             let Ok(Some(Heard { key, ack })) = timeout_at(deadline, self.heard.recv()).await else { break };
-            if let (true, Some(slot)) = (settles(&ack, position), open.get_mut(&key)) {
+            let slot = connected.get_mut(&key).or_else(|| absent.get_mut(&key));
+            if let (true, Some(slot)) = (settles(&ack, position), slot) {
                 slot.get_or_insert(ack);
             }
         }
-        let all = open.values().all(Option::is_some);
-        (all, open.into_iter().map(|(key, ack)| outcome(key, ack)).collect())
+        let all = connected.values().chain(absent.values()).all(Option::is_some);
+        (all, connected.into_iter().chain(absent).map(|(key, ack)| outcome(key, ack)).collect())
     }
+}
+
+fn unheard(keys: Vec<FeedKey>) -> BTreeMap<FeedKey, Option<Ack>> {
+    keys.into_iter().map(|key| (key, None)).collect()
 }
 
 /// Whether an acknowledgement says that this position is done: its own, or a snapshot that shows it.

@@ -20,6 +20,15 @@ pub(crate) struct FeedKey {
     pub instance: String,
 }
 
+/// Whom a change concerns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Concerned {
+    /// Their feed is open: they are told.
+    pub connected: Vec<FeedKey>,
+    /// Their feed is not open, but they may run all the same, and their sessions live until their lease ends.
+    pub absent: Vec<FeedKey>,
+}
+
 /// Who revoked a sidecar, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Retirement {
@@ -242,17 +251,21 @@ impl Hub {
         self.registry().waiters.remove(&id);
     }
 
-    /// The open feeds that are told a change.
-    pub(crate) fn audience(&self, to: &Audience) -> Vec<FeedKey> {
+    /// The processes that a change concerns: those with an open feed, and those heard of since `since`.
+    pub(crate) fn concerned(&self, to: &Audience, since: Moment) -> Concerned {
         let registry = self.registry();
-        let mut keys: Vec<FeedKey> = registry
-            .processes
-            .iter()
-            .filter(|(key, process)| process.live.connected && to.includes(&key.name, &process.live.repos))
-            .map(|(key, _)| key.clone())
-            .collect();
-        keys.sort();
-        keys
+        let mut concerned = Concerned::default();
+        for (key, Process { live, .. }) in &registry.processes {
+            if !to.includes(&key.name, &live.repos) {
+                continue;
+            }
+            if live.connected {
+                concerned.connected.push(key.clone());
+            } else if live.heard >= since {
+                concerned.absent.push(key.clone());
+            }
+        }
+        concerned
     }
 
     /// The processes of a sidecar that were heard of since the program started.

@@ -55,6 +55,25 @@ async fn a_sidecar_that_says_nothing_is_reported_as_such() {
 }
 
 #[tokio::test]
+async fn a_sidecar_that_is_away_is_listed_until_it_was_silent_for_long() {
+    let (house, sidecar, mut feed) = served().await;
+    let first = granted(&house, &sidecar, &mut feed).await;
+    let second = granted(&house, &sidecar, &mut feed).await;
+    drop(feed);
+    while house.admin.get("/v1/sidecars/edge-1").await.expect(200)["connected"] == true {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let revoke = async |grant: &str| {
+        house.admin.post(&format!("/v1/grants/{grant}/revoke"), json!({})).await.expect(200)["sidecars"]
+            .clone()
+    };
+    let away = json!([{"name": "edge-1", "acknowledged": false, "sessions_ended": 0, "milliseconds": 0.0}]);
+    assert_eq!(revoke(&first).await, away);
+    house.clock.advance(std::time::Duration::from_secs(121));
+    assert_eq!(revoke(&second).await, json!([]));
+}
+
+#[tokio::test]
 async fn an_acknowledgement_of_something_else_does_not_count() {
     let (house, sidecar, mut feed) = served().await;
     let grant = granted(&house, &sidecar, &mut feed).await;
