@@ -141,3 +141,14 @@ async fn a_large_body_without_a_token_is_answered_and_not_taken() {
     assert_eq!(super::answer(form(20 << 20).await.unwrap()).await.problem(413), "too-large");
     assert_ne!(form(16 << 10).await.unwrap().status(), 413);
 }
+
+#[tokio::test]
+async fn whoever_sends_too_much_can_send_it_to_its_end_and_reads_the_answer() {
+    let house = House::new().await;
+    let address: SocketAddr = house.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let length = 24 << 20;
+    let head = "POST /v1/users/oidc/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+    let request = format!("{head}Content-Length: {length}\r\n\r\n{}", "x".repeat(length));
+    let answer = asked(address, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("too-large"), "{answer}");
+}
