@@ -229,6 +229,24 @@ async fn a_revoked_grant_ends_all_of_its_sessions_whatever_they_do() {
     revoked_while(&EVERYTHING).await;
 }
 
+#[tokio::test]
+async fn a_database_that_no_longer_answers_keeps_nobody_in() {
+    let stage = prepared(Wish { database_wire: true, ..Wish::default() }).await;
+    let access = stage.access("app_rw", "1h").await;
+    let mut victims = Vec::new();
+    for doing in EVERYTHING {
+        victims.push(begin(&stage, &access, doing).await);
+    }
+    stage.database_wire.freeze();
+    let answer = stage.revoke(&access).await;
+    all_were_told(victims, &["revoked", &access.grant]).await;
+    assert_eq!(answer["grant"]["state"], "REVOKED");
+    assert_eq!(stage.raw(&access).await.err().unwrap().code(), "28000");
+    stage.database_wire.heal();
+    until("the backends to go", async || stage.postgres.backends(OF_SESSIONS).await == 0).await;
+    nothing_is_left(&stage.postgres.admin().await, "app_rw").await;
+}
+
 /// A relay hides from the database which connection is the sidecar's, so a backend may outlive the call by a moment.
 #[tokio::test]
 async fn a_revoked_grant_ends_its_sessions_at_a_database_behind_a_relay() {
@@ -277,6 +295,7 @@ async fn a_revoked_grant_ends_hundreds_of_sessions_at_once() {
 async fn a_client_that_waits_for_a_slow_database_is_turned_away_by_a_revocation() {
     let stage = prepared(Wish { database_wire: true, ..Wish::default() }).await;
     let access = stage.access("app_rw", "1h").await;
+    until("the first session to go", async || stage.postgres.backends(OF_SESSIONS).await == 0).await;
     stage.database_wire.freeze();
     let before = stage.database_wire.connections();
     let (port, token) = (stage.sidecar.port(), access.token.clone());
