@@ -224,7 +224,7 @@ impl Guest {
         let wrong = || Refusal::Credential(self.startup.user.clone());
         let identity = identity::authenticate(&self.house.book, &credential).ok_or_else(wrong)?;
         let account = match self.startup.user.rsplit_once(':') {
-            Some((claimed, account)) if claimed == identity.as_str() => account,
+            Some((claimed, account)) if claimed.eq_ignore_ascii_case(identity.as_str()) => account,
             Some(_) => return Err(wrong()),
             None => &self.startup.user,
         };
