@@ -130,8 +130,9 @@ pub(crate) struct RepoConfig {
     pub tls: Option<TlsMode>,
     /// Trust anchors for the verify modes; the system's where absent.
     pub ca: Option<FilePath>,
-    /// How many connections to keep ready for an account whose clients keep coming; 0 for none.
-    #[serde(default = "two")]
+    /// How many connections to keep ready for an account whose clients keep coming. None by default: they count as
+    /// sessions in the database's own statistics.
+    #[serde(default)]
     pub warm: usize,
     /// The account of these that ends backends, with the role `pg_signal_backend`; without one each account ends its
     /// own, as long as whoever uses it leaves it the power to.
@@ -164,10 +165,6 @@ pub(crate) struct AccountConfig {
     pub cert: Option<FilePath>,
     /// Its key, PEM.
     pub key: Option<FilePath>,
-}
-
-const fn two() -> usize {
-    2
 }
 
 const fn ten_seconds() -> Span {

@@ -70,6 +70,14 @@ pub fn split_error(body: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     body.split(|byte| *byte == 0).filter_map(|field| field.split_first().map(|(code, text)| (*code, text)))
 }
 
+/// Whether this is the body of an error that a client can make something of: terminated fields, among them severity,
+/// SQLSTATE and message.
+#[must_use]
+pub fn is_error(body: &[u8]) -> bool {
+    let has = |code: u8| split_error(body).any(|(found, _)| found == code);
+    body.ends_with(b"\0\0") && has(b'S') && has(b'C') && has(b'M')
+}
+
 /// One field of an error as text, such as `b'C'` (SQLSTATE) or `b'M'` (message).
 #[must_use]
 pub fn error_field(body: &[u8], code: u8) -> Option<String> {
@@ -113,5 +121,13 @@ mod tests {
         let body = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0";
         assert_eq!(error_field(body, b'C').as_deref(), Some("57P03"));
         assert_eq!(error_field(body, b'H'), None);
+        assert!(is_error(body));
+    }
+
+    #[test]
+    fn what_is_no_error_is_not_taken_for_one() {
+        for body in [&b""[..], b"\0", b"nonsense", b"SFATAL\0C57P03\0Mcut off", b"SFATAL\0Mno state\0\0"] {
+            assert!(!is_error(body), "{body:?}");
+        }
     }
 }

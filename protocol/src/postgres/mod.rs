@@ -8,7 +8,9 @@ mod frame;
 mod say;
 mod startup;
 
-pub use backend::{AuthenticationRequest, BackendKeyData, InvalidMessage, error_field, split_error};
+pub use backend::{
+    AuthenticationRequest, BackendKeyData, InvalidMessage, error_field, is_error, split_error,
+};
 pub use frame::{FrameError, FrameWalker, HEADER_LEN, Header, MAX_FRAME_LEN};
 pub use say::{
     ErrorText, Severity, authentication_ok, backend_key_data, cancel_request, cleartext_password, fatal,

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use bytes::{Bytes, BytesMut};
 use postern_protocol::{
     gate::AccountName,
-    postgres::{self, BackendKeyData, CancelKey, HEADER_LEN, InvalidMessage, error_field},
+    postgres::{self, BackendKeyData, CancelKey, HEADER_LEN, InvalidMessage, error_field, is_error},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -181,7 +181,7 @@ async fn await_ready(mut stream: Stream, mut proof: Proof<'_>) -> Result<Backend
         let frame = frames.next(&mut stream, LIMIT).await?;
         match (frame.kind, proved) {
             (b'R', false) => proved = proof.answer(&mut stream, frame.body()).await?,
-            (b'E', _) => return Err(refused(&frame.bytes, frame.body())),
+            (b'E', _) if is_error(frame.body()) => return Err(refused(&frame.bytes, frame.body())),
             (b'S' | b'N', true) => greeting.extend_from_slice(&frame.bytes),
             (b'N', false) => {}
             (b'K', true) => key = Some(BackendKeyData::decode(frame.body())?.0),

@@ -221,6 +221,10 @@ impl Guest {
     async fn identify(&mut self) -> Result<Option<Wanted>, Refusal> {
         let begun = tokio::time::Instant::now();
         let Some(credential) = self.ask_password().await? else { return Ok(None) };
+        // Without the control plane nobody can say whose credential this is: perhaps it was issued a moment ago.
+        if !self.house.lease.is_held() {
+            return Err(Refusal::NoLease);
+        }
         let wrong = || Refusal::Credential(self.startup.user.clone());
         let identity = identity::authenticate(&self.house.book, &credential).ok_or_else(wrong)?;
         let account = match self.startup.user.rsplit_once(':') {
