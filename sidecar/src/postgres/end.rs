@@ -26,8 +26,9 @@ use crate::{
 const STOP_FIRST: Duration = Duration::from_millis(300);
 /// How long a client may take to accept its last message.
 const LAST_WORD: Duration = Duration::from_millis(250);
-/// How long a termination may take before the statement is cancelled as well.
-const TERMINATION: Duration = Duration::from_millis(100);
+/// How long a termination may take before the statement is cancelled as well. Each cancellation costs the server a
+/// process: a thousand of them at once, because a thousand backends that go keep it busy, would only hold it up.
+const TERMINATION: Duration = Duration::from_millis(300);
 /// How long a backend may take to go of its own accord before it is told once more.
 const INSIST: Duration = Duration::from_millis(200);
 const INSIST_AT_MOST: Duration = Duration::from_secs(5);
