@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -25,6 +24,7 @@ use crate::{
     grants::{Book, Feed, FeedState, Lease, Reports},
     listener::{ClientTls, Listener, Places},
     metrics,
+    net::is_loopback,
     postgres::{CancelKeys, InvalidTarget, Target},
     session::{Ending, Registry},
 };
@@ -235,8 +235,7 @@ fn http_client(config: &Config, url: &str) -> Result<reqwest::Client, Error> {
     let parsed =
         reqwest::Url::parse(url).map_err(|_| Error::Repo(format!("[control] url: `{url}` is no URL")))?;
     let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    if parsed.scheme() != "https" && !(parsed.scheme() == "http" && loopback) {
+    if parsed.scheme() != "https" && !(parsed.scheme() == "http" && is_loopback(host)) {
         return Err(Error::PlainControl);
     }
     let mut client = reqwest::Client::builder()

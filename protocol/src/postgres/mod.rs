@@ -14,8 +14,8 @@ pub use backend::{
 pub use frame::{FrameError, FrameWalker, HEADER_LEN, Header, MAX_FRAME_LEN};
 pub use say::{
     ErrorText, Severity, authentication_ok, backend_key_data, cancel_request, cleartext_password, fatal,
-    negotiate_protocol_version, notice, parameter_status, password, query, ready_for_query,
-    sasl_initial_response, sasl_response, ssl_request, startup_message, terminate,
+    negotiate_protocol_version, notice, password, query, sasl_initial_response, sasl_response, ssl_request,
+    startup_message, terminate,
 };
 pub use startup::{
     CancelKey, InitialPacket, InvalidStartup, MAX_STARTUP_LEN, ProtocolVersion, StartupMessage,

@@ -6,12 +6,9 @@
 use bytes::{Bytes, BytesMut};
 use pgwire::messages::{
     Message,
-    response::{ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus},
+    response::{ErrorResponse, NoticeResponse},
     simplequery::Query,
-    startup::{
-        self, Authentication, NegotiateProtocolVersion, ParameterStatus, Password, SASLInitialResponse,
-        SASLResponse,
-    },
+    startup::{self, Authentication, NegotiateProtocolVersion, Password, SASLInitialResponse, SASLResponse},
     terminate::Terminate,
 };
 
@@ -128,18 +125,6 @@ pub fn negotiate_protocol_version(spoken: ProtocolVersion, unknown: &[String]) -
     ))
 }
 
-/// `ParameterStatus`
-#[must_use]
-pub fn parameter_status(name: &str, value: &str) -> Bytes {
-    encode(&ParameterStatus::new(name.replace('\0', ""), value.replace('\0', "")))
-}
-
-/// `ReadyForQuery` outside a transaction.
-#[must_use]
-pub fn ready_for_query() -> Bytes {
-    encode(&ReadyForQuery::new(TransactionStatus::Idle))
-}
-
 fn frame(kind: &[u8], body: &[&[u8]]) -> Bytes {
     let body = body.concat();
     let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX).to_be_bytes();
@@ -241,7 +226,6 @@ mod tests {
         assert_eq!(&cleartext_password()[..], b"R\0\0\0\x08\0\0\0\x03");
         assert_eq!(&ssl_request()[..], b"\0\0\0\x08\x04\xd2\x16\x2f");
         assert_eq!(&terminate()[..], b"X\0\0\0\x04");
-        assert_eq!(&ready_for_query()[..], b"Z\0\0\0\x05I");
         assert_eq!(
             &negotiate_protocol_version(ProtocolVersion::V3_2, &[])[..],
             b"v\0\0\0\x0c\0\x03\0\x02\0\0\0\0"

@@ -7,14 +7,11 @@ use rustls::ServerConfig;
 
 use crate::config::TlsConfig;
 
-/// One certificate, two ways to begin.
+/// The certificate, and the one configuration of both ways to begin: after an `SSLRequest`, and from the first byte.
 #[derive(Debug)]
 pub(crate) struct ClientTls {
     certificate: Arc<Certificate>,
-    /// After an `SSLRequest`, where clients may or may not name a protocol.
-    pub(crate) negotiated: Arc<ServerConfig>,
-    /// From the first byte.
-    pub(crate) direct: Arc<ServerConfig>,
+    pub(crate) server: Arc<ServerConfig>,
 }
 
 impl ClientTls {
@@ -23,7 +20,7 @@ impl ClientTls {
         let files = ServerTls { cert: config.cert.clone(), key: config.key.clone() };
         let certificate = Certificate::load(files)?;
         let server = Arc::new(certificate.server_config(&[b"postgresql"])?);
-        Ok(Self { certificate, negotiated: Arc::clone(&server), direct: server })
+        Ok(Self { certificate, server })
     }
 
     /// Reads the files again; connections from now on see the new certificate.

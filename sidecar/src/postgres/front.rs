@@ -143,7 +143,7 @@ async fn direct_tls(house: &Gatehouse, tcp: TcpStream) -> Result<Stream, NoStart
         return Ok(Stream::Plain(tcp));
     }
     let tls = house.tls.as_ref().ok_or(NoStartup::Silently)?;
-    let stream = TlsAcceptor::from(Arc::clone(&tls.direct)).accept(tcp).await?;
+    let stream = TlsAcceptor::from(Arc::clone(&tls.server)).accept(tcp).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"postgresql") {
         return Err(NoStartup::Silently);
     }
@@ -162,7 +162,7 @@ async fn answer_ssl_request(house: &Gatehouse, stream: Stream) -> Result<Stream,
         return Err(NoStartup::Refused(Box::new(Stream::Plain(tcp)), Refusal::EarlyData));
     }
     tcp.write_all(b"S").await?;
-    let stream = TlsAcceptor::from(Arc::clone(&tls.negotiated)).accept(tcp).await?;
+    let stream = TlsAcceptor::from(Arc::clone(&tls.server)).accept(tcp).await?;
     Ok(Stream::Accepted(Box::new(stream)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::{terminator::Terminator, warm::Warm};
 use crate::{
     config::{RepoConfig, TlsMode},
+    net::is_loopback,
     session::Registry,
 };
 
@@ -128,8 +129,4 @@ impl Target {
             accounts,
         }
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
