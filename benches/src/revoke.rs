@@ -1,10 +1,14 @@
 //! From the call that revokes to every client having been told and disconnected.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::{client::Client, lab::Lab, table::percentile};
+use crate::{
+    client::Client,
+    lab::{Lab, Way},
+    table::percentile,
+};
 
 /// When a client has read its last message and the end of the stream.
 async fn hung_up(mut client: Client) -> Instant {
@@ -19,18 +23,52 @@ pub(crate) async fn run(lab: &Lab) {
     println!("|--:|---|--:|--:|--:|--:|--:|");
     for sessions in [1, 100, 1_000] {
         for doing in ["idle", "pg_sleep(600)"] {
-            one(lab, sessions, doing).await;
+            all_of(lab, sessions, doing).await;
         }
     }
+    one_of_many(lab).await;
 }
 
-async fn one(lab: &Lab, sessions: usize, doing: &str) {
-    let way = lab.ways.last().expect("Postern is a way");
+/// A new grant of the account, as soon as the sidecar has it.
+async fn fresh_grant(lab: &Lab, way: &Way) -> String {
     let grant = lab.grant("postgres").await;
-    // Warm: the grant has to have reached the sidecar.
     while Client::connect(way, "postgres").await.is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    grant
+}
+
+/// One grant after the other, of one running session each, while a thousand sessions of another grant go on.
+async fn one_of_many(lab: &Lab) {
+    const ROUNDS: usize = 100;
+    let way = lab.ways.last().expect("Postern is a way");
+    let mut others = Vec::new();
+    for _ in 0..1_000 {
+        others.push(Client::connect(way, "by_trust").await.expect("a connection"));
+    }
+    let (mut times, mut answers) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let grant = fresh_grant(lab, way).await;
+        let mut client = Client::connect(way, "postgres").await.expect("a connection");
+        client.send("select pg_sleep(600)").await.expect("it is sent");
+        let closed = tokio::spawn(hung_up(client));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let begun = Instant::now();
+        lab.revoke(&grant).await;
+        answers.push(begun.elapsed().as_secs_f64() * 1e3);
+        times.push((closed.await.expect("the client reads") - begun).as_secs_f64() * 1e3);
+    }
+    let [p50, p99, last] = [0.5, 0.99, 1.0].map(|share| percentile(times.clone(), share));
+    let answered = percentile(answers, 0.5);
+    println!(
+        "| 1 of 1,000 ({ROUNDS} times) | pg_sleep(600) | {p50:.1} | {p99:.1} | {last:.1} | {answered:.1} | |"
+    );
+    drop(others);
+}
+
+async fn all_of(lab: &Lab, sessions: usize, doing: &str) {
+    let way = lab.ways.last().expect("Postern is a way");
+    let grant = fresh_grant(lab, way).await;
     let mut clients = JoinSet::new();
     for _ in 0..sessions {
         let mut client = Client::connect(way, "postgres").await.expect("a connection");
@@ -39,7 +77,7 @@ async fn one(lab: &Lab, sessions: usize, doing: &str) {
         }
         clients.spawn(hung_up(client));
     }
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let begun = Instant::now();
     let answer = lab.revoke(&grant).await;
     let answered = begun.elapsed().as_secs_f64() * 1e3;

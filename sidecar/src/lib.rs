@@ -5,6 +5,8 @@
 
 mod audit;
 mod config;
+#[allow(dead_code)] // until the relay asks it
+mod enforce;
 mod gatehouse;
 mod grants;
 mod identity;

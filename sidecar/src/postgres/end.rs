@@ -19,7 +19,7 @@ use tokio::{
 use super::{back::Backend, cancel::Upstream, terminator::Terminator, traffic::Traffic};
 use crate::{
     net::Stream,
-    session::{Ending, Wire},
+    session::{Ending, Untold, Wire},
 };
 
 /// How long the client waits for its reason while the database is being stopped.
@@ -32,6 +32,8 @@ const TERMINATION: Duration = Duration::from_millis(300);
 /// How long a backend may take to go of its own accord before it is told once more.
 const INSIST: Duration = Duration::from_millis(200);
 const INSIST_AT_MOST: Duration = Duration::from_secs(5);
+/// How long an idle backend stays while other clients are being told.
+const OTHERS_FIRST: Duration = Duration::from_millis(100);
 /// A backend that has not gone after so long is left to the operator.
 const GIVE_UP: Duration = Duration::from_hours(1);
 
@@ -61,8 +63,14 @@ impl Remains {
     }
 
     /// Stops the database's work, tells the client why, closes both. Calls `closed` once the client's socket is closed,
-    /// and returns when the backend is gone.
-    pub(crate) async fn end(mut self, client: Stream, last_word: &ErrorText, closed: impl FnOnce()) {
+    /// and returns when the backend is gone. A backend that does nothing goes after all of `untold` have been told.
+    pub(crate) async fn end(
+        mut self,
+        client: Stream,
+        last_word: &ErrorText,
+        closed: impl FnOnce(),
+        untold: &Untold,
+    ) {
         let unsent = std::mem::take(&mut self.unsent);
         {
             let in_flight = self.traffic.in_flight();
@@ -80,6 +88,9 @@ impl Remains {
                     }
                 }
             );
+        }
+        if !self.traffic.in_flight() {
+            untold.wait(OTHERS_FIRST).await;
         }
         self.bury().await;
     }

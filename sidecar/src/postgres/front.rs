@@ -323,8 +323,11 @@ impl Guest {
             application: self.startup.parameter("application_name").unwrap_or_default().to_owned(),
             started_at: jiff::Timestamp::now().as_millisecond(),
         };
-        let registered =
-            house.registry.enter(Session::new(start, self.peer, Leash::new(admission.deadline())));
+        let registered = house.registry.enter(Session::new(
+            start,
+            self.peer,
+            Leash::new(admission.deadline(), house.registry.untold()),
+        ));
         let deadline = house
             .book
             .standing(&registered)
@@ -385,11 +388,12 @@ impl Passage {
                 let Some((ending, fell_at)) = session.leash.ending() else { return };
                 self.opened.cause = ending.label();
                 remains.forget_ready_connections();
-                remains
-                    .end(client, &last_word(&ending, &session.grant), || {
-                        metrics::session_end(fell_at.elapsed());
-                    })
-                    .await;
+                let closed = || {
+                    metrics::session_end(fell_at.elapsed());
+                    session.leash.told();
+                };
+                let word = last_word(&ending, &session.grant);
+                remains.end(client, &word, closed, session.leash.untold()).await;
             }
             Finish::Client => {
                 self.opened.cause = "client";

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
@@ -11,7 +11,7 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use super::Ending;
+use super::{Ending, Untold};
 
 #[derive(Debug)]
 struct State {
@@ -29,16 +29,20 @@ pub(crate) struct Leash {
     generation: AtomicU64,
     state: Mutex<State>,
     waker: AtomicWaker,
+    told: AtomicBool,
+    untold: Arc<Untold>,
 }
 
 impl Leash {
-    /// A leash that lasts until `deadline`.
-    pub(crate) fn new(deadline: Instant) -> Self {
+    /// A leash that lasts until `deadline`, one of those that `untold` counts.
+    pub(crate) fn new(deadline: Instant, untold: &Arc<Untold>) -> Self {
         Self {
             fallen: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             state: Mutex::new(State { deadline, ending: None, fell_at: None }),
             waker: AtomicWaker::new(),
+            told: AtomicBool::new(false),
+            untold: Arc::clone(untold),
         }
     }
 
@@ -61,6 +65,7 @@ impl Leash {
         }
         state.ending = Some(ending);
         state.fell_at = Some(Instant::now());
+        self.untold.begin();
         self.fallen.store(true, Ordering::Release);
         drop(state);
         self.changed();
@@ -99,9 +104,27 @@ impl Leash {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// The client of the fallen gate has been told, or is beyond telling.
+    pub(crate) fn told(&self) {
+        if self.has_fallen() && !self.told.swap(true, Ordering::AcqRel) {
+            self.untold.end();
+        }
+    }
+
+    /// The count of those that are still to be told.
+    pub(crate) fn untold(&self) -> &Untold {
+        &self.untold
+    }
+
     /// Wakes this task at the next change. To be called before the state is looked at.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.told();
     }
 }
 
@@ -111,7 +134,7 @@ mod tests {
 
     #[test]
     fn only_the_first_ending_counts() {
-        let leash = Leash::new(Instant::now());
+        let leash = Leash::new(Instant::now(), &Arc::default());
         assert!(!leash.has_fallen());
         assert!(leash.fall(Ending::LeaseRanOut));
         assert!(!leash.fall(Ending::Shutdown));

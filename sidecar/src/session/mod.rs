@@ -9,10 +9,12 @@ mod registry;
 mod relay;
 #[cfg(test)]
 mod relay_tests;
+mod untold;
 mod watch;
 
 pub(crate) use ending::Ending;
 pub(crate) use leash::Leash;
 pub(crate) use registry::{Registered, Registry, Session};
 pub(crate) use relay::{Finish, Left, Relay, Violation, Wire};
+pub(crate) use untold::Untold;
 pub(crate) use watch::{Event, Watch};

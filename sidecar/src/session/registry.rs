@@ -6,7 +6,7 @@ use dashmap::DashMap;
 use postern_protocol::gate::{AccountName, GrantId, Identity, RepoName, SessionId, SessionStart};
 use tokio::sync::watch;
 
-use super::{Ending, Leash};
+use super::{Ending, Leash, Untold};
 
 /// One session.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ impl Session {
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     sessions: DashMap<SessionId, Arc<Session>>,
+    untold: Arc<Untold>,
 }
 
 impl Registry {
@@ -65,6 +66,11 @@ impl Registry {
         let session = Arc::new(session);
         self.sessions.insert(session.id.clone(), Arc::clone(&session));
         Registered { registry: Arc::clone(self), session }
+    }
+
+    /// The count that the leashes of these sessions share.
+    pub(crate) fn untold(&self) -> &Arc<Untold> {
+        &self.untold
     }
 
     /// How many there are.

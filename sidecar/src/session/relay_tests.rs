@@ -1,6 +1,6 @@
 //! The relay on real sockets, with a toy protocol: a length byte, then so many bytes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use metrics::Counter;
@@ -60,7 +60,7 @@ struct Scene {
 
 async fn scene(deadline: Instant) -> Scene {
     let ((client, near_client), (server, near_server)) = (pair().await, pair().await);
-    let leash: &'static Leash = Box::leak(Box::new(Leash::new(deadline)));
+    let leash: &'static Leash = Box::leak(Box::new(Leash::new(deadline, &Arc::default())));
     let relay = tokio::spawn(async move {
         let (mut client, mut server) = (Stream::Plain(near_client), Stream::Plain(near_server));
         let (mut toy, mut watch) = (Toy::default(), Watch::new(leash));

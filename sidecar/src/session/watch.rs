@@ -106,11 +106,13 @@ impl<'s> Watch<'s> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_session_is_warned_twice_and_then_ended_by_its_own_clock() {
-        let leash = Leash::new(Instant::now() + Duration::from_mins(10));
+        let leash = Leash::new(Instant::now() + Duration::from_mins(10), &Arc::default());
         let mut watch = Watch::new(&leash);
         for left in WARNINGS {
             assert_eq!(poll_fn(|cx| watch.poll(cx)).await, Event::Warning(left));
@@ -121,7 +123,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_extended_grant_warns_anew_and_a_shortened_one_ends_at_once() {
-        let leash = Leash::new(Instant::now() + Duration::from_mins(2));
+        let leash = Leash::new(Instant::now() + Duration::from_mins(2), &Arc::default());
         let mut watch = Watch::new(&leash);
         assert_eq!(poll_fn(|cx| watch.poll(cx)).await, Event::Warning(WARNINGS[1]));
         leash.set_deadline(Instant::now() + Duration::from_hours(1));

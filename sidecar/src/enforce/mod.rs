@@ -1,0 +1,12 @@
+//! Holding a session to the tables and columns of its grant.
+//!
+//! In: a statement's text, what the grant covers, and what the database's catalog says. Out: leave to send exactly this
+//! text, or a denial. Nothing here knows a socket; the session's relay asks before it forwards. What cannot be
+//! established is denied.
+
+mod denial;
+mod limits;
+pub(crate) mod postgres;
+
+pub(crate) use denial::{Denial, Reason};
+pub(crate) use limits::{Columns, Limits, TableLimits};

@@ -1,0 +1,210 @@
+//! What a database's catalog says, at one moment: the names that statements may use, and what they stand for.
+//!
+//! A snapshot never changes. Whoever keeps it fresh makes a new one with a higher [`Catalog::version`]; verdicts are
+//! kept by that number.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+/// OIDs below this one belong to the server itself.
+pub(crate) const FIRST_USER_OID: u32 = 16_384;
+
+/// The schema that is searched first, unless the search path says otherwise.
+pub(crate) const PG_CATALOG: &str = "pg_catalog";
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: Box<str>,
+    /// `attnum`; positive.
+    pub(crate) number: i16,
+    /// `atttypid`
+    pub(crate) type_oid: u32,
+}
+
+/// A table, view, materialised view, foreign table, partition, sequence or composite type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Relation {
+    pub(crate) oid: u32,
+    pub(crate) schema: Arc<str>,
+    pub(crate) name: Box<str>,
+    /// `relkind`
+    pub(crate) kind: u8,
+    /// Those that were not dropped, in order.
+    pub(crate) columns: Box<[Column]>,
+}
+
+impl Relation {
+    /// A column by its name.
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| &*column.name == name)
+    }
+}
+
+/// A type as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Type {
+    pub(crate) oid: u32,
+    pub(crate) schema: Arc<str>,
+    pub(crate) name: Box<str>,
+    /// Whether making a value of it runs nobody's code but the server's: a type of `pg_catalog` that is no row and no
+    /// pseudo type, an enum, or an array or range of one.
+    pub(crate) harmless: bool,
+}
+
+/// A name in a schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) schema: Arc<str>,
+    pub(crate) name: Box<str>,
+}
+
+/// Everything that a snapshot is made of, as it is read from the server.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    /// `server_version_num`, such as 150020.
+    pub(crate) server_version: u32,
+    /// Every schema's name.
+    pub(crate) schemas: Vec<Arc<str>>,
+    /// Relations of every schema, `pg_catalog` and `information_schema` included, `pg_toast` not.
+    pub(crate) relations: Vec<Relation>,
+    /// Every type that is no relation's row type.
+    pub(crate) types: Vec<Type>,
+    /// Functions, procedures and aggregates outside `pg_catalog`.
+    pub(crate) functions: Vec<Named>,
+    /// Operators outside `pg_catalog`.
+    pub(crate) operators: Vec<Named>,
+    /// Collations outside `pg_catalog`.
+    pub(crate) collations: Vec<Named>,
+    /// Text search configurations, dictionaries and the like outside `pg_catalog`.
+    pub(crate) text_search: Vec<Named>,
+    /// The OIDs of types that a user-defined cast with a function makes.
+    pub(crate) cast_targets: Vec<u32>,
+}
+
+type Names = HashMap<Box<str>, Vec<Arc<str>>>;
+
+/// A snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    version: u64,
+    server_version: u32,
+    schemas: HashSet<Arc<str>>,
+    relations: HashMap<Arc<str>, HashMap<Box<str>, Arc<Relation>>>,
+    by_oid: HashMap<u32, Arc<Relation>>,
+    types: HashMap<Box<str>, Vec<Type>>,
+    harmless_types: HashSet<u32>,
+    functions: Names,
+    operators: Names,
+    collations: Names,
+    text_search: Names,
+    cast_targets: HashSet<u32>,
+}
+
+fn names(list: Vec<Named>) -> Names {
+    let mut names = Names::new();
+    for Named { schema, name } in list {
+        let schemas = names.entry(name).or_default();
+        if !schemas.contains(&schema) {
+            schemas.push(schema);
+        }
+    }
+    names
+}
+
+impl Catalog {
+    /// Puts a snapshot together.
+    pub(crate) fn new(version: u64, parts: Parts) -> Self {
+        let mut catalog = Self {
+            version,
+            server_version: parts.server_version,
+            schemas: parts.schemas.into_iter().collect(),
+            functions: names(parts.functions),
+            operators: names(parts.operators),
+            collations: names(parts.collations),
+            text_search: names(parts.text_search),
+            cast_targets: parts.cast_targets.into_iter().collect(),
+            ..Self::default()
+        };
+        for relation in parts.relations {
+            let relation = Arc::new(relation);
+            catalog.by_oid.insert(relation.oid, Arc::clone(&relation));
+            let schema = catalog.relations.entry(Arc::clone(&relation.schema)).or_default();
+            schema.insert(relation.name.clone(), relation);
+        }
+        for kind in parts.types {
+            if kind.harmless {
+                catalog.harmless_types.insert(kind.oid);
+            }
+            catalog.types.entry(kind.name.clone()).or_default().push(kind);
+        }
+        catalog
+    }
+
+    /// Grows with every snapshot of a repo.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// `server_version_num / 10000`
+    pub(crate) const fn major(&self) -> u32 {
+        self.server_version / 10_000
+    }
+
+    /// Whether there is such a schema.
+    pub(crate) fn has_schema(&self, name: &str) -> bool {
+        self.schemas.contains(name)
+    }
+
+    /// A relation by its full name.
+    pub(crate) fn relation(&self, schema: &str, name: &str) -> Option<&Arc<Relation>> {
+        self.relations.get(schema)?.get(name)
+    }
+
+    /// A relation by its OID.
+    pub(crate) fn relation_of(&self, oid: u32) -> Option<&Arc<Relation>> {
+        self.by_oid.get(&oid)
+    }
+
+    /// All relations.
+    pub(crate) fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.by_oid.values()
+    }
+
+    /// A type by its full name; row types are no types here.
+    pub(crate) fn type_named(&self, schema: &str, name: &str) -> Option<&Type> {
+        self.types.get(name)?.iter().find(|kind| &*kind.schema == schema)
+    }
+
+    /// Whether values of this type may be made by a limited session.
+    pub(crate) fn type_is_harmless(&self, oid: u32) -> bool {
+        self.harmless_types.contains(&oid)
+    }
+
+    /// Whether a cast to this type may run somebody's function.
+    pub(crate) fn casts_to(&self, oid: u32) -> bool {
+        self.cast_targets.contains(&oid)
+    }
+
+    /// The schemas, other than `pg_catalog`, that hold a function of this name.
+    pub(crate) fn function_schemas(&self, name: &str) -> &[Arc<str>] {
+        self.functions.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The schemas, other than `pg_catalog`, that hold an operator of this name.
+    pub(crate) fn operator_schemas(&self, name: &str) -> &[Arc<str>] {
+        self.operators.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The schemas, other than `pg_catalog`, that hold a collation of this name.
+    pub(crate) fn collation_schemas(&self, name: &str) -> &[Arc<str>] {
+        self.collations.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The schemas, other than `pg_catalog`, that hold a text search object of this name.
+    pub(crate) fn text_search_schemas(&self, name: &str) -> &[Arc<str>] {
+        self.text_search.get(name).map_or(&[], Vec::as_slice)
+    }
+}

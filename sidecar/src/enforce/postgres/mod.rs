@@ -1,0 +1,106 @@
+//! The judge of PostgreSQL statements.
+//!
+//! In: the text of a `Query` or `Parse` message, and the [`Ground`] that it is judged on. Out: a [`Judgement`] (what is
+//! sent, and what it means for the session's names), or a denial.
+
+pub(crate) mod catalog;
+mod judge;
+
+use std::sync::Arc;
+
+use catalog::Catalog;
+pub(crate) use judge::judge;
+
+use super::{Denial, Limits, Reason};
+
+/// What becomes of `SELECT *` on a partly granted table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Star {
+    /// It is refused, as the database itself would.
+    #[default]
+    Deny,
+    /// It becomes the columns that are granted.
+    Expand,
+}
+
+/// What a statement is judged on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    /// What the database knows.
+    pub(crate) catalog: Arc<Catalog>,
+    /// What the grant covers.
+    pub(crate) limits: Arc<Limits>,
+    /// The schemas that names are looked up in, in order, `pg_catalog` included: what `current_schemas(true)` says.
+    pub(crate) path: Arc<[Arc<str>]>,
+    /// The role that the statement runs as: what `"$user"` stands for.
+    pub(crate) user: Arc<str>,
+    /// What becomes of stars.
+    pub(crate) star: Star,
+}
+
+/// What a statement does to the names that a session holds at the server. Prepared statements of the protocol and of
+/// SQL share one namespace, portals and cursors another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing.
+    Plain,
+    /// `PREPARE`
+    Prepare(Box<str>),
+    /// `EXECUTE`, or `EXPLAIN EXECUTE`: refused unless the session itself prepared it.
+    Execute(Box<str>),
+    /// `DEALLOCATE`
+    Deallocate(Box<str>),
+    /// `DEALLOCATE ALL`
+    DeallocateAll,
+    /// `DECLARE`
+    Declare(Box<str>),
+    /// `FETCH` and `MOVE`: refused unless the session itself opened it.
+    Fetch(Box<str>),
+    /// `CLOSE`
+    Close(Box<str>),
+    /// `CLOSE ALL`
+    CloseAll,
+    /// `COPY … FROM STDIN` or `TO STDOUT`: the one statement behind which data follow.
+    Copy,
+}
+
+/// Leave to send a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// What is sent in place of the client's text; nothing when that goes as it is.
+    pub(crate) instead: Option<Box<str>>,
+    /// One for each statement of the text, in order. None for an empty text.
+    pub(crate) steps: Box<[Step]>,
+}
+
+impl Ground {
+    /// Whether a client may declare parameters of these types.
+    pub(crate) fn parameters(&self, types: impl IntoIterator<Item = u32>) -> Result<(), Denial> {
+        match types.into_iter().find(|oid| *oid != 0 && !self.catalog.type_is_harmless(*oid)) {
+            None => Ok(()),
+            Some(oid) => Err(Denial::unclear(
+                Reason::Type,
+                &oid.to_string(),
+                format!("parameter type {oid} is not one of the server's own"),
+            )),
+        }
+    }
+
+    /// Whether a result may hold this column, as `RowDescription` names it. What the verdict let through does; this
+    /// is the wire across the threshold behind it.
+    pub(crate) fn may_show(&self, table: u32, column: i16) -> bool {
+        if table == 0 {
+            return true;
+        }
+        let Some(relation) = self.catalog.relation_of(table) else { return false };
+        if table < catalog::FIRST_USER_OID {
+            return true;
+        }
+        let Some(limits) = self.limits.table(&relation.schema, &relation.name) else { return false };
+        let covers_all = || relation.columns.iter().all(|column| limits.select.covers(&column.name));
+        match relation.columns.iter().find(|known| known.number == column) {
+            Some(known) => limits.select.covers(&known.name),
+            None => covers_all(),
+        }
+    }
+}
