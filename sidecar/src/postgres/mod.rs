@@ -6,10 +6,13 @@
 mod auth;
 mod back;
 mod cancel;
+#[allow(dead_code)] // until limited sessions ask it
+mod catalog;
 mod end;
 mod frames;
 mod front;
 mod refusal;
+mod simple;
 mod target;
 mod terminator;
 mod tls;
@@ -17,5 +20,6 @@ mod traffic;
 mod warm;
 
 pub(crate) use cancel::CancelKeys;
+pub(crate) use catalog::Asker;
 pub(crate) use front::serve;
 pub(crate) use target::{InvalidTarget, Target};

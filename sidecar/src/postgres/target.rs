@@ -11,7 +11,7 @@ use postern_service::{secret::Secret, tls::TlsError};
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::{terminator::Terminator, warm::Warm};
+use super::{catalog::CatalogKeeper, terminator::Terminator, warm::Warm};
 use crate::{
     config::{RepoConfig, TlsMode},
     net::is_loopback,
@@ -48,6 +48,7 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     pub(crate) server_name: ServerName<'static>,
     pub(crate) warm: Warm,
+    pub(crate) catalog: CatalogKeeper,
     /// The account that ends backends, where that is not the backend's own.
     terminating: Option<AccountName>,
     /// Those of accounts that have sessions.
@@ -87,6 +88,7 @@ impl Target {
             port,
             server_name,
             warm,
+            catalog: CatalogKeeper::new(),
             terminating,
             terminators,
             accounts,
@@ -115,6 +117,11 @@ impl Target {
             *place = Arc::downgrade(&terminator);
             terminator
         })
+    }
+
+    /// The account that reads the catalog: the one that ends backends, or else the one asked for, or else any.
+    pub(super) fn catalog_account(&self, asked: Option<AccountName>) -> Option<AccountName> {
+        self.terminating.clone().or(asked).or_else(|| self.accounts.keys().min().cloned())
     }
 
     /// What the control plane is told of it.
