@@ -14,6 +14,9 @@ const SERVER_VERSION: &str = "SELECT current_setting('server_version_num')";
 const SCHEMAS: &str =
     "SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'";
 
+const SERVER_FUNCTIONS: &str = "SELECT DISTINCT proname FROM pg_catalog.pg_proc \
+     WHERE pronamespace = 'pg_catalog'::regnamespace";
+
 const RELATIONS: &str = "SELECT oid, relnamespace, relkind, relname FROM pg_catalog.pg_class \
      WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND relpersistence <> 't'";
 
@@ -53,11 +56,14 @@ fn foreign(catalog: &str, prefix: &str, but: &str) -> String {
     )
 }
 
+/// An operator that takes nothing but its owner's own types stays out: a limited session has no value of those but from a
+/// column that was granted to it.
 fn operators() -> String {
     let trusted = member("pg_operator", TRUSTED_OPERATORS);
     let in_c = "(SELECT l.lanname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
          WHERE p.oid = o.oprcode) IN ('c', 'internal')";
-    foreign("pg_operator", "opr", &format!(" AND NOT ({trusted} AND {in_c})"))
+    let own_types = "(o.oprleft = 0 OR o.oprleft >= 16384) AND (o.oprright = 0 OR o.oprright >= 16384)";
+    foreign("pg_operator", "opr", &format!(" AND NOT ({trusted} AND {in_c}) AND NOT ({own_types})"))
 }
 
 fn cast_targets() -> String {
@@ -83,6 +89,7 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     let parts = Parts {
         server_version: numbers(connection, SERVER_VERSION).await?.first().copied().unwrap_or_default(),
         types: types(connection, &schemas).await?,
+        server_functions: names(connection, SERVER_FUNCTIONS).await?,
         functions: named(connection, &schemas, &foreign("pg_proc", "pro", "")).await?,
         operators: named(connection, &schemas, &operators()).await?,
         collations: named(connection, &schemas, &foreign("pg_collation", "coll", "")).await?,
@@ -92,6 +99,16 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
         relations,
     };
     Ok((parts, spelling))
+}
+
+async fn names(connection: &mut Connection, text: &str) -> Result<Vec<Box<str>>, BackError> {
+    let mut names = Vec::new();
+    connection.ask(text).await?;
+    while let Some(row) = connection.row().await? {
+        let [name] = row.fields()?;
+        names.push(name.text().into());
+    }
+    Ok(names)
 }
 
 /// By OID.
