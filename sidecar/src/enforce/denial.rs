@@ -3,6 +3,8 @@
 //! One value gives the client's error, the audit record and the metric label. Message, detail and hint never hold a
 //! name that the statement did not name itself, unless the grant covers it.
 
+use postern_protocol::postgres::ErrorText;
+
 /// The kind of a refusal, and the metric label of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -97,6 +99,12 @@ impl Denial {
     /// A text that does not parse, in the parser's own words.
     pub(crate) fn syntax(message: String) -> Self {
         Self::new(Reason::Syntax, "42601", message, "")
+    }
+
+    /// What the client is told.
+    pub(crate) fn told(&self) -> ErrorText {
+        let Self { sqlstate, message, detail, hint, .. } = self;
+        ErrorText::new(sqlstate, message.as_str()).detail(detail.as_str()).hint(hint.as_str())
     }
 
     /// The same with a hint.

@@ -47,6 +47,11 @@ pub(crate) struct FrameReader {
 }
 
 impl FrameReader {
+    /// A reader that has these bytes already.
+    pub(crate) const fn over(buffer: BytesMut) -> Self {
+        Self { buffer }
+    }
+
     /// The next message, whose body may have at most `limit` bytes; the length is checked before anything is
     /// allocated for it.
     pub(crate) async fn next<S>(&mut self, from: &mut S, limit: u32) -> Result<Frame, ReadError>

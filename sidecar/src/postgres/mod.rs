@@ -6,9 +6,11 @@
 mod auth;
 mod back;
 mod cancel;
+mod catalog;
 mod end;
 mod frames;
 mod front;
+mod limited;
 mod refusal;
 mod target;
 mod terminator;

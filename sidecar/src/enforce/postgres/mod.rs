@@ -4,12 +4,16 @@
 //! sent, and what it means for the session's names), or a denial.
 
 pub(crate) mod catalog;
+mod guard;
 mod judge;
+mod verdicts;
 
 use std::sync::Arc;
 
 use catalog::Catalog;
+pub(crate) use guard::{Breach, Guard, News, Pace, Pinned, Remedy, redact};
 pub(crate) use judge::judge;
+pub(crate) use verdicts::Verdicts;
 
 use super::{Denial, Limits, Reason};
 
