@@ -5,6 +5,8 @@
 
 use std::ops::Deref;
 
+use postern_protocol::postgres::ErrorText;
+
 /// The kind of a refusal, and the metric label of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -138,6 +140,19 @@ impl Denial {
     /// A text that does not parse, in the parser's own words.
     pub(crate) fn syntax(message: String) -> Self {
         Self::new(Reason::Syntax, "42601", message, "")
+    }
+
+    /// The same with this SQLSTATE, in these words and no more of them.
+    pub(crate) fn saying(mut self, sqlstate: &'static str, message: impl Into<String>) -> Self {
+        self.0.sqlstate = sqlstate;
+        self.0.message = message.into();
+        self
+    }
+
+    /// What the client is told.
+    pub(crate) fn told(&self) -> ErrorText {
+        let Facts { sqlstate, message, detail, hint, .. } = &**self;
+        ErrorText::new(sqlstate, message.as_str()).detail(detail.as_str()).hint(hint.as_str())
     }
 
     /// The same with a hint.

@@ -9,4 +9,4 @@ mod limits;
 pub(crate) mod postgres;
 
 pub(crate) use denial::{Denial, Reason};
-pub(crate) use limits::{Limits, TableLimits};
+pub(crate) use limits::{Columns, Limits, TableLimits};

@@ -6,11 +6,11 @@
 mod auth;
 mod back;
 mod cancel;
-#[allow(dead_code)] // until limited sessions ask it
 mod catalog;
 mod end;
 mod frames;
 mod front;
+mod limited;
 mod refusal;
 mod simple;
 mod target;

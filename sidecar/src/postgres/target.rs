@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::{catalog::CatalogKeeper, terminator::Terminator, warm::Warm};
 use crate::{
     config::{RepoConfig, TlsMode},
+    enforce::postgres::Verdicts,
     net::is_loopback,
     session::Registry,
 };
@@ -49,6 +50,8 @@ pub(crate) struct Target {
     pub(crate) server_name: ServerName<'static>,
     pub(crate) warm: Warm,
     pub(crate) catalog: CatalogKeeper,
+    /// What was found about statements of limited sessions.
+    pub(crate) verdicts: Arc<Verdicts>,
     /// The account that ends backends, where that is not the backend's own.
     terminating: Option<AccountName>,
     /// Those of accounts that have sessions.
@@ -89,6 +92,7 @@ impl Target {
             server_name,
             warm,
             catalog: CatalogKeeper::new(),
+            verdicts: Arc::default(),
             terminating,
             terminators,
             accounts,

@@ -12,6 +12,7 @@ pub(crate) mod catalog;
 mod closed;
 mod expr;
 mod from;
+mod guard;
 mod judge;
 mod keywords;
 mod names;
@@ -23,14 +24,16 @@ mod settings;
 mod sqljson;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod walk;
 mod write;
 
 use std::sync::Arc;
 
 use catalog::Catalog;
-#[allow(unused_imports)] // until the relay asks it
+pub(crate) use guard::{Breach, Guard, News, Pace, Pinned, Remedy, redact};
 pub(crate) use judge::judge;
+pub(crate) use verdicts::Verdicts;
 
 use super::{Denial, Limits, Reason};
 
