@@ -4,6 +4,7 @@ use postern_protocol::{
     duration::Span,
     gate::{
         self, AccountName, Change, EndCause, GrantId, Identity, RepoName, RequestId, ResourceGrant, Scope,
+        Terms,
     },
 };
 use schemars::JsonSchema;
@@ -72,6 +73,9 @@ pub(crate) struct Grant {
     pub account: AccountName,
     /// With what.
     pub scope: Scope,
+    /// On what terms.
+    #[serde(default)]
+    pub terms: Terms,
     /// From when on.
     pub not_before: Moment,
     /// Until when.
@@ -100,6 +104,7 @@ impl Grant {
             repo: request.repo.clone(),
             account: request.account.clone(),
             scope: request.ask().scope(),
+            terms: request.terms.clone(),
             not_before,
             expires_at: not_before.plus(request.granted_duration()),
             revision: 1,
@@ -214,6 +219,7 @@ impl Grant {
             repo: self.repo.clone(),
             account: self.account.clone(),
             scope: self.scope.clone(),
+            terms: self.terms.clone(),
             not_before: self.not_before.as_millis(),
             expires_at: self.expires_at.as_millis(),
         }

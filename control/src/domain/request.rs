@@ -2,7 +2,7 @@
 
 use postern_protocol::{
     duration::Span,
-    gate::{AccountName, GrantId, Identity, Privilege, RepoName, RequestId, ResourceGrant, Scope},
+    gate::{AccountName, GrantId, Identity, Privilege, RepoName, RequestId, ResourceGrant, Scope, Terms},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,9 @@ pub(crate) struct Request {
     pub status: RequestStatus,
     /// The rule that decides it.
     pub rule: String,
+    /// The terms of the grant that it may become.
+    #[serde(default)]
+    pub terms: Terms,
     /// What was said so far.
     pub reviews: Vec<Review>,
     /// What it became.
@@ -182,6 +185,7 @@ impl Request {
             not_before,
             status: RequestStatus::Pending,
             rule: rule.name.clone(),
+            terms: rule.terms(),
             reviews: Vec::new(),
             grant: None,
             created_at: now,

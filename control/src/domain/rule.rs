@@ -3,7 +3,10 @@
 //! The shape is complete, so that a rules file need not change when a field begins to work; until then a field that
 //! asks for something is refused when the rule is stored, never ignored.
 
-use postern_protocol::{duration::Span, gate::Privilege};
+use postern_protocol::{
+    duration::Span,
+    gate::{MovementLimits, Privilege, Star, Terms},
+};
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,10 +73,10 @@ pub(crate) struct Rule {
     /// Limits of a session's life. Not supported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRule>,
-    /// Limits of what a session may move. Not supported yet.
+    /// Limits of what a session with a limited grant may move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
-    /// What `SELECT *` on a partly granted table does. So far `deny`.
+    pub limits: Option<MovementLimits>,
+    /// What `SELECT *` on a partly granted table does.
     #[serde(default)]
     pub star: Star,
     /// Whether a client may file its request by connecting. So far `false`.
@@ -146,32 +149,6 @@ pub(crate) struct SessionRule {
     /// How many at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_sessions: Option<u32>,
-}
-
-/// Limits of what a session may move.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Limits {
-    /// Rows in one answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_rows: Option<u64>,
-    /// Rows in a minute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rows_per_minute: Option<u64>,
-    /// Statements in a minute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub statements_per_minute: Option<u64>,
-}
-
-/// What `SELECT *` on a partly granted table does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Star {
-    /// It is denied, as the database would.
-    #[default]
-    Deny,
-    /// It becomes the granted columns.
-    Expand,
 }
 
 /// Who is asked when nobody decides.
@@ -263,8 +240,7 @@ impl Rule {
             ("windows", !self.windows.is_empty()),
             ("break_glass", self.break_glass.is_some()),
             ("session", self.session.as_ref().is_some_and(|session| *session != SessionRule::default())),
-            ("limits", self.limits.as_ref().is_some_and(|limits| *limits != Limits::default())),
-            ("star", self.star != Star::Deny),
+            ("limits beside whole = true", self.whole && self.terms().limits != MovementLimits::default()),
             ("knock", self.knock),
             ("escalate", self.escalate.is_some()),
             ("notify", self.notify.as_ref().is_some_and(|notify| *notify != Notify::default())),
@@ -273,6 +249,11 @@ impl Rule {
             Some((field, _)) => Err(Refusal::NotSupported((*field).to_owned())),
             None => Ok(()),
         }
+    }
+
+    /// The terms of the grants that it gives.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms { star: self.star, limits: self.limits.unwrap_or_default() }
     }
 
     /// Whether a request that the rule covers is approved without anybody's review.
@@ -348,8 +329,6 @@ mod tests {
             ("windows = [{days = ['mon'], from = '08:00', to = '19:00', tz = 'UTC'}]", "windows"),
             ("break_glass = {requesters = ['*'], max_duration = '1h'}", "break_glass"),
             ("session = {max_idle = '30m'}", "session"),
-            ("limits = {max_rows = 5}", "limits"),
-            ("star = 'expand'", "star"),
             ("knock = true", "knock"),
             ("escalate = {after = '15m', to = ['*']}", "escalate"),
             ("notify = {slack = 'C1'}", "notify"),

@@ -20,6 +20,9 @@ pub struct Grant {
     pub account: AccountName,
     /// With what.
     pub scope: Scope,
+    /// On what terms.
+    #[serde(default)]
+    pub terms: Terms,
     /// From this moment on.
     pub not_before: i64,
     /// Up to this moment, and no longer.
@@ -44,4 +47,44 @@ pub struct ResourceGrant {
     pub resource: Resource,
     /// What may be done with it.
     pub privileges: Vec<Privilege>,
+}
+
+/// How the sessions of a grant are held, beyond its scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terms {
+    /// What becomes of `SELECT *` on a partly granted table.
+    #[serde(default)]
+    pub star: Star,
+    /// How much a session may move.
+    #[serde(default)]
+    pub limits: MovementLimits,
+}
+
+/// What `SELECT *` on a partly granted table does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Star {
+    /// It is denied, as the database would.
+    #[default]
+    Deny,
+    /// It becomes the granted columns.
+    Expand,
+}
+
+/// Limits of what a session may move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Limits"))]
+#[serde(deny_unknown_fields)]
+pub struct MovementLimits {
+    /// Rows in one answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rows: Option<u64>,
+    /// Rows in a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_per_minute: Option<u64>,
+    /// Statements in a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statements_per_minute: Option<u64>,
 }

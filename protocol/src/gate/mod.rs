@@ -11,7 +11,7 @@ mod resource;
 mod token;
 
 pub use feed::{Change, EndCause, Envelope, FEED_EVENT, Message, Position, Snapshot};
-pub use grant::{Grant, ResourceGrant, Scope};
+pub use grant::{Grant, MovementLimits, ResourceGrant, Scope, Star, Terms};
 pub use names::{AccountName, GrantId, Identity, RepoName, RequestId, SessionId, SidecarName, TokenId};
 pub use report::{
     Ack, AuditBatch, Engine, Hello, Pulse, ServedRepo, SessionEnd, SessionReport, SessionStart, Welcome,

@@ -381,6 +381,7 @@ mod tests {
             repo: "sales".into(),
             account: "app_ro".into(),
             scope,
+            terms: Default::default(),
             not_before: 0,
             expires_at: HOUR,
         }
