@@ -105,9 +105,11 @@ fn read_columns(body: &[u8]) -> Option<Vec<ResultColumn>> {
     let mut columns = Vec::new();
     for _ in 0..u16::from_be_bytes(*count) {
         let name = rest.iter().position(|byte| *byte == 0)?;
-        let (column, next) = rest.get(name + 1..)?.split_first_chunk::<18>()?;
-        let [a, b, c, d, e, f, ..] = *column;
-        let (table, number) = (u32::from_be_bytes([a, b, c, d]), i16::from_be_bytes([e, f]));
+        let (table, column) = rest.get(name + 1..)?.split_first_chunk::<4>()?;
+        let (number, column) = column.split_first_chunk::<2>()?;
+        // Type, its size and modifier, and the format.
+        let (_, next) = column.split_first_chunk::<12>()?;
+        let (table, number) = (u32::from_be_bytes(*table), i16::from_be_bytes(*number));
         columns.push(ResultColumn { table, number });
         rest = next;
     }
