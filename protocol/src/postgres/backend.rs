@@ -116,24 +116,6 @@ fn read_columns(body: &[u8]) -> Option<Vec<ResultColumn>> {
     rest.is_empty().then_some(columns)
 }
 
-/// The columns in the body of a `DataRow`, in text format; empty where they are null.
-pub fn text_columns(body: &[u8]) -> Result<Vec<String>, InvalidMessage> {
-    read_row(body).ok_or(InvalidMessage(b'D'))
-}
-
-fn read_row(body: &[u8]) -> Option<Vec<String>> {
-    let (count, mut rest) = body.split_first_chunk::<2>()?;
-    let mut columns = Vec::new();
-    for _ in 0..u16::from_be_bytes(*count) {
-        let (length, next) = rest.split_first_chunk::<4>()?;
-        let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
-        let (text, next) = next.split_at_checked(length)?;
-        columns.push(std::str::from_utf8(text).ok()?.to_owned());
-        rest = next;
-    }
-    rest.is_empty().then_some(columns)
-}
-
 /// Name and value in the body of an `S` message.
 pub fn parameter_status(body: &[u8]) -> Result<(&str, &str), InvalidMessage> {
     let text = body.strip_suffix(b"\0").and_then(|text| std::str::from_utf8(text).ok());
@@ -198,15 +180,6 @@ mod tests {
         assert_eq!(result_columns(&[0, 0]), Ok(Vec::new()));
         for bad in [&body[..body.len() - 1], &[&body[..], b"x"].concat(), b"\0\x01", b""] {
             assert_eq!(result_columns(bad), Err(InvalidMessage(b'T')));
-        }
-    }
-
-    #[test]
-    fn a_row_gives_its_columns_as_text() {
-        let row = b"\0\x02\0\0\0\x02ab\xff\xff\xff\xff";
-        assert_eq!(text_columns(row), Ok(vec!["ab".to_owned(), String::new()]));
-        for bad in [&b""[..], b"\0\x01", b"\0\x01\0\0\0\x02a", b"\0\0x", b"\0\x01\0\0\0\x01\xff"] {
-            assert_eq!(text_columns(bad), Err(InvalidMessage(b'D')));
         }
     }
 

@@ -6,12 +6,14 @@
 mod auth;
 mod back;
 mod cancel;
+#[allow(dead_code)] // until the control plane is told what there is
 mod catalog;
 mod end;
 mod frames;
 mod front;
 mod limited;
 mod refusal;
+mod simple;
 mod target;
 mod terminator;
 mod tls;
@@ -19,5 +21,6 @@ mod traffic;
 mod warm;
 
 pub(crate) use cancel::CancelKeys;
+pub(crate) use catalog::Asker;
 pub(crate) use front::serve;
 pub(crate) use target::{InvalidTarget, Target};

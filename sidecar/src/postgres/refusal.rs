@@ -153,6 +153,7 @@ fn denial(access: &Access, denied: &Denied, public_url: &str, message: String) -
 
 fn back(error: &BackError) -> ErrorText {
     match error {
+        BackError::Catalog(cause) => back(cause).detail("Its catalog could not be read."),
         BackError::Timeout => ErrorText::new("57P03", error.to_string()),
         BackError::NoTerminator => {
             ErrorText::new("57P03", "the sidecar has no connection left for ending this account's sessions")

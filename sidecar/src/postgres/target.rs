@@ -91,7 +91,7 @@ impl Target {
             port,
             server_name,
             warm,
-            catalog: CatalogKeeper::default(),
+            catalog: CatalogKeeper::new(),
             verdicts: Arc::default(),
             terminating,
             terminators,
@@ -121,6 +121,11 @@ impl Target {
             *place = Arc::downgrade(&terminator);
             terminator
         })
+    }
+
+    /// The account that reads the catalog: the one that ends backends, or else the one asked for, or else any.
+    pub(super) fn catalog_account(&self, asked: Option<AccountName>) -> Option<AccountName> {
+        self.terminating.clone().or(asked).or_else(|| self.accounts.keys().min().cloned())
     }
 
     /// What the control plane is told of it.

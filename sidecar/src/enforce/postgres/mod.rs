@@ -2,11 +2,31 @@
 //!
 //! In: the text of a `Query` or `Parse` message, and the [`Ground`] that it is judged on. Out: a [`Judgement`] (what is
 //! sent, and what it means for the session's names), or a denial.
+//!
+//! The parse tree has some 250 kinds of nodes. A wildcard over them always refuses, or names nothing.
+#![allow(clippy::wildcard_enum_match_arm)]
 
+mod account;
+mod builtin;
 pub(crate) mod catalog;
+mod closed;
+mod expr;
+mod from;
 mod guard;
 mod judge;
+mod keywords;
+mod names;
+mod objects;
+mod outputs;
+mod query;
+mod scope;
+mod settings;
+mod sqljson;
+#[cfg(test)]
+mod tests;
 mod verdicts;
+mod walk;
+mod write;
 
 use std::sync::Arc;
 
@@ -60,10 +80,14 @@ pub(crate) enum Step {
     Declare(Box<str>),
     /// `FETCH` and `MOVE`: refused unless the session itself opened it.
     Fetch(Box<str>),
+    /// `WHERE CURRENT OF`, likewise. No statement of its own: it stands before the step of the one that holds it.
+    Through(Box<str>),
     /// `CLOSE`
     Close(Box<str>),
     /// `CLOSE ALL`
     CloseAll,
+    /// `DISCARD ALL`: no name is left.
+    DiscardAll,
     /// `COPY … FROM STDIN` or `TO STDOUT`: the one statement behind which data follow.
     Copy,
 }

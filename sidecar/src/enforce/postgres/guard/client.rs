@@ -30,24 +30,22 @@ fn need(header: Header, here: usize) -> Result<Need, Breach> {
         b'Q' | b'P' if body > LONGEST_TEXT => Ok(Need::Header),
         b'Q' | b'P' => Ok(Need::Whole),
         b'B' if here <= LONGEST_NAMES => Ok(Need::Strings(2)),
-        // Its names are not found, then.
-        b'B' => Ok(Need::Header),
         b'D' | b'E' | b'C' | b'S' | b'H' | b'X' if body <= LONGEST_NAMES => Ok(Need::Whole),
         b'D' | b'E' | b'C' | b'S' | b'H' | b'X' => Err(too_long(body)),
-        b'd' | b'c' | b'f' | b'F' => Ok(Need::Header),
+        // The names of a `Bind` that is here so far without them are not found.
+        b'B' | b'd' | b'c' | b'f' | b'F' => Ok(Need::Header),
         other => Err(Breach::Violation(format!("invalid frontend message type {other}"))),
     }
 }
 
 fn malformed() -> Objection {
-    let message = "invalid message format".to_owned();
-    Denial { sqlstate: "08P01", message, ..Denial::unclear(Reason::Protocol, "", "") }.into()
+    Denial::in_words(Reason::Protocol, "08P01", "invalid message format", "").into()
 }
 
 fn text_of(bytes: &[u8]) -> Result<&str, Objection> {
     std::str::from_utf8(bytes).map_err(|_| {
-        let message = "invalid byte sequence for encoding \"UTF8\"".to_owned();
-        Denial { sqlstate: "22021", message, ..Denial::unclear(Reason::Syntax, "", "") }.into()
+        let message = "invalid byte sequence for encoding \"UTF8\"";
+        Denial::in_words(Reason::Syntax, "22021", message, "").into()
     })
 }
 
@@ -56,25 +54,35 @@ fn one(text: &Arc<Text>) -> Texts {
 }
 
 /// What executing this text, one of `among` that it may be, does to names.
-fn effects<'t>(text: &'t Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + 't {
+fn effects(text: &Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + '_ {
     let sure = among == 1;
     let put =
         move |space, made: &str| Effect::Put { space, name: name(made.as_bytes()), texts: one(text), sure };
-    text.steps().iter().map(move |step| match step {
+    let statements = text.steps().iter().filter(|step| !matches!(step, Step::Through(_)));
+    statements.map(move |step| match step {
         Step::Prepare(made) => put(Space::Statements, made),
         Step::Declare(made) => put(Space::Portals, made),
         Step::Deallocate(gone) if sure => Effect::Remove(Space::Statements, name(gone.as_bytes())),
         Step::DeallocateAll if sure => Effect::Clear(Space::Statements),
         Step::Close(gone) if sure => Effect::Remove(Space::Portals, name(gone.as_bytes())),
         Step::CloseAll if sure => Effect::Clear(Space::Portals),
-        Step::Deallocate(_) | Step::DeallocateAll | Step::Close(_) | Step::CloseAll => Effect::None,
-        Step::Plain | Step::Execute(_) | Step::Fetch(_) | Step::Copy => Effect::None,
+        Step::DiscardAll if sure => Effect::ClearAll,
+        Step::Deallocate(_)
+        | Step::DeallocateAll
+        | Step::Close(_)
+        | Step::CloseAll
+        | Step::DiscardAll
+        | Step::Plain
+        | Step::Execute(_)
+        | Step::Fetch(_)
+        | Step::Through(_)
+        | Step::Copy => Effect::None,
     })
 }
 
 impl Guard {
     /// Takes bytes of the client and puts what goes to the server into `out`.
-    pub(crate) fn from_client(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<Pace, Breach> {
+    pub(crate) fn take_from_client(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<Pace, Breach> {
         self.up.take(bytes, out);
         self.client_messages(out)
     }
@@ -101,7 +109,7 @@ impl Guard {
                 self.up.drop(&piece);
             }
             Err(Objection::Denied(denial)) => {
-                let instead = self.deny(&piece, *denial)?;
+                let instead = self.deny(&piece, denial)?;
                 out.extend_from_slice(&instead);
                 self.up.drop(&piece);
             }
@@ -117,9 +125,8 @@ impl Guard {
     fn ruling(&mut self, piece: &Piece) -> Result<Option<Bytes>, Objection> {
         let body = piece.body();
         if matches!(piece.kind, b'Q' | b'P') && piece.body_len() > LONGEST_TEXT {
-            let message = "statement is too long for a limited session".to_owned();
-            let denial = Denial::unclear(Reason::Statement, "", "");
-            return Err(Denial { sqlstate: "54000", message, ..denial }.into());
+            let message = "statement is too long for a limited session";
+            return Err(Denial::in_words(Reason::Statement, "54000", message, "").into());
         }
         match piece.kind {
             b'Q' => self.query(body),
@@ -214,7 +221,7 @@ impl Guard {
     /// would answer with `ReadyForQuery`, and else a `Parse`, behind which it skips to the next `Sync`.
     fn deny(&mut self, piece: &Piece, mut denial: Denial) -> Result<Bytes, Breach> {
         if matches!(piece.kind, b'S' | b'H' | b'X') {
-            return Err(Breach::Violation(denial.message));
+            return Err(Breach::Violation(denial.message.clone()));
         }
         let text = match piece.kind {
             b'Q' => query_text(piece.body()),
@@ -223,7 +230,8 @@ impl Guard {
         };
         let text = String::from_utf8_lossy(text.unwrap_or_default()).into();
         if denial.hint.is_empty() {
-            denial.hint = self.remedy.hint(&denial, &self.ground).unwrap_or_default();
+            let hint = self.remedy.hint(&denial, &self.ground).unwrap_or_default();
+            denial = denial.with_hint(hint);
         }
         self.news.denied.push((text, denial.clone()));
         self.serial += 1;

@@ -26,7 +26,7 @@ fn toy(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
         return Err(Denial::unknown("unheard", ""));
     }
     if text.contains("secret") && !known {
-        return Err(Denial::column("secret", "sales"));
+        return Err(Denial::column("secret", "sales").about("public", "sales"));
     }
     let step = |statement: &str| {
         let words: Vec<&str> = statement.split_whitespace().collect();
@@ -116,7 +116,7 @@ fn done() -> Vec<u8> {
 /// What the server gets.
 fn up(guard: &mut Guard, bytes: &[u8]) -> Vec<u8> {
     let mut out = BytesMut::new();
-    assert_eq!(guard.from_client(bytes, &mut out), Ok(Pace::Going));
+    assert_eq!(guard.take_from_client(bytes, &mut out), Ok(Pace::Going));
     out.to_vec()
 }
 
@@ -125,7 +125,7 @@ fn down(guard: &mut Guard, bytes: &[u8]) -> Vec<u8> {
     let mut out = BytesMut::new();
     let streaming = guard.streaming(bytes).unwrap();
     out.extend_from_slice(&bytes[..streaming]);
-    assert_eq!(guard.from_server(&bytes[streaming..], &mut out), Ok(Pace::Going));
+    assert_eq!(guard.take_from_server(&bytes[streaming..], &mut out), Ok(Pace::Going));
     out.to_vec()
 }
 
@@ -218,7 +218,7 @@ fn functions_are_not_called_by_number_and_unknown_messages_end_the_session() {
     let call = frame(b'F', &[0, 0, 8, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(up(&mut guard, &call), query("SELECT \"KEY:1\""));
     for kind in [b'p', b'x', 0, b'G', b'R'] {
-        let result = self::guard().from_client(&frame(kind, b""), &mut BytesMut::new());
+        let result = self::guard().take_from_client(&frame(kind, b""), &mut BytesMut::new());
         assert!(matches!(result, Err(Breach::Violation(_))), "{kind}");
     }
 }
@@ -338,14 +338,14 @@ fn a_name_that_the_catalog_does_not_know_is_judged_once_more_on_a_newer_one() {
     let mut guard = guard();
     let mut out = BytesMut::new();
     let stream = [query("select unheard"), query("select 1")].concat();
-    assert_eq!(guard.from_client(&stream, &mut out), Ok(Pace::WantsCatalog));
+    assert_eq!(guard.take_from_client(&stream, &mut out), Ok(Pace::WantsCatalog));
     assert!(out.is_empty(), "what comes behind waits as well");
     guard.stand_on(ground(ORDINARY, 2));
     assert_eq!(guard.resume(&mut out), Ok(Pace::Going));
     assert_eq!(&out[..], stream);
     let mut guard = self::guard();
     let mut out = BytesMut::new();
-    assert_eq!(guard.from_client(&query("select unheard"), &mut out), Ok(Pace::WantsCatalog));
+    assert_eq!(guard.take_from_client(&query("select unheard"), &mut out), Ok(Pace::WantsCatalog));
     assert_eq!(guard.resume(&mut out), Ok(Pace::Going));
     assert_eq!(&out[..], query("SELECT \"KEY:1\""));
 }
@@ -397,7 +397,7 @@ fn a_result_with_a_column_outside_the_grant_trips_the_wire() {
     {
         let (mut guard, mut out) = (guard(), BytesMut::new());
         passes(&mut guard, &query("select 1"));
-        assert_eq!(guard.from_server(&hidden, &mut out), Ok(Pace::WantsCatalog));
+        assert_eq!(guard.take_from_server(&hidden, &mut out), Ok(Pace::WantsCatalog));
         assert!(matches!(guard.resume_down(&mut out), Err(Breach::Tripwire(_))));
         assert!(out.is_empty());
     }
@@ -414,7 +414,7 @@ fn settings_that_give_statements_their_meaning_must_stay() {
         ("search_path", "hr"),
         ("session_authorization", "postgres"),
     ] {
-        let result = guard().from_server(&setting(name, value), &mut BytesMut::new());
+        let result = guard().take_from_server(&setting(name, value), &mut BytesMut::new());
         assert!(matches!(result, Err(Breach::Tripwire(_))), "{name}");
     }
 }
@@ -425,7 +425,7 @@ fn notifications_and_what_triggers_say_are_not_heard() {
     let notice = frame(b'N', b"SNOTICE\0C00000\0MSECRET\0WPL/pgSQL function f()\0\0");
     assert!(down(&mut guard, &[frame(b'A', b"\0\0\0\x01c\0SECRET\0"), notice].concat()).is_empty());
     for kind in [b'V', b'W', b'K', b'R'] {
-        let result = guard.from_server(&frame(kind, b""), &mut BytesMut::new());
+        let result = guard.take_from_server(&frame(kind, b""), &mut BytesMut::new());
         assert!(matches!(result, Err(Breach::Violation(_))), "{kind}");
     }
 }
