@@ -105,28 +105,12 @@ fn read_columns(body: &[u8]) -> Option<Vec<ResultColumn>> {
     let mut columns = Vec::new();
     for _ in 0..u16::from_be_bytes(*count) {
         let name = rest.iter().position(|byte| *byte == 0)?;
-        let (column, next) = rest.get(name + 1..)?.split_first_chunk::<18>()?;
-        let [a, b, c, d, e, f, ..] = *column;
-        let (table, number) = (u32::from_be_bytes([a, b, c, d]), i16::from_be_bytes([e, f]));
+        let (table, column) = rest.get(name + 1..)?.split_first_chunk::<4>()?;
+        let (number, column) = column.split_first_chunk::<2>()?;
+        // Type, its size and modifier, and the format.
+        let (_, next) = column.split_first_chunk::<12>()?;
+        let (table, number) = (u32::from_be_bytes(*table), i16::from_be_bytes(*number));
         columns.push(ResultColumn { table, number });
-        rest = next;
-    }
-    rest.is_empty().then_some(columns)
-}
-
-/// The columns in the body of a `DataRow`, in text format; empty where they are null.
-pub fn text_columns(body: &[u8]) -> Result<Vec<String>, InvalidMessage> {
-    read_row(body).ok_or(InvalidMessage(b'D'))
-}
-
-fn read_row(body: &[u8]) -> Option<Vec<String>> {
-    let (count, mut rest) = body.split_first_chunk::<2>()?;
-    let mut columns = Vec::new();
-    for _ in 0..u16::from_be_bytes(*count) {
-        let (length, next) = rest.split_first_chunk::<4>()?;
-        let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
-        let (text, next) = next.split_at_checked(length)?;
-        columns.push(std::str::from_utf8(text).ok()?.to_owned());
         rest = next;
     }
     rest.is_empty().then_some(columns)
@@ -196,15 +180,6 @@ mod tests {
         assert_eq!(result_columns(&[0, 0]), Ok(Vec::new()));
         for bad in [&body[..body.len() - 1], &[&body[..], b"x"].concat(), b"\0\x01", b""] {
             assert_eq!(result_columns(bad), Err(InvalidMessage(b'T')));
-        }
-    }
-
-    #[test]
-    fn a_row_gives_its_columns_as_text() {
-        let row = b"\0\x02\0\0\0\x02ab\xff\xff\xff\xff";
-        assert_eq!(text_columns(row), Ok(vec!["ab".to_owned(), String::new()]));
-        for bad in [&b""[..], b"\0\x01", b"\0\x01\0\0\0\x02a", b"\0\0x", b"\0\x01\0\0\0\x01\xff"] {
-            assert_eq!(text_columns(bad), Err(InvalidMessage(b'D')));
         }
     }
 

@@ -11,7 +11,7 @@ mod startup;
 
 pub use backend::{
     AuthenticationRequest, BackendKeyData, InvalidMessage, ResultColumn, error_field, is_error,
-    parameter_status, result_columns, split_error, text_columns,
+    parameter_status, result_columns, split_error,
 };
 pub use frame::{FrameError, FrameWalker, HEADER_LEN, Header, MAX_FRAME_LEN};
 pub use frontend::{Named, Parse, bind_names, execute_portal, query_text};

@@ -142,17 +142,26 @@ impl Denial {
         Self::new(Reason::Syntax, "42601", message, "")
     }
 
-    /// The same with this SQLSTATE, in these words and no more of them.
-    pub(crate) fn saying(mut self, sqlstate: &'static str, message: impl Into<String>) -> Self {
-        self.0.sqlstate = sqlstate;
-        self.0.message = message.into();
-        self
+    /// A refusal in the database's own words, where it has some.
+    pub(crate) fn in_words(
+        reason: Reason,
+        sqlstate: &'static str,
+        message: impl Into<String>,
+        culprit: &str,
+    ) -> Self {
+        Self::new(reason, sqlstate, message.into(), culprit)
     }
 
     /// What the client is told.
     pub(crate) fn told(&self) -> ErrorText {
         let Facts { sqlstate, message, detail, hint, .. } = &**self;
         ErrorText::new(sqlstate, message.as_str()).detail(detail.as_str()).hint(hint.as_str())
+    }
+
+    /// The same with a detail.
+    pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = detail.into();
+        self
     }
 
     /// The same with a hint.

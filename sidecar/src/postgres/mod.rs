@@ -6,6 +6,7 @@
 mod auth;
 mod back;
 mod cancel;
+#[allow(dead_code)] // until the control plane is told what there is
 mod catalog;
 mod end;
 mod frames;

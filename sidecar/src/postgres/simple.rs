@@ -99,6 +99,11 @@ impl Connection {
 pub(crate) struct Row(Frame);
 
 impl Row {
+    /// A `DataRow`.
+    pub(crate) const fn new(frame: Frame) -> Self {
+        Self(frame)
+    }
+
     /// Its fields, which must be exactly so many.
     pub(crate) fn fields<const N: usize>(&self) -> Result<[Field<'_>; N], InvalidMessage> {
         let invalid = InvalidMessage(b'D');

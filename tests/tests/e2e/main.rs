@@ -10,6 +10,8 @@ mod doubt;
 mod drivers;
 mod harness;
 mod hostile;
+mod limits_live;
+mod limits_wire;
 mod regression;
 mod tls;
 mod unnoticed;

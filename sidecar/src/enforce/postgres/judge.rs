@@ -100,7 +100,7 @@ impl<'a> Walk<'a> {
             _ => return Err(refuse("this kind of statement")),
         };
         // What a cursor stands on must be the session's own, too.
-        steps.extend(self.cursors.drain(..).map(|name| Step::Fetch(name.into())));
+        steps.extend(self.cursors.drain(..).map(|name| Step::Through(name.into())));
         steps.push(step);
         Ok(())
     }

@@ -80,6 +80,8 @@ pub(crate) enum Step {
     Declare(Box<str>),
     /// `FETCH` and `MOVE`: refused unless the session itself opened it.
     Fetch(Box<str>),
+    /// `WHERE CURRENT OF`, likewise. No statement of its own: it stands before the step of the one that holds it.
+    Through(Box<str>),
     /// `CLOSE`
     Close(Box<str>),
     /// `CLOSE ALL`

@@ -125,15 +125,15 @@ mod tests {
         }
     }
 
-    fn good() -> Verdict {
-        Ok(Arc::new(Judgement { instead: None, steps: Box::default() }))
+    fn good() -> Arc<Judgement> {
+        Arc::new(Judgement { instead: None, steps: Box::default() })
     }
 
     #[test]
     fn a_verdict_holds_for_its_text_and_its_ground_only() {
         let (verdicts, here) = (Verdicts::default(), ground());
-        verdicts.keep("select 1", &here, &good());
-        assert_eq!(verdicts.find("select 1", &here), Some(good()));
+        verdicts.keep("select 1", &here, &Ok(good()));
+        assert_eq!(verdicts.find("select 1", &here), Some(Ok(good())));
         assert_eq!(verdicts.find("select 2", &here), None);
         let others = [
             Ground { limits: Arc::default(), ..here.clone() },
@@ -152,9 +152,9 @@ mod tests {
         verdicts.keep("select x", &here, &Err(Denial::unknown("x", "")));
         assert_eq!(verdicts.find("select x", &here), None);
         for number in 0..100_000 {
-            verdicts.keep(&format!("select {number}"), &here, &good());
+            verdicts.keep(&format!("select {number}"), &here, &Ok(good()));
         }
         assert_eq!(verdicts.find("select 0", &here), None);
-        assert_eq!(verdicts.find("select 99999", &here), Some(good()));
+        assert_eq!(verdicts.find("select 99999", &here), Some(Ok(good())));
     }
 }

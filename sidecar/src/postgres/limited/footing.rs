@@ -12,12 +12,14 @@ use crate::{
     postgres::{
         back::{BackError, Backend},
         frames::FrameReader,
+        simple::Row,
     },
 };
 
 /// How long the database may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 const LIMIT: u32 = 1024 * 1024;
+const ROOM: usize = 2048;
 /// `ReadyForQuery`
 const READY_LEN: usize = 6;
 
@@ -52,9 +54,10 @@ impl Footing {
     /// Asks the connection, which must not have been used yet.
     pub(crate) async fn ask(backend: &mut Backend, defaults: &Defaults) -> Result<Self, NoFooting> {
         let asking = answer(backend);
-        let (columns, behind) = timeout(ANSWER, asking).await.map_err(|_| BackError::Timeout)??;
+        let (row, behind) = timeout(ANSWER, asking).await.map_err(|_| BackError::Timeout)??;
+        let fields = row.fields::<5>().map_err(BackError::Invalid)?;
         let [schemas, user, session_user, encoding, search_path] =
-            <[String; 5]>::try_from(columns).map_err(|_| BackError::Invalid(InvalidMessage(b'D')))?;
+            fields.map(|field| field.text().into_owned());
         if encoding != "UTF8" {
             return Err(Unsuitable::Database(encoding).into());
         }
@@ -78,22 +81,23 @@ impl Footing {
     }
 }
 
-/// The columns of the one row, and what came behind it all. What the server says of its settings meanwhile belongs to
+/// The one row, and what came behind it all. What the server says of its settings meanwhile belongs to
 /// its greeting.
-async fn answer(backend: &mut Backend) -> Result<(Vec<String>, Bytes), BackError> {
+async fn answer(backend: &mut Backend) -> Result<(Row, Bytes), BackError> {
     let Backend { stream, ready, greeting, .. } = backend;
     stream.write_all(&postgres::query(QUESTION)).await.map_err(BackError::Unreachable)?;
     stream.flush().await.map_err(BackError::Unreachable)?;
-    let mut frames = FrameReader::beginning(ready.split_off(READY_LEN.min(ready.len())), 2048);
-    let (mut row, mut settings) = (Vec::new(), greeting.to_vec());
+    let mut frames = FrameReader::beginning(ready.split_off(READY_LEN.min(ready.len())), ROOM);
+    let (mut row, mut settings) = (None, greeting.to_vec());
     loop {
         let frame = frames.next(stream, LIMIT).await?;
         match frame.kind {
-            b'D' => row = postgres::text_columns(frame.body())?,
+            b'D' => row = Some(Row::new(frame)),
             b'S' => settings.extend_from_slice(&frame.bytes),
             b'E' => return Err(BackError::Refused(frame.bytes)),
             b'Z' => {
                 *greeting = settings.into();
+                let row = row.ok_or(InvalidMessage(b'D'))?;
                 return Ok((row, frames.into_rest().freeze()));
             }
             b'T' | b'C' | b'N' | b'A' => {}

@@ -41,10 +41,10 @@ pub(crate) struct Limited {
     session: Arc<Session>,
     target: Arc<Target>,
     traces: Traces,
+    /// The catalog is kept fresh as long as the session lives.
+    _attendance: Attendance,
     /// The waits for a newer catalog, up and down.
     refreshes: [Option<Refresh>; 2],
-    /// Keeps the catalog's snapshot fresh.
-    _attendance: Attendance,
 }
 
 impl Limited {
@@ -67,8 +67,8 @@ impl Limited {
             session: Arc::clone(session),
             target: Arc::clone(target),
             traces: Traces::new(house, session),
-            refreshes: [None, None],
             _attendance: target.catalog.attend(),
+            refreshes: [None, None],
         })
     }
 
@@ -86,7 +86,7 @@ impl Limited {
         if !other_limits && Arc::ptr_eq(&catalog, &ground.catalog) {
             return;
         }
-        let ground = Ground { limits, catalog, ..ground.clone() };
+        let ground = Ground { catalog, limits, ..ground.clone() };
         self.guard.stand_on(ground);
         if other_limits && !self.guard.still_covers() {
             self.session.leash.fall(Ending::Shrunk);
@@ -141,7 +141,7 @@ impl Limited {
 impl Wire for Limited {
     fn forwarding(&mut self, bytes: &[u8], instead: &mut BytesMut) -> Result<Passing, Violation> {
         let before = instead.len();
-        let word = self.guard.from_client(bytes, instead);
+        let word = self.guard.take_from_client(bytes, instead);
         self.heed(Direction::Up, word)?;
         self.traffic.sending(instead.get(before..).unwrap_or_default())?;
         Ok(Passing::Replaced)
@@ -154,7 +154,7 @@ impl Wire for Limited {
             return Ok(Passing::AsTheyAre);
         }
         instead.extend_from_slice(streaming);
-        let word = self.guard.from_server(looked_at, instead);
+        let word = self.guard.take_from_server(looked_at, instead);
         self.heed(Direction::Down, word)?;
         Ok(Passing::Replaced)
     }

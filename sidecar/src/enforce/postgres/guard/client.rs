@@ -30,23 +30,22 @@ fn need(header: Header, here: usize) -> Result<Need, Breach> {
         b'Q' | b'P' if body > LONGEST_TEXT => Ok(Need::Header),
         b'Q' | b'P' => Ok(Need::Whole),
         b'B' if here <= LONGEST_NAMES => Ok(Need::Strings(2)),
-        // Its names are not found, then.
-        b'B' => Ok(Need::Header),
         b'D' | b'E' | b'C' | b'S' | b'H' | b'X' if body <= LONGEST_NAMES => Ok(Need::Whole),
         b'D' | b'E' | b'C' | b'S' | b'H' | b'X' => Err(too_long(body)),
-        b'd' | b'c' | b'f' | b'F' => Ok(Need::Header),
+        // The names of a `Bind` that is here so far without them are not found.
+        b'B' | b'd' | b'c' | b'f' | b'F' => Ok(Need::Header),
         other => Err(Breach::Violation(format!("invalid frontend message type {other}"))),
     }
 }
 
 fn malformed() -> Objection {
-    Denial::unclear(Reason::Protocol, "", "").saying("08P01", "invalid message format").into()
+    Denial::in_words(Reason::Protocol, "08P01", "invalid message format", "").into()
 }
 
 fn text_of(bytes: &[u8]) -> Result<&str, Objection> {
     std::str::from_utf8(bytes).map_err(|_| {
         let message = "invalid byte sequence for encoding \"UTF8\"";
-        Denial::unclear(Reason::Syntax, "", "").saying("22021", message).into()
+        Denial::in_words(Reason::Syntax, "22021", message, "").into()
     })
 }
 
@@ -55,35 +54,35 @@ fn one(text: &Arc<Text>) -> Texts {
 }
 
 /// What executing this text, one of `among` that it may be, does to names.
-fn effects<'t>(text: &'t Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + 't {
+fn effects(text: &Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + '_ {
     let sure = among == 1;
     let put =
         move |space, made: &str| Effect::Put { space, name: name(made.as_bytes()), texts: one(text), sure };
-    let both = |step| if step == &Step::DiscardAll { 2 } else { 1 };
-    text.steps().iter().flat_map(move |step| std::iter::repeat_n(step, both(step)).enumerate()).map(
-        move |(at, step)| match step {
-            Step::DiscardAll if sure => {
-                Effect::Clear(if at == 0 { Space::Statements } else { Space::Portals })
-            }
-            Step::Prepare(made) => put(Space::Statements, made),
-            Step::Declare(made) => put(Space::Portals, made),
-            Step::Deallocate(gone) if sure => Effect::Remove(Space::Statements, name(gone.as_bytes())),
-            Step::DeallocateAll if sure => Effect::Clear(Space::Statements),
-            Step::Close(gone) if sure => Effect::Remove(Space::Portals, name(gone.as_bytes())),
-            Step::CloseAll if sure => Effect::Clear(Space::Portals),
-            Step::Deallocate(_)
-            | Step::DeallocateAll
-            | Step::Close(_)
-            | Step::CloseAll
-            | Step::DiscardAll => Effect::None,
-            Step::Plain | Step::Execute(_) | Step::Fetch(_) | Step::Copy => Effect::None,
-        },
-    )
+    let statements = text.steps().iter().filter(|step| !matches!(step, Step::Through(_)));
+    statements.map(move |step| match step {
+        Step::Prepare(made) => put(Space::Statements, made),
+        Step::Declare(made) => put(Space::Portals, made),
+        Step::Deallocate(gone) if sure => Effect::Remove(Space::Statements, name(gone.as_bytes())),
+        Step::DeallocateAll if sure => Effect::Clear(Space::Statements),
+        Step::Close(gone) if sure => Effect::Remove(Space::Portals, name(gone.as_bytes())),
+        Step::CloseAll if sure => Effect::Clear(Space::Portals),
+        Step::DiscardAll if sure => Effect::ClearAll,
+        Step::Deallocate(_)
+        | Step::DeallocateAll
+        | Step::Close(_)
+        | Step::CloseAll
+        | Step::DiscardAll
+        | Step::Plain
+        | Step::Execute(_)
+        | Step::Fetch(_)
+        | Step::Through(_)
+        | Step::Copy => Effect::None,
+    })
 }
 
 impl Guard {
     /// Takes bytes of the client and puts what goes to the server into `out`.
-    pub(crate) fn from_client(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<Pace, Breach> {
+    pub(crate) fn take_from_client(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<Pace, Breach> {
         self.up.take(bytes, out);
         self.client_messages(out)
     }
@@ -110,7 +109,7 @@ impl Guard {
                 self.up.drop(&piece);
             }
             Err(Objection::Denied(denial)) => {
-                let instead = self.deny(&piece, *denial)?;
+                let instead = self.deny(&piece, denial)?;
                 out.extend_from_slice(&instead);
                 self.up.drop(&piece);
             }
@@ -127,7 +126,7 @@ impl Guard {
         let body = piece.body();
         if matches!(piece.kind, b'Q' | b'P') && piece.body_len() > LONGEST_TEXT {
             let message = "statement is too long for a limited session";
-            return Err(Denial::unclear(Reason::Statement, "", "").saying("54000", message).into());
+            return Err(Denial::in_words(Reason::Statement, "54000", message, "").into());
         }
         match piece.kind {
             b'Q' => self.query(body),
@@ -230,9 +229,8 @@ impl Guard {
             _ => None,
         };
         let text = String::from_utf8_lossy(text.unwrap_or_default()).into();
-        if denial.hint.is_empty()
-            && let Some(hint) = self.remedy.hint(&denial, &self.ground)
-        {
+        if denial.hint.is_empty() {
+            let hint = self.remedy.hint(&denial, &self.ground).unwrap_or_default();
             denial = denial.with_hint(hint);
         }
         self.news.denied.push((text, denial.clone()));

@@ -103,7 +103,7 @@ impl Inbox {
         let body = self.held.get(HEADER_LEN..available).unwrap_or_default();
         let enough = match need(header, body.len())? {
             Need::Header => true,
-            Need::Strings(count) => body.iter().filter(|byte| **byte == 0).count() >= count,
+            Need::Strings(count) => body.split(|byte| *byte == 0).count() > count,
             Need::Whole => false,
         };
         if !enough && available < whole {

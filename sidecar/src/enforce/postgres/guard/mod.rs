@@ -70,14 +70,14 @@ impl From<FrameError> for Breach {
 /// Why a message is not passed.
 #[derive(Debug)]
 enum Objection {
-    Denied(Box<Denial>),
+    Denied(Denial),
     /// A newer catalog may know better.
     Stale,
 }
 
 impl From<Denial> for Objection {
     fn from(denial: Denial) -> Self {
-        Self::Denied(Box::new(denial))
+        Self::Denied(denial)
     }
 }
 
@@ -232,7 +232,7 @@ impl Guard {
         let judgement = self.judge(text)?;
         if self.room.load(std::sync::atomic::Ordering::Relaxed) + text.len() > ROOM {
             let why = "the prepared statements of this session take too much room";
-            return Err(Denial::unclear(Reason::Statement, "", "").saying("53200", why).into());
+            return Err(Denial::in_words(Reason::Statement, "53200", why, "").into());
         }
         let text = Arc::new(Text::new(text, judgement, self.epoch, &self.room));
         self.uses(&text, 0)?;
@@ -243,7 +243,7 @@ impl Guard {
     fn covered(&mut self, texts: &Texts, depth: usize) -> Result<(), Objection> {
         for text in texts.iter() {
             if !text.is_judged(self.epoch) {
-                let judgement = self.judge(&text.text)?;
+                let judgement = self.judge(&text.sent)?;
                 if judgement.instead != text.judgement.instead {
                     return Err(changed().into());
                 }
@@ -263,7 +263,7 @@ impl Guard {
         for (at, step) in text.steps().iter().enumerate() {
             let (space, used) = match step {
                 Step::Execute(used) => (Space::Statements, used),
-                Step::Fetch(used) => (Space::Portals, used),
+                Step::Fetch(used) | Step::Through(used) => (Space::Portals, used),
                 Step::Plain
                 | Step::Prepare(_)
                 | Step::Deallocate(_)
@@ -292,8 +292,8 @@ impl Guard {
 
 /// A plan that would no longer be made like this. Drivers know the text, and prepare again.
 fn changed() -> Denial {
-    let why = "What the grant covers has changed since the statement was prepared.";
-    Denial::unclear(Reason::Statement, "", why).saying("0A000", "cached plan must not change result type")
+    Denial::in_words(Reason::Statement, "0A000", "cached plan must not change result type", "")
+        .with_detail("What the grant covers, or the catalog, has changed since the statement was prepared.")
 }
 
 /// A name that the session has not made, in the server's own words.
@@ -304,5 +304,5 @@ fn unknown(space: Space, name: &str, in_sql: bool) -> Denial {
         (Space::Portals, name) if in_sql => ("34000", format!("cursor \"{name}\" does not exist")),
         (Space::Portals, name) => ("34000", format!("portal \"{name}\" does not exist")),
     };
-    Denial::unclear(Reason::Name, name, "").saying(sqlstate, message)
+    Denial::in_words(Reason::Name, sqlstate, message, name)
 }

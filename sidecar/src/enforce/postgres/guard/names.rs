@@ -29,7 +29,7 @@ pub(super) fn name(bytes: &[u8]) -> Name {
 #[derive(Debug)]
 pub(super) struct Text {
     /// As the client sent it.
-    pub(super) text: Box<str>,
+    pub(super) sent: Box<str>,
     /// What was found about it.
     pub(super) judgement: Arc<Judgement>,
     /// On which ground it was found good last.
@@ -41,7 +41,7 @@ impl Text {
     /// A text that was judged on the ground of this number; it takes `room` while it exists.
     pub(super) fn new(text: &str, judgement: Arc<Judgement>, epoch: u64, room: &Arc<AtomicUsize>) -> Self {
         room.fetch_add(text.len(), Ordering::Relaxed);
-        Self { text: text.into(), judgement, judged: AtomicU64::new(epoch), room: Arc::clone(room) }
+        Self { sent: text.into(), judgement, judged: AtomicU64::new(epoch), room: Arc::clone(room) }
     }
 
     /// Whether it was found good on the ground of this number.
@@ -61,13 +61,13 @@ impl Text {
 
     /// Whether what it opens may outlast its transaction. The word cannot be written in any other way.
     fn may_hold(&self) -> bool {
-        self.text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"hold"))
+        self.sent.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"hold"))
     }
 }
 
 impl Drop for Text {
     fn drop(&mut self) {
-        self.room.fetch_sub(self.text.len(), Ordering::Relaxed);
+        self.room.fetch_sub(self.sent.len(), Ordering::Relaxed);
     }
 }
 

@@ -42,9 +42,9 @@ fn covered(schema: &str, table: &str, limits: &TableLimits) -> String {
 impl Remedy {
     /// A hint for a table or column that the grant does not cover.
     pub(super) fn hint(&self, denial: &Denial, ground: &Ground) -> Option<String> {
-        let (table, column) = match denial.reason {
-            Reason::Table => (denial.culprit.as_str(), None),
-            Reason::Column => denial.culprit.rsplit_once('.').map(|(table, column)| (table, Some(column)))?,
+        let column = match denial.reason {
+            Reason::Table => None,
+            Reason::Column => denial.culprit.rsplit_once('.').map(|(_, column)| column),
             Reason::Name
             | Reason::Function
             | Reason::Operator
@@ -55,25 +55,13 @@ impl Remedy {
             | Reason::Protocol
             | Reason::Rate => return None,
         };
-        let known = denial.table.as_ref().map(|(schema, table)| (Some(&**schema), &**table));
-        let (named_schema, table) = known.unwrap_or((None, table));
-        if named_schema.is_some_and(|schema| matches!(schema, "pg_catalog" | "information_schema")) {
-            return None;
-        }
+        let (schema, table) = denial.table.as_ref()?;
         let mut all: Vec<_> = ground.limits.tables().collect();
         all.sort_unstable_by_key(|(schema, table, _)| (*schema, *table));
-        let same = all.iter().filter(|(schema, name, _)| {
-            let meant = named_schema.map_or_else(
-                || ground.path.iter().any(|in_path| **in_path == **schema),
-                |named| named == *schema,
-            );
-            *name == table && meant
-        });
-        let same: Vec<_> = same.copied().collect();
-        let schema = match same.as_slice() {
-            [(schema, ..)] => schema,
-            _ => named_schema.unwrap_or("SCHEMA"),
-        };
+        let same = |(known, name, _): &(&str, &str, &TableLimits)| *known == &**schema && *name == &**table;
+        let same: Vec<_> = all.iter().copied().filter(same).collect();
+        // Where the table is, the grant tells only of those that it covers.
+        let schema = if same.is_empty() { "SCHEMA" } else { schema };
         let shown = if same.is_empty() { &all } else { &same };
         let mut hint = match shown.as_slice() {
             [] => "The grant covers no table.".to_owned(),
@@ -126,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_column_is_told_with_those_that_are_covered_and_the_way_to_it() {
-        let told = hint(&Denial::column("price", "sales")).unwrap();
+        let told = hint(&Denial::column("price", "sales").about("public", "sales")).unwrap();
         assert!(told.contains("public.sales (SELECT id, sku)"), "{told}");
         assert!(!told.contains("orders"), "{told}");
         assert!(told.contains("--repo shop --account app_ro --resource public.sales.price "), "{told}");
@@ -134,9 +122,9 @@ mod tests {
 
     #[test]
     fn of_a_table_outside_the_grant_nothing_is_told_but_its_name() {
-        let told = hint(&Denial::table("employees")).unwrap();
+        let told = hint(&Denial::table("employees").about("hr", "employees")).unwrap();
         assert!(told.contains("public.orders (SELECT all columns), public.sales (SELECT id, sku)"), "{told}");
-        assert!(told.contains("--resource SCHEMA.employees "), "{told}");
+        assert!(told.contains("--resource SCHEMA.employees ") && !told.contains("hr"), "{told}");
         assert_eq!(hint(&Denial::syntax("nonsense".to_owned())), None);
     }
 }

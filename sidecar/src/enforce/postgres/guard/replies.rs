@@ -33,8 +33,10 @@ pub(super) enum Effect {
     },
     /// The name is free.
     Remove(Space, Name),
-    /// All names are free.
+    /// All names of one space are free.
     Clear(Space),
+    /// All names are free.
+    ClearAll,
 }
 
 /// The kinds of messages that the server answers.
@@ -97,7 +99,10 @@ impl Replies {
     /// A message goes to the server.
     pub(super) fn expect(&mut self, sent: Sent, effects: Vec<Effect>, texts: Option<Texts>) {
         if self.lost {
-            return effects.into_iter().for_each(|effect| self.may_have_happened(effect));
+            for effect in effects {
+                self.may_have_happened(effect);
+            }
+            return;
         }
         if self.skipping {
             return;
@@ -153,8 +158,9 @@ impl Replies {
             (b'T' | b'n', Sent::Describe) | (b's' | b'I', Sent::Execute) => self.pop(false),
             (b'C', Sent::Query) => {
                 self.copying = false;
-                let effect = self.queue.front_mut().and_then(|front| front.effects.pop_front());
-                effect.into_iter().for_each(|effect| self.happened(effect));
+                if let Some(effect) = self.queue.front_mut().and_then(|front| front.effects.pop_front()) {
+                    self.happened(effect);
+                }
             }
             (b'G', Sent::Query | Sent::Execute) => self.begin_copy(),
             (b'E', Sent::Query | Sent::Sync) => self.copying = false,
@@ -188,6 +194,10 @@ impl Replies {
             Effect::Put { space, name, sure, .. } => self.names(space).keep(&name, sure),
             Effect::Remove(space, name) => self.names(space).remove(&name),
             Effect::Clear(space) => self.names(space).clear(),
+            Effect::ClearAll => {
+                self.statements.clear();
+                self.portals.clear();
+            }
         }
     }
 

@@ -24,8 +24,7 @@ fn may_detail(body: &[u8], is_open: impl Fn((&str, &str)) -> bool) -> bool {
             let class = field(body, b'C').and_then(|state| state.get(..2)).unwrap_or_default();
             SPEAKING.contains(&class)
         }
-        (Some(_), None) => false,
-        (None, Some(_)) => false,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 

@@ -44,7 +44,7 @@ impl Guard {
     }
 
     /// Takes bytes of the server and puts what goes to the client into `out`.
-    pub(crate) fn from_server(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<Pace, Breach> {
+    pub(crate) fn take_from_server(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<Pace, Breach> {
         self.down.take(bytes, out);
         self.server_messages(out)
     }

@@ -1,0 +1,118 @@
+//! Limited sessions while the world around them changes, and what is told and remembered of them.
+
+use postern_tests::{postgres::Version, wait::until, wire::query};
+use serde_json::{Value, json};
+
+use crate::limits_wire::{error, kinds, limited, resources, stage_for};
+
+/// The grant without one of its resources.
+fn without(resource: &str) -> Value {
+    let all = resources();
+    let kept: Vec<_> = all.as_array().unwrap().iter().filter(|entry| entry["resource"] != resource).collect();
+    json!(kept)
+}
+
+#[tokio::test]
+async fn a_smaller_grant_is_felt_by_the_next_statement_of_a_live_session() {
+    let (stage, access) = limited().await;
+    let mut raw = stage.raw(&access).await.unwrap();
+    assert_eq!(kinds(&raw.ask("prepare s as select sku from sales where id = 1").await), "CZ");
+    assert_eq!(kinds(&raw.ask("execute s").await), "TDCZ");
+    let path = format!("/v1/grants/{}", access.grant);
+    let smaller = json!({"resources": without("public.sales.sku"), "reason": "less"});
+    stage.api.patch(&path, smaller).await.ok();
+    until("the smaller grant to be felt", async || error(&raw.ask("execute s").await).code() == "42501")
+        .await;
+    assert_eq!(error(&raw.ask("select sku from sales").await).code(), "42501");
+    assert_eq!(kinds(&raw.ask("select prod_name from sales where id = 1").await), "TDCZ");
+}
+
+#[tokio::test]
+async fn a_cursor_that_a_smaller_grant_no_longer_covers_ends_its_session() {
+    let (stage, access) = limited().await;
+    let mut reading = stage.raw(&access).await.unwrap();
+    let mut other = stage.raw(&access).await.unwrap();
+    reading.ask("begin").await;
+    assert_eq!(kinds(&reading.ask("declare c cursor for select sku from sales").await), "CZ");
+    other.ask("begin").await;
+    assert_eq!(kinds(&other.ask("declare c cursor for select id from sales").await), "CZ");
+    let mut busy = stage.raw(&access).await.unwrap();
+    busy.send(&query("select count(sku) from sales, generate_series(1, 1000000000)")).await;
+    let path = format!("/v1/grants/{}", access.grant);
+    let smaller = json!({"resources": without("public.sales.sku"), "reason": "less"});
+    stage.api.patch(&path, smaller).await.ok();
+    assert_eq!(reading.last_error().await.unwrap().code(), "57P01");
+    assert_eq!(kinds(&other.ask("fetch c").await), "TDCZ");
+    assert_eq!(busy.last_error().await.unwrap().code(), "57P01");
+}
+
+#[tokio::test]
+async fn a_table_that_is_made_during_a_session_is_found() {
+    let later = json!([{"resource": "public.later", "privileges": ["SELECT"]}]);
+    let (stage, access) = stage_for(Version::Fifteen, &later).await.unwrap();
+    let owner = stage.postgres.admin().await;
+    let mut raw = stage.raw(&access).await.unwrap();
+    assert_eq!(kinds(&raw.ask("select a from later").await), "EZ");
+    owner.batch_execute("set role app_rw; create table later as select 1 as a").await.unwrap();
+    assert_eq!(kinds(&raw.ask("select a from later").await), "TDCZ");
+    let anew =
+        "create table newer as select 1 as b, 2 as a; drop table later; alter table newer rename to later";
+    owner.batch_execute(anew).await.unwrap();
+    assert_eq!(kinds(&raw.ask("select a from later").await), "TDCZ", "the table has another number now");
+    assert_eq!(kinds(&raw.ask("select b from later").await), "TDCZ");
+}
+
+#[tokio::test]
+async fn the_databases_errors_show_no_row_that_may_not_be_read() {
+    let write = json!([
+        {"resource": "public.sales.id", "privileges": ["SELECT", "INSERT", "UPDATE"]},
+        {"resource": "public.sales.price", "privileges": ["INSERT", "UPDATE"]},
+        {"resource": "public.orders", "privileges": ["SELECT", "INSERT"]},
+    ]);
+    let (stage, access) = stage_for(Version::Fifteen, &write).await.unwrap();
+    let mut raw = stage.raw(&access).await.unwrap();
+    let failing = error(&raw.ask("update sales set price = -1 where id = 2").await);
+    assert_eq!((failing.code(), failing.get('D'), failing.get('n')), ("23514", "", "sales_price_check"));
+    let failing = error(&raw.ask("insert into orders(sale_id, qty) values (77, 1)").await);
+    assert_eq!(failing.code(), "23503");
+    assert!(failing.get('D').contains("(sale_id)=(77)"), "all of orders may be read: {failing:?}");
+    let notice = "create function f() returns trigger language plpgsql as $$ begin \
+        raise notice 'SECRET %', new.qty; return new; end $$; \
+        create trigger t before insert on orders for each row execute function f()";
+    stage.postgres.admin().await.batch_execute(notice).await.unwrap();
+    assert_eq!(kinds(&raw.ask("insert into orders(sale_id, qty) values (1, 1)").await), "CZ");
+}
+
+#[tokio::test]
+async fn notifications_of_others_are_not_heard() {
+    let (stage, access) = limited().await;
+    let mut raw = stage.raw(&access).await.unwrap();
+    assert_eq!(error(&raw.ask("listen secrets").await).code(), "42501");
+    assert_eq!(error(&raw.ask("notify secrets").await).code(), "42501");
+}
+
+#[tokio::test]
+async fn every_denial_leaves_a_record_without_values_and_a_count() {
+    let (stage, access) = limited().await;
+    let mut raw = stage.raw(&access).await.unwrap();
+    raw.ask("select card_number from sales where card_number = 'CARD-SECRET-1'").await;
+    raw.ask("select 1").await;
+    let mut record = Value::Null;
+    until("the record", async || {
+        let found = stage.sidecar.audit().into_iter().find(|record| record["kind"] == "statement.denied");
+        record = found.unwrap_or_default();
+        !record.is_null()
+    })
+    .await;
+    assert_eq!(record["detail"]["statement"], "select card_number from sales where card_number = ?");
+    assert_eq!(record["detail"]["reason"], "column");
+    assert_eq!(record["grant"], access.grant);
+    let metrics = stage.sidecar.metrics().await;
+    let has = |start: &str, labels: &[&str]| {
+        let mut lines = metrics.lines().filter(|line| line.starts_with(start));
+        assert!(lines.any(|line| labels.iter().all(|label| line.contains(label))), "{start} {labels:?}");
+    };
+    has("postern_statements_total", &["decision=\"deny\"", "reason=\"column\"", "repo=\"sales\""]);
+    has("postern_statements_total", &["decision=\"allow\"", "reason=\"\""]);
+    has("postern_decision_seconds", &["cache=\"miss\""]);
+}
