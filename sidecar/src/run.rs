@@ -25,7 +25,7 @@ use crate::{
     listener::{ClientTls, Listener, Places},
     metrics,
     net::is_loopback,
-    postgres::{Asker, CancelKeys, InvalidTarget, Target},
+    postgres::{Asker, CancelKeys, InvalidTarget, Target, Teller},
     session::{Ending, Registry},
 };
 
@@ -178,9 +178,7 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
         registry,
     });
     open_listeners(config, &targets, &house).await?;
-    for target in &targets {
-        tokio::spawn(Asker::new(Arc::clone(target)).run());
-    }
+    watch_catalogs(&targets, &reports, &state);
     tokio::spawn(Arc::clone(&house.lease).enforce(Arc::clone(&house.registry)));
     tokio::spawn(observe(Arc::clone(&house)));
     let feed = Feed {
@@ -196,6 +194,20 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
     };
     tokio::spawn(feed.run());
     Ok(house)
+}
+
+/// Keeps the repos' catalogs, and the control plane informed of them.
+fn watch_catalogs(targets: &[Arc<Target>], reports: &Reports, feed: &Arc<FeedState>) {
+    for target in targets {
+        let teller = Teller {
+            repo: target.name.clone(),
+            snapshots: target.catalog.snapshots(),
+            reports: reports.clone(),
+            feed: Arc::clone(feed),
+        };
+        tokio::spawn(teller.run());
+        tokio::spawn(Asker::new(Arc::clone(target)).run());
+    }
 }
 
 fn hello(config: &Config, targets: &[Arc<Target>], instance: String) -> Hello {

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 pub(crate) use columns::{Column, text, time};
+pub(crate) use table::{fields, listing};
 
 use crate::error::Error;
 

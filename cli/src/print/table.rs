@@ -5,14 +5,14 @@ use serde_json::Value;
 use super::{Column, text, visible};
 
 /// One line per item under a line of titles.
-pub(super) fn listing(columns: &[Column], items: &[Value]) -> String {
+pub(crate) fn listing(columns: &[Column], items: &[Value]) -> String {
     let titles = columns.iter().map(|column| column.title.to_owned()).collect();
     let rows = items.iter().map(|item| columns.iter().map(|column| visible(&(column.cell)(item))).collect());
     lay_out(std::iter::once(titles).chain(rows).collect())
 }
 
 /// One line per field, the name first; a list of objects takes a line for each of them.
-pub(super) fn fields(item: &Value) -> String {
+pub(crate) fn fields(item: &Value) -> String {
     let Some(fields) = item.as_object() else { return format!("{}\n", visible(&text(item))) };
     let is_name = |name: &str| matches!(name, "id" | "name");
     let (first, rest): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| is_name(name));

@@ -10,6 +10,7 @@ pub(crate) mod identities;
 pub(crate) mod oauth;
 pub(crate) mod repos;
 pub(crate) mod requests;
+pub(crate) mod resources;
 pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod sidecars;

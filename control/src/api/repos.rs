@@ -1,23 +1,26 @@
 //! `/v1/repos`
 
 use axum::{Extension, extract::State};
-use postern_protocol::gate::Engine;
+use postern_protocol::gate::{Engine, FoundColumn, FoundTable, TableKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     App,
     extract::{Json, Name, Query, Text},
-    page::{List, Paging},
+    page::{List, Paging, size},
     problem::Problem,
 };
 use crate::{
-    actions::{Caller, Failure, repos},
+    actions::{Caller, Failure, repos, resources},
     domain::{Refusal, Repo, Sidecar},
     feed::Outcome,
     plane::ControlPlane,
     store::{Filter, Order, Read, find, find_all, load},
 };
+
+/// How many tables are shown with a repo.
+const SHOWN: u32 = 1_000;
 
 /// A sidecar that serves a repo.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -73,6 +76,37 @@ impl RepoView {
     }
 }
 
+/// A table that was found in a repo: what requests may name.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FoundResource")]
+pub(super) struct ResourceView {
+    /// As requests write it.
+    resource: String,
+    schema: String,
+    table: String,
+    kind: TableKind,
+    columns: Vec<FoundColumn>,
+}
+
+impl From<FoundTable> for ResourceView {
+    fn from(found: FoundTable) -> Self {
+        let resource = found.resource().to_string();
+        let FoundTable { schema, table, kind, columns } = found;
+        Self { resource, schema, table, kind, columns }
+    }
+}
+
+/// A repo and what is in it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RepoDetail {
+    #[serde(flatten)]
+    repo: RepoView,
+    /// The first thousand of the tables that were found in it, by name.
+    resources: Vec<ResourceView>,
+    /// If there are more: what to send to `…/resources` as `after`; otherwise null.
+    resources_next: Option<String>,
+}
+
 async fn sidecars(tx: &mut dyn Read) -> Result<Vec<Sidecar>, Failure> {
     Ok(find_all(tx, &Filter { order: Order::Oldest, ..Filter::default() }).await?)
 }
@@ -90,8 +124,40 @@ pub(super) async fn list(
 }
 
 /// `GET /v1/repos/{name}`
-pub(super) async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<RepoView>, Problem> {
-    Ok(axum::Json(view(&app, &name).await?))
+pub(super) async fn show(
+    State(app): State<App>,
+    Name(name): Name,
+) -> Result<axum::Json<RepoDetail>, Problem> {
+    let repo = view(&app, &name).await?;
+    let page = resources::find(&app.plane, &name, "", None, SHOWN).await?;
+    let resources = page.items.into_iter().map(ResourceView::from).collect();
+    Ok(axum::Json(RepoDetail { repo, resources, resources_next: page.next }))
+}
+
+/// Which of a repo's tables.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    /// How their names begin, as requests write them: `public.sa`. With a column or a dot at the end the one table
+    /// before it is found.
+    #[serde(default)]
+    prefix: Text,
+    /// How many on a page: 1 to 1000, usually 100.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// `GET /v1/repos/{name}/resources`
+pub(super) async fn resources(
+    State(app): State<App>,
+    Name(name): Name,
+    Query(Which { prefix, limit, after }): Query<Which>,
+) -> Result<axum::Json<List<ResourceView>>, Problem> {
+    let known: Option<Repo> = load(&mut *app.plane.store.read().await?, &name).await?;
+    known.ok_or_else(|| Refusal::not_found("repo", &name))?;
+    let page = resources::find(&app.plane, &name, prefix.as_str(), after, size(limit)?).await?;
+    Ok(axum::Json(List { items: page.items.into_iter().map(ResourceView::from).collect(), next: page.next }))
 }
 
 async fn view(app: &App, name: &str) -> Result<RepoView, Problem> {

@@ -262,10 +262,20 @@ fn sidecars_and_repos() -> Vec<Operation> {
             .client(SEE_SIDECARS)
             .query::<Paging>()
             .gives::<List<repos::RepoView>>(200),
-        operation(get, "/v1/repos/{name}", "Shows a repo", repos::show)
+        operation(get.clone(), "/v1/repos/{name}", "Shows a repo and what is in it", repos::show)
             .client(SEE_SIDECARS)
-            .gives::<repos::RepoView>(200)
+            .gives::<repos::RepoDetail>(200)
             .problems(&[404]),
+        operation(
+            get,
+            "/v1/repos/{name}/resources",
+            "Lists the tables that were found in a repo, by name",
+            repos::resources,
+        )
+        .client(SEE_SIDECARS)
+        .query::<repos::Which>()
+        .gives::<List<repos::ResourceView>>(200)
+        .problems(&[404]),
         operation(patch, "/v1/repos/{name}", "Switches ephemeral access to a repo", repos::patch)
             .client(SIDECARS)
             .body::<repos::RepoPatch>()
@@ -306,6 +316,17 @@ fn wire() -> Vec<Operation> {
             .sidecar()
             .body::<gate::Pulse>()
             .gives_nothing(),
+        operation(
+            post(),
+            "/v1/sidecar/resources",
+            "What there is in a stretch of a repo's tables",
+            wire::resources,
+        )
+        .sidecar()
+        .body_limit(REPORT_LIMIT)
+        .body::<gate::ResourceReport>()
+        .gives_nothing()
+        .problems(&[403]),
         operation(post(), "/v1/sidecar/audit", "The next records of a sidecar's audit chain", wire::audit)
             .sidecar()
             .body::<gate::AuditBatch<audit::RecordView>>()

@@ -8,7 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
-use postern_protocol::gate::{Ack, AuditBatch, Hello, Position, Pulse, SessionReport, SidecarName, Welcome};
+use postern_protocol::gate::{
+    Ack, AuditBatch, Hello, Position, Pulse, ResourceReport, SessionReport, SidecarName, Welcome,
+};
 use postern_service::audit::Record;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,7 +21,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    actions::{sessions, sidecars},
+    actions::{resources, sessions, sidecars},
     domain::Refusal,
     feed::{self, FeedKey, Opening},
 };
@@ -95,6 +97,16 @@ pub(super) async fn pulse(
 ) -> StatusCode {
     app.plane.hub.pulse(&name, pulse, app.plane.clock.now());
     StatusCode::NO_CONTENT
+}
+
+/// `POST /v1/sidecar/resources`
+pub(super) async fn resources(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Json(report): Json<ResourceReport>,
+) -> Result<StatusCode, Problem> {
+    resources::report(&app.plane, &name, report).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The most records that a batch may have.

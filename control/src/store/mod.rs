@@ -145,6 +145,31 @@ pub(crate) struct Head {
     pub hash: String,
 }
 
+/// Which of a repo's tables are wanted; what is absent does not matter. Names are those of
+/// [`postern_protocol::gate::Resource`], in the order of their bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ResourceFilter {
+    /// Of this repo.
+    pub repo: String,
+    /// Behind this name.
+    pub after: Option<String>,
+    /// Up to this name, and this one too.
+    pub through: Option<String>,
+    /// Whose names begin so.
+    pub prefix: Option<String>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// A table of a repo as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResourceRow {
+    /// Its name.
+    pub name: String,
+    /// JSON.
+    pub body: String,
+}
+
 /// One transaction of the change log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogRow {
@@ -198,6 +223,9 @@ pub(crate) trait Read: Send {
     /// Every chain's head.
     fn audit_heads(&mut self) -> Answer<'_, Vec<Head>>;
 
+    /// Tables of a repo, in the order of their names.
+    fn resources<'a>(&'a mut self, filter: &'a ResourceFilter) -> Answer<'a, Vec<ResourceRow>>;
+
     /// A setting.
     fn setting<'a>(&'a mut self, name: &'a str) -> Answer<'a, Option<String>>;
 }
@@ -222,6 +250,13 @@ pub(crate) trait Write: Read {
 
     /// Adds to audit chains, and moves their heads.
     fn append_audit<'a>(&'a mut self, records: &'a [Record]) -> Answer<'a, ()>;
+
+    /// Puts these in the place of all tables that the filter finds.
+    fn replace_resources<'a>(
+        &'a mut self,
+        filter: &'a ResourceFilter,
+        rows: &'a [ResourceRow],
+    ) -> Answer<'a, ()>;
 
     /// Keeps a setting.
     fn set<'a>(&'a mut self, name: &'a str, value: &'a str) -> Answer<'a, ()>;

@@ -14,8 +14,8 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Answer, AuditFilter, Columns, Filter, Head, LogReach, LogRow, Order, Read, Row, Store, StoreError, Table,
-    Write,
+    Answer, AuditFilter, Columns, Filter, Head, LogReach, LogRow, Order, Read, ResourceFilter, ResourceRow,
+    Row, Store, StoreError, Table, Write,
 };
 use crate::domain::Moment;
 
@@ -175,6 +175,23 @@ fn push_audit_filter(query: &mut QueryBuilder<Sqlite>, filter: &AuditFilter) {
     query.push(" ORDER BY n LIMIT ").push_bind(filter.limit);
 }
 
+fn push_resource_filter(query: &mut QueryBuilder<Sqlite>, filter: &ResourceFilter) {
+    query.push(" WHERE repo = ").push_bind(filter.repo.clone());
+    // Names compare by their bytes, and no byte of a text is as high as the last letter's first one.
+    let end = filter.prefix.as_ref().map(|prefix| format!("{prefix}{}", char::MAX));
+    let bounds = [
+        (" AND name > ", &filter.after),
+        (" AND name <= ", &filter.through),
+        (" AND name >= ", &filter.prefix),
+        (" AND name < ", &end),
+    ];
+    for (condition, bound) in bounds {
+        if let Some(bound) = bound {
+            query.push(condition).push_bind(bound.clone());
+        }
+    }
+}
+
 impl Read for SqliteTransaction {
     fn get<'a>(&'a mut self, table: Table, id: &'a str) -> Answer<'a, Option<String>> {
         Box::pin(async move {
@@ -255,6 +272,21 @@ impl Read for SqliteTransaction {
                     let count = unsigned(row.try_get("count")?);
                     Ok(Head { chain: row.try_get("chain")?, count, hash: row.try_get("hash")? })
                 })
+                .collect()
+        })
+    }
+
+    fn resources<'a>(&'a mut self, filter: &'a ResourceFilter) -> Answer<'a, Vec<ResourceRow>> {
+        Box::pin(async move {
+            let mut query = QueryBuilder::new("SELECT name, body FROM resources");
+            push_resource_filter(&mut query, filter);
+            query.push(" ORDER BY name");
+            if let Some(limit) = filter.limit {
+                query.push(" LIMIT ").push_bind(limit);
+            }
+            let rows = query.build().fetch_all(&mut *self.0).await?;
+            rows.iter()
+                .map(|row| Ok(ResourceRow { name: row.try_get("name")?, body: row.try_get("body")? }))
                 .collect()
         })
     }
@@ -360,6 +392,27 @@ impl Write for SqliteTransaction {
                     .bind(&record.chain)
                     .bind(signed(record.seq.saturating_add(1)))
                     .bind(&record.hash)
+                    .execute(&mut *self.0)
+                    .await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn replace_resources<'a>(
+        &'a mut self,
+        filter: &'a ResourceFilter,
+        rows: &'a [ResourceRow],
+    ) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut query = QueryBuilder::new("DELETE FROM resources");
+            push_resource_filter(&mut query, filter);
+            query.build().execute(&mut *self.0).await?;
+            for ResourceRow { name, body } in rows {
+                sqlx::query("INSERT INTO resources (repo, name, body) VALUES (?, ?, ?)")
+                    .bind(&filter.repo)
+                    .bind(name)
+                    .bind(body)
                     .execute(&mut *self.0)
                     .await?;
             }

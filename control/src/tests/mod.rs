@@ -5,6 +5,7 @@ mod administration;
 mod audit;
 mod feed;
 mod permissions;
+mod resources;
 mod server;
 mod sidecar;
 mod sign_in;

@@ -6,7 +6,10 @@ use postern_service::audit::{Chain, Event};
 use tempfile::TempDir;
 
 use crate::domain::Moment;
-use crate::store::{AuditFilter, Columns, Filter, LogReach, Order, SqliteStore, Store, StoreError, Table};
+use crate::store::{
+    AuditFilter, Columns, Filter, LogReach, Order, ResourceFilter, ResourceRow, SqliteStore, Store,
+    StoreError, Table,
+};
 
 /// Every store that there is passes the same tests.
 async fn store() -> (Arc<dyn Store>, TempDir) {
@@ -171,4 +174,32 @@ async fn a_new_file_can_be_opened_by_several_at_once() {
     for opened in futures_util::future::join_all(opening).await {
         opened.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn resources_are_found_by_how_their_names_begin_and_replaced_by_stretches() {
+    let (store, _folder) = store().await;
+    let row = |name: &str| ResourceRow { name: name.to_owned(), body: "{}".to_owned() };
+    let of = |repo: &str| ResourceFilter { repo: repo.to_owned(), ..ResourceFilter::default() };
+    let mut tx = store.write().await.unwrap();
+    let all = ["a.é", "a.é1", "a.f", "b.x"].map(row);
+    let all = [all[2].clone(), all[0].clone(), all[1].clone(), all[3].clone()];
+    tx.replace_resources(&of("one"), &all).await.unwrap();
+    tx.replace_resources(&of("two"), &all[..1]).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    assert_eq!(tx.resources(&of("one")).await.unwrap(), all);
+    let filter = |after: Option<&str>, prefix: Option<&str>, limit| ResourceFilter {
+        after: after.map(str::to_owned),
+        prefix: prefix.map(str::to_owned),
+        limit,
+        ..of("one")
+    };
+    assert_eq!(tx.resources(&filter(None, Some("a.é"), None)).await.unwrap(), all[1..3]);
+    assert_eq!(tx.resources(&filter(Some("a.f"), None, Some(2))).await.unwrap(), all[1..3]);
+    let stretch =
+        ResourceFilter { after: Some("a.f".to_owned()), through: Some("a.é1".to_owned()), ..of("one") };
+    tx.replace_resources(&stretch, &[]).await.unwrap();
+    assert_eq!(tx.resources(&of("one")).await.unwrap(), [all[0].clone(), all[3].clone()]);
+    assert_eq!(tx.resources(&of("two")).await.unwrap().len(), 1);
 }

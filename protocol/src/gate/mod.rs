@@ -14,7 +14,8 @@ pub use feed::{Change, EndCause, Envelope, FEED_EVENT, Message, Position, Snapsh
 pub use grant::{Grant, MovementLimits, ResourceGrant, Scope, Star, Terms};
 pub use names::{AccountName, GrantId, Identity, RepoName, RequestId, SessionId, SidecarName, TokenId};
 pub use report::{
-    Ack, AuditBatch, Engine, Hello, Pulse, ServedRepo, SessionEnd, SessionReport, SessionStart, Welcome,
+    Ack, AuditBatch, Engine, FoundColumn, FoundTable, Hello, Pulse, ResourceReport, ServedRepo, SessionEnd,
+    SessionReport, SessionStart, TableKind, Welcome,
 };
 pub use resource::{InvalidResource, Privilege, Resource};
 pub use token::{AccessToken, InvalidSidecarToken, SidecarToken, TOKEN_PREFIX};

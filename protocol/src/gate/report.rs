@@ -2,11 +2,11 @@
 //!
 //! `POST /v1/sidecar/hello` ([`Hello`] → [`Welcome`]), then `GET /v1/sidecar/feed?instance=…&nonce=…&after=…` (the
 //! feed), and as things happen `POST /v1/sidecar/acks` ([`Ack`]), `…/sessions` ([`SessionReport`]), `…/pulse`
-//! ([`Pulse`]) and `…/audit` ([`AuditBatch`]). Each carries the sidecar's token as a bearer token.
+//! ([`Pulse`]), `…/resources` ([`ResourceReport`]) and `…/audit` ([`AuditBatch`]). Each carries the sidecar's token as a bearer token.
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountName, GrantId, Identity, Position, RepoName, SessionId, SidecarName};
+use super::{AccountName, GrantId, Identity, Position, RepoName, Resource, SessionId, SidecarName};
 
 /// Which protocol a repo speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -152,6 +152,80 @@ pub struct SessionReport {
     pub started: Vec<SessionStart>,
     /// Finished ones.
     pub ended: Vec<SessionEnd>,
+}
+
+/// What kind of table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// A table, or a partition of one.
+    Table,
+    /// A table that has partitions.
+    PartitionedTable,
+    /// A view.
+    View,
+    /// A materialised view.
+    MaterializedView,
+    /// A table of another server.
+    ForeignTable,
+}
+
+/// A column that was found in a repo's catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FoundColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, as the database writes it for people: `character varying(20)`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+}
+
+/// A table that was found in a repo's catalog: something that a request may name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FoundTable {
+    /// Its schema (MySQL: its database).
+    pub schema: String,
+    /// Its name.
+    pub table: String,
+    /// What it is.
+    pub kind: TableKind,
+    /// Its columns, in order.
+    pub columns: Vec<FoundColumn>,
+}
+
+impl FoundTable {
+    /// It as requests and grants name it.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        Resource { schema: self.schema.as_str().into(), table: self.table.as_str().into(), column: None }
+    }
+}
+
+/// A stretch of a repo's tables, in the order of their names' bytes as [`Resource`] writes them: there are these in
+/// it, and no others. What is there is told in many such reports, each good for itself, so that no report is large
+/// and a change needs no more than the stretch that it lies in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ResourceReport {
+    /// Where.
+    pub repo: RepoName,
+    /// The stretch begins behind this name; absent: with the first that there can be.
+    pub after: Option<String>,
+    /// It ends with this name; absent: with the last that there can be.
+    pub through: Option<String>,
+    /// All tables of the stretch, in order; at most [`ResourceReport::MOST`].
+    pub tables: Vec<FoundTable>,
+}
+
+impl ResourceReport {
+    /// The most tables that a report may have.
+    pub const MOST: usize = 1_000;
 }
 
 /// Audit records of one chain, in order; those already known are skipped by their number.

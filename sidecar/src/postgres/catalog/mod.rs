@@ -20,7 +20,7 @@ use postern_protocol::gate::AccountName;
 use tokio::sync::{Notify, oneshot, watch};
 
 pub(crate) use asker::Asker;
-pub(crate) use spelling::Spelling;
+pub(crate) use spelling::{Spelling, is_resource};
 
 use super::{back::BackError, target::Target};
 use crate::enforce::postgres::catalog::Catalog;
