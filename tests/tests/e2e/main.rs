@@ -10,6 +10,7 @@ mod doubt;
 mod drivers;
 mod harness;
 mod hostile;
+mod limits_cases;
 mod regression;
 mod tls;
 mod unnoticed;
