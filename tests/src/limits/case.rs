@@ -108,11 +108,15 @@ impl Case {
         self.min_version <= major && self.max_version.is_none_or(|last| major <= last)
     }
 
-    /// What the client sends when it is in this database.
-    pub fn statements(&self, database: &str) -> Vec<String> {
-        let placed = |text: &String| match self.replace_shop_with_current_database {
-            true => text.replace("shop.", &format!("{database}.")),
-            false => text.clone(),
+    /// What the client sends when it is in this database of the server at this port.
+    pub fn statements(&self, database: &str, port: u16) -> Vec<String> {
+        let itself = format!("port={port} user=postgres dbname={database}");
+        let placed = |text: &String| {
+            let text = text.replace("port=55431 user=postgres dbname=tpl_shop", &itself);
+            match self.replace_shop_with_current_database {
+                true => text.replace("shop.", &format!("{database}.")),
+                false => text,
+            }
         };
         self.session.iter().map(placed).collect()
     }

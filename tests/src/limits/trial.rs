@@ -62,7 +62,7 @@ impl<'a> Trial<'a> {
             let state = State::of(&admin).await;
             self.rooms.insert(home.clone(), Room { admin, state });
         }
-        let statements = case.statements(&home);
+        let statements = case.statements(&home, self.postgres.port());
         let mut wrong = Vec::new();
         let answers = converse(&self.door, &home, &statements, case.copy_in.as_deref(), &mut wrong).await;
         match case.expect {
