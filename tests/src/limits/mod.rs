@@ -4,8 +4,10 @@
 //! Out: what came otherwise. The same grant exists as a native role, [`NATIVE`], which is the oracle.
 
 pub mod case;
+pub mod generate;
 pub mod ground;
 pub mod markers;
+pub mod oracle;
 pub mod state;
 pub mod talk;
 pub mod trial;

@@ -81,6 +81,10 @@ impl Talk {
     /// Sends a Query; `data` is what a `COPY … FROM STDIN` gets, which fails without any.
     pub async fn say(&mut self, sql: &str, data: Option<&str>) -> Answer {
         self.raw.send(&query(sql)).await;
+        self.hear(data).await
+    }
+
+    async fn hear(&mut self, data: Option<&str>) -> Answer {
         let mut answer = Answer::default();
         while let Ok(Some(message)) = timeout(UNANSWERED, self.raw.next()).await {
             let kind = message.kind;
@@ -93,6 +97,17 @@ impl Talk {
         }
         answer.broken = true;
         answer
+    }
+
+    /// Runs a statement in a transaction that is rolled back.
+    pub async fn attempt(&mut self, sql: &str) -> Answer {
+        self.raw.send(&[query("begin"), query(sql), query("rollback")].concat()).await;
+        let begun = self.hear(None).await;
+        let answer = if begun.broken { begun } else { self.hear(None).await };
+        if answer.broken {
+            return answer;
+        }
+        Answer { broken: self.hear(None).await.broken, ..answer }
     }
 
     /// Says goodbye.
