@@ -2,17 +2,18 @@
 //!
 //! Both run it in a transaction that is rolled back, against the same data.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, env, fmt::Write};
 
 use super::{
     markers::leaks,
     talk::{Answer, Door, Talk},
 };
+use crate::wire::Fields;
 
 /// Errors that come before a statement is executed.
 const BEFORE: [&str; 4] = ["42", "0A", "34", "26"];
 /// No statement may take longer.
-const LIMIT: &str = "set statement_timeout = '5s'";
+const LIMIT: &str = "set statement_timeout = '2s'";
 
 /// One of the two.
 struct Side {
@@ -28,8 +29,8 @@ pub struct Tally {
     pub allowed: usize,
     /// Both refused it.
     pub refused: usize,
-    /// It was wrong in itself.
-    pub failed: usize,
+    /// It was wrong in itself, or took too long: how often, and one example, by reason.
+    pub failed: BTreeMap<String, (usize, String)>,
     /// The gate ran what the role may not, or told something else. Nothing of this is ever right.
     pub wrong: Vec<String>,
     /// The gate refused what the role may do: how often, and one example, by reason.
@@ -86,13 +87,13 @@ impl Tally {
         }
         match (native.error(), gate.error()) {
             // It took too long, here or there: nobody knows.
-            (Some(error), _) | (_, Some(error)) if error.code() == "57014" => self.failed += 1,
+            (Some(error), _) | (_, Some(error)) if error.code() == "57014" => {
+                add(&mut self.failed, &error, sql);
+            }
             (None, None) if alike(sql, native, gate) => self.allowed += 1,
             (None, None) => self.note("other rows", sql, native, gate),
             (None, Some(error)) => {
-                let why = if error.get('D').is_empty() { error.message() } else { error.get('D') };
-                let reason = format!("{} {why}", error.code());
-                self.strict.entry(reason).or_insert_with(|| (0, sql.to_owned())).0 += 1;
+                add(&mut self.strict, &error, sql);
             }
             (Some(error), None) => {
                 self.note(&format!("{} natively, but it ran", error.code()), sql, native, gate);
@@ -105,7 +106,7 @@ impl Tally {
                     self.note("refused natively, but executed", sql, native, gate);
                 }
             }
-            (Some(_), Some(_)) => self.failed += 1,
+            (Some(error), Some(_)) => add(&mut self.failed, &error, sql),
         }
     }
 
@@ -133,20 +134,34 @@ impl Tally {
             "{} allowed, {} refused, {} wrong in themselves; {} refused though the role may; {} findings\n",
             self.allowed,
             self.refused,
-            self.failed,
+            self.failed.values().map(|(count, _)| count).sum::<usize>(),
             self.strictly(),
             self.wrong.len()
         );
-        let mut reasons: Vec<_> = self.strict.iter().collect();
-        reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-        for (reason, (count, example)) in reasons.into_iter().take(40) {
-            let _ = writeln!(text, "{count:6} × {reason}\n         e.g. {example}");
+        text += &list(&self.strict, 40);
+        if env::var_os("POSTERN_TEST_FAILURES").is_some() {
+            text += &list(&self.failed, 40);
         }
         for finding in self.wrong.iter().take(40) {
             let _ = writeln!(text, "{finding}");
         }
         text
     }
+}
+
+fn add(reasons: &mut BTreeMap<String, (usize, String)>, error: &Fields, sql: &str) {
+    let why = if error.get('D').is_empty() { error.message() } else { error.get('D') };
+    let reason = format!("{} {why}", error.code());
+    reasons.entry(reason).or_insert_with(|| (0, sql.to_owned())).0 += 1;
+}
+
+fn list(reasons: &BTreeMap<String, (usize, String)>, most: usize) -> String {
+    let mut reasons: Vec<_> = reasons.iter().collect();
+    reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    let line = |(reason, (count, example)): (&String, &(usize, String))| {
+        format!("{count:6} × {reason}\n         e.g. {example}\n")
+    };
+    reasons.into_iter().take(most).map(line).collect()
 }
 
 /// Whether both were told the same. The server may choose another order, and numbers of sequences and rows differ.

@@ -6,35 +6,41 @@ use super::{
     scope::Item,
 };
 
-/// What hides in an expression that must be refused. `{}` is an item in sight.
+/// What hides in an expression that must be refused. `{}` is an item in sight that may not be read as a whole, `{c}` a
+/// column of it that may not be read.
 const FOUL_ROWS: &[&str] = &[
-    "({}::text)",
+    "(\"{}\"::text)",
     "(\"{}\".*::text)",
-    "((\"{}\").\"card_number\")",
+    "((\"{}\").\"{c}\"::text)",
+    "((\"{}\".*).\"{c}\"::text)",
     "(\"{}\".\"to_jsonb\"::text)",
-    "(\"card_number\"(\"{}\"))",
-    "(to_jsonb(\"{}\") ->> 'card_number')",
+    "(\"{}\".\"row_to_json\"::text)",
+    "(\"{c}\"(\"{}\")::text)",
+    "(to_jsonb(\"{}\") ->> '{c}')",
     "(row_to_json(\"{}\")::text)",
     "concat(\"{}\")",
     "format('%s', \"{}\")",
+    "(count(\"{}\") over ())::text",
     "(\"{}\".\"ctid\"::text)",
     "(\"{}\".\"tableoid\"::text)",
-    "(\"{}\".\"price\"::text)",
-    "(\"{}\".\"ssn\"::text)",
+    "(\"{}\".\"{c}\"::text)",
+    "(\"{c}\"::text)",
+    "(\"public\".\"{}\".\"{c}\"::text)",
+    "(select \"{}\".\"{c}\"::text)",
+    "(select \"{c}\"::text from \"orders\" limit 1)",
+    "(select \"x\".\"{c}\"::text from (select \"{}\".*) as \"x\")",
+    "(select max(\"v\"::text) from (values (\"{}\".\"{c}\")) as \"x\"(\"v\"))",
 ];
 const FOUL_TEXTS: &[&str] = &[
-    "(\"card_number\"::text)",
-    "(\"price\"::text)",
-    "(\"ssn\"::text)",
-    "(\"sales\".\"customer_email\"::text)",
-    "(\"public\".\"sales\".\"card_number\"::text)",
     "(select max(\"ssn\") from \"employees\")",
-    "(select \"card_number\" from \"orders\" limit 1)",
     "(select string_agg(\"body\", ',') from \"hr\".\"reviews\")",
     "(select count(*)::text from \"employees\")",
     "(query_to_xml('select card_number from sales', true, false, '')::text)",
-    "(select \"sku\" from \"sales\" as \"sales\"(\"id\", \"price\", \"prod_name\", \"sku\") limit 1)",
+    "(select \"sku\"::text from \"public\".\"sales\" as \"sales\"(\"id\", \"price\", \"prod_name\", \"sku\") limit 1)",
+    "(select (select \"card_number\" from \"public\".\"orders\" limit 1) from \"public\".\"sales\" limit 1)",
+    "(select \"x\".\"prod_name\" from \"employees\" as \"x\"(\"id\", \"prod_name\") limit 1)",
     "(table_to_xml('employees', true, false, '')::text)",
+    "(select \"x\".\"a\" from json_to_recordset((select json_agg(\"e\") from \"employees\" \"e\")) as \"x\"(\"a\" text) limit 1)",
     "pg_read_file('PG_VERSION')",
 ];
 const WHOLE_ROWS: &[&str] = &[
@@ -64,13 +70,17 @@ impl Writer {
     }
 
     fn fouled(&mut self, kind: Kind) -> String {
-        let names: Vec<String> =
-            self.levels.iter().flat_map(|level| level.names().map(str::to_owned)).collect();
-        let text = if names.is_empty() || self.dice.one_in(3) {
+        let items = self.levels.iter().flat_map(|level| &level.items);
+        let hidden: Vec<(String, String)> = items
+            .flat_map(|item| item.fields.iter().map(move |field| (item, field)))
+            .filter(|(_, field)| !field.granted)
+            .map(|(item, field)| (item.name.clone(), field.name.clone()))
+            .collect();
+        let text = if hidden.is_empty() || self.dice.one_in(4) {
             self.dice.pick(FOUL_TEXTS).to_owned()
         } else {
-            let name = self.dice.pick(&names);
-            self.dice.pick(FOUL_ROWS).replace("{}", &name)
+            let (item, column) = self.dice.pick(&hidden);
+            self.dice.pick(FOUL_ROWS).replace("{}", &item).replace("{c}", &column)
         };
         match kind {
             Kind::Bool => format!("({text} like '%1%')"),

@@ -11,7 +11,7 @@ impl Writer {
     pub(crate) fn from(&mut self, taken: &[String]) -> (String, Level) {
         let mut level = Level::default();
         let mut parts = Vec::new();
-        for _ in 0..self.dice.pick(&[1, 1, 1, 1, 2, 2, 3]) {
+        for _ in 0..self.dice.pick(&[1, 1, 1, 1, 1, 2]) {
             let names = [taken.to_vec(), level.names().map(str::to_owned).collect()].concat();
             let (text, more) =
                 if self.dice.one_in(3) { self.join(&names, &level) } else { self.single(&names, &level) };
@@ -124,7 +124,7 @@ impl Writer {
 
     fn join(&mut self, taken: &[String], beside: &Level) -> (String, Level) {
         let (mut text, mut level) = self.single(taken, beside);
-        for _ in 0..self.dice.pick(&[1, 1, 2]) {
+        for _ in 0..self.dice.pick(&[1, 1, 1, 2]) {
             let names = [taken.to_vec(), level.names().map(str::to_owned).collect()].concat();
             let (right, more) = self.single(&names, &Level::default());
             let kind = self.dice.pick(&["join", "inner join", "left join", "right outer join", "full join"]);

@@ -33,6 +33,8 @@ pub(crate) struct Writer {
     /// How many more sub-queries may open.
     room: usize,
     names: usize,
+    /// How many queries are being written, one in another.
+    depth: usize,
 }
 
 /// The statement of this seed.
@@ -40,7 +42,7 @@ pub fn statement(seed: u64) -> String {
     let mut dice = Dice::new(seed);
     let foul = dice.one_in(2);
     let room = 1 + dice.below(4);
-    let mut writer = Writer { dice, foul, levels: Vec::new(), shelf: Vec::new(), room, names: 0 };
+    let mut writer = Writer { dice, foul, levels: Vec::new(), shelf: Vec::new(), room, names: 0, depth: 0 };
     let text = match writer.dice.below(20) {
         0..=13 => writer.query(),
         14..=17 => writer.change(),

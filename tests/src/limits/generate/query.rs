@@ -96,6 +96,7 @@ impl Writer {
 
     /// `WITH …`, whose names are on the shelf afterwards.
     pub(crate) fn with(&mut self) -> String {
+        self.depth += 1;
         let mut parts = Vec::new();
         let recursive = self.dice.one_in(5);
         let mut names = Vec::new();
@@ -119,10 +120,12 @@ impl Writer {
                 self.shelf.push(Item { name, schema: None, fields, whole: true });
             }
         }
+        self.depth -= 1;
         format!("with {}{} ", if recursive { "recursive " } else { "" }, parts.join(", "))
     }
 
     fn core(&mut self, wanted: Option<&[Kind]>) -> Core {
+        self.depth += 1;
         let (from, level) = if self.dice.one_in(20) {
             (String::new(), Level::default())
         } else {
@@ -136,6 +139,7 @@ impl Writer {
             _ => self.plain(&from, wanted, single),
         };
         self.levels.pop();
+        self.depth -= 1;
         core
     }
 
@@ -167,7 +171,8 @@ impl Writer {
             && (from.starts_with(" from \"orders\"") || from.starts_with(" from \"public\".\"orders\""))
         {
             let shelved = self.shelf.iter().any(|item| item.name == "orders");
-            let level = self.levels.last().filter(|_| !shelved && !from.contains("tablesample"));
+            let plain = !shelved && !from.contains("tablesample") && !list.contains(" over ");
+            let level = self.levels.last().filter(|_| plain);
             lockable = level.map(|level| level.items[0].name.clone());
         }
         Core { text: format!("select {distinct}{list}{from}{condition}"), fields, first, lockable }
@@ -205,11 +210,8 @@ impl Writer {
     pub(crate) fn labelled(&mut self, value: String, kind: Kind, fields: &mut Vec<Field>) -> String {
         let taken: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
         let name = self.alias(&taken);
-        let text = if self.levels.len() == 1 && self.shelf.is_empty() && self.dice.one_in(3) {
-            value
-        } else {
-            format!("{value} as \"{name}\"")
-        };
+        let text =
+            if self.depth == 1 && self.dice.one_in(3) { value } else { format!("{value} as \"{name}\"") };
         fields.push(Field { name, kind, granted: true });
         text
     }

@@ -86,7 +86,9 @@ impl Writer {
                 format!("values ({number}, 1, ({first})::int), ({}, null, {second})", number + 1)
             }
             _ => {
+                self.depth += 1;
                 let (from, level) = self.from(&[]);
+                self.depth -= 1;
                 self.levels.push(level);
                 let (value, condition) = (self.expression(Kind::Int, 2), self.expression(Kind::Bool, 2));
                 self.levels.pop();
