@@ -5,6 +5,7 @@
 use std::env;
 
 use postern_tests::{
+    folder::fetched,
     limits::{
         ACCOUNT, NATIVE,
         case::{Case, Expected},
@@ -15,6 +16,7 @@ use postern_tests::{
         talk::Door,
     },
     postgres::{Postgres, Version},
+    process::bound,
     stage::{Stage, Wish},
 };
 
@@ -105,4 +107,31 @@ async fn an_open_gate_would_be_noticed() {
     eprintln!("{}", oracle.tally.report());
     assert!(oracle.tally.wrong.len() > 30, "{}", oracle.tally.report());
     assert!(oracle.tally.strict.is_empty(), "{}", oracle.tally.report());
+}
+
+/// The queries that sqlsmith writes for this schema: an independent hand.
+fn sqlsmith(postgres: &Postgres, seed: u64, count: u64) -> Option<Vec<String>> {
+    let program = fetched("sqlsmith")?.join("root/usr/bin/sqlsmith");
+    let target = format!("host=127.0.0.1 port={} user=postgres dbname={COMMON}", postgres.port());
+    let mut command = bound(program, "KILL");
+    command.args(["--dry-run", "--exclude-catalog", "--target", &target, "--seed", &seed.to_string()]);
+    command.args(["--max-queries", &count.to_string()]);
+    let output = command.output().expect("sqlsmith runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let queries: Vec<String> =
+        text.split(";\n").map(|sql| sql.trim().to_owned()).filter(|sql| !sql.is_empty()).collect();
+    assert!(!queries.is_empty(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    Some(queries)
+}
+
+#[tokio::test]
+async fn queries_of_sqlsmith_get_what_the_native_role_gets() {
+    let Some((stage, mut oracle)) = court(Version::Fifteen).await else { return };
+    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 300));
+    let Some(queries) = sqlsmith(&stage.postgres, seed, count) else { return };
+    for sql in queries {
+        oracle.compare(&sql).await;
+    }
+    eprintln!("{}", oracle.tally.report());
+    assert!(oracle.tally.wrong.is_empty(), "{}", oracle.tally.report());
 }

@@ -11,6 +11,7 @@ mod drivers;
 mod harness;
 mod hostile;
 mod limits_cases;
+mod limits_clients;
 mod limits_oracle;
 mod regression;
 mod tls;
