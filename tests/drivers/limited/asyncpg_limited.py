@@ -13,6 +13,7 @@ async def main():
     await transaction.start()
     await connection.executemany("insert into orders (sale_id, qty) values ($1, $2)", [(1, n) for n in range(20)])
     print(await connection.fetchval("update orders set qty = qty + $1 where id = 1 returning qty", 7))
+    print(await connection.copy_records_to_table("orders", records=[(1, 1)], columns=["sale_id", "qty"]))
     numbers = [row["id"] async for row in connection.cursor("select id from sales order by id", prefetch=2)]
     await transaction.rollback()
     print(numbers, await connection.fetchval("select count(*) from orders"))
@@ -20,7 +21,6 @@ async def main():
     print([attribute.name for attribute in statement.get_attributes()])
     # Unknown types make asyncpg look them up.
     print(sorted(tuple(row["o"]) for row in await statement.fetch()))
-    print(await connection.copy_records_to_table("orders", records=[(1, 1)], columns=["sale_id", "qty"]))
     for refused in ("select price from sales", "select * from sales", "table employees", "delete from orders"):
         try:
             await connection.fetch(refused)

@@ -171,7 +171,7 @@ const TYPED: &[(&str, &str)] = &[
     ("select 100 + max(qty) from ord\t;", "140"),
     ("update orders set q\t= qty where id = 4 returning 7 * qty;", "280"),
     ("\\d ord\t", "sale_id"),
-    ("select 33 + cou\t*) from public.ord\t;", "37"),
+    ("select 33 + count(*) from public.ord\t;", "37"),
     ("show standard_conf\t;", "on"),
 ];
 

@@ -37,20 +37,29 @@ pub(crate) struct Writer {
     depth: usize,
 }
 
-/// The statement of this seed.
-pub fn statement(seed: u64) -> String {
+fn written(seed: u64, foul: bool) -> String {
     let mut dice = Dice::new(seed);
-    let foul = dice.one_in(2);
     let room = 1 + dice.below(4);
-    let mut writer = Writer { dice, foul, levels: Vec::new(), shelf: Vec::new(), room, names: 0, depth: 0 };
-    let text = match writer.dice.below(20) {
+    let nothing = (Vec::new(), Vec::new());
+    let mut writer = Writer { dice, foul, levels: nothing.0, shelf: nothing.1, room, names: 0, depth: 0 };
+    match writer.dice.below(20) {
         0..=13 => writer.query(),
         14..=17 => writer.change(),
         18 => format!("explain (costs off) {}", writer.query()),
         _ => format!("copy ({}) to stdout", writer.query()),
-    };
+    }
+}
+
+/// The statement of this seed. Half of them reach for what is not granted.
+pub fn statement(seed: u64) -> String {
     let mut dice = Dice::new(seed ^ 0x5bd1_e995);
+    let text = written(seed, dice.one_in(2));
     spelling::disguised(&text, &mut dice)
+}
+
+/// One that does not reach for what is not granted, in plain writing, its names in double quotes.
+pub fn innocent(seed: u64) -> String {
+    written(seed, false)
 }
 
 impl Writer {
