@@ -85,6 +85,11 @@ impl Gatehouse {
         self.audit.record(event);
     }
 
+    /// Something happened in a session.
+    pub(crate) fn record(&self, session: &Session, event: Event) {
+        self.audit.record(of_session(event, session));
+    }
+
     /// Somebody who wanted a session does not get one.
     pub(crate) fn refused(
         &self,

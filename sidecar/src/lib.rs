@@ -5,7 +5,7 @@
 
 mod audit;
 mod config;
-#[allow(dead_code)] // until the relay asks it
+#[allow(dead_code)] // until all of it is asked
 mod enforce;
 mod gatehouse;
 mod grants;

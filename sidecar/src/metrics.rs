@@ -25,6 +25,9 @@ pub(crate) fn describe() {
     describe_gauge!("postern_lease_remaining_seconds", Unit::Seconds, "What is left of the lease");
     describe_counter!("postern_upstream_errors_total", "Errors of databases, by kind");
     describe_counter!("postern_audit_dropped_total", "Audit records that could not be kept");
+    describe_counter!("postern_statements_total", "Statements of limited sessions, by decision and reason");
+    describe_histogram!("postern_decision_seconds", Unit::Seconds, "Judging a statement");
+    describe_counter!("postern_tripwire_total", "Sessions ended because a verdict was wrong");
     describe_gauge!("postern_build_info", "The version that runs");
     gauge!("postern_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     counter!("postern_audit_dropped_total").absolute(0);
@@ -84,4 +87,20 @@ pub(crate) fn feed(connected: bool, silent_for: Duration, lease: Duration, grant
 /// An audit record was lost.
 pub(crate) fn audit_dropped() {
     counter!("postern_audit_dropped_total").increment(1);
+}
+
+/// Statements of limited sessions were decided.
+pub(crate) fn statements(repo: &RepoName, decision: &'static str, reason: &'static str, count: u64) {
+    counter!("postern_statements_total", "repo" => repo.to_string(), "decision" => decision, "reason" => reason)
+        .increment(count);
+}
+
+/// Deciding about one took so long, with the verdict known before or not.
+pub(crate) fn decision(hit: bool, took: Duration) {
+    histogram!("postern_decision_seconds", "cache" => if hit { "hit" } else { "miss" }).record(took);
+}
+
+/// A verdict was wrong.
+pub(crate) fn tripwire(repo: &RepoName) {
+    counter!("postern_tripwire_total", "repo" => repo.to_string()).increment(1);
 }

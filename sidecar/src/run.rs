@@ -25,7 +25,7 @@ use crate::{
     listener::{ClientTls, Listener, Places},
     metrics,
     net::is_loopback,
-    postgres::{CancelKeys, InvalidTarget, Target},
+    postgres::{Asker, CancelKeys, InvalidTarget, Target},
     session::{Ending, Registry},
 };
 
@@ -178,6 +178,9 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
         registry,
     });
     open_listeners(config, &targets, &house).await?;
+    for target in &targets {
+        tokio::spawn(Asker::new(Arc::clone(target)).run());
+    }
     tokio::spawn(Arc::clone(&house.lease).enforce(Arc::clone(&house.registry)));
     tokio::spawn(observe(Arc::clone(&house)));
     let feed = Feed {

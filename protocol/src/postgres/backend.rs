@@ -1,4 +1,4 @@
-//! What a server says while a session is set up, decoded from an exact body with nothing left over.
+//! What a server says, decoded from an exact body with nothing left over.
 
 use super::startup::CancelKey;
 
@@ -86,6 +86,59 @@ pub fn error_field(body: &[u8], code: u8) -> Option<String> {
         .map(|(_, text)| String::from_utf8_lossy(text).into_owned())
 }
 
+/// Where a column of a result comes from, as `RowDescription` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResultColumn {
+    /// The table's OID; 0 for an expression.
+    pub table: u32,
+    /// The column's number in it.
+    pub number: i16,
+}
+
+/// The columns in the body of a `T` message.
+pub fn result_columns(body: &[u8]) -> Result<Vec<ResultColumn>, InvalidMessage> {
+    read_columns(body).ok_or(InvalidMessage(b'T'))
+}
+
+fn read_columns(body: &[u8]) -> Option<Vec<ResultColumn>> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    let mut columns = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let name = rest.iter().position(|byte| *byte == 0)?;
+        let (column, next) = rest.get(name + 1..)?.split_first_chunk::<18>()?;
+        let [a, b, c, d, e, f, ..] = *column;
+        let (table, number) = (u32::from_be_bytes([a, b, c, d]), i16::from_be_bytes([e, f]));
+        columns.push(ResultColumn { table, number });
+        rest = next;
+    }
+    rest.is_empty().then_some(columns)
+}
+
+/// The columns in the body of a `DataRow`, in text format; empty where they are null.
+pub fn text_columns(body: &[u8]) -> Result<Vec<String>, InvalidMessage> {
+    read_row(body).ok_or(InvalidMessage(b'D'))
+}
+
+fn read_row(body: &[u8]) -> Option<Vec<String>> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    let mut columns = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let (length, next) = rest.split_first_chunk::<4>()?;
+        let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
+        let (text, next) = next.split_at_checked(length)?;
+        columns.push(std::str::from_utf8(text).ok()?.to_owned());
+        rest = next;
+    }
+    rest.is_empty().then_some(columns)
+}
+
+/// Name and value in the body of an `S` message.
+pub fn parameter_status(body: &[u8]) -> Result<(&str, &str), InvalidMessage> {
+    let text = body.strip_suffix(b"\0").and_then(|text| std::str::from_utf8(text).ok());
+    let pair = text.and_then(|text| text.split_once('\0')).filter(|(_, value)| !value.contains('\0'));
+    pair.ok_or(InvalidMessage(b'S'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +181,38 @@ mod tests {
     fn what_is_no_error_is_not_taken_for_one() {
         for body in [&b""[..], b"\0", b"nonsense", b"SFATAL\0C57P03\0Mcut off", b"SFATAL\0Mno state\0\0"] {
             assert!(!is_error(body), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_description_tells_where_each_column_comes_from() {
+        let column = |name: &[u8], table: u32, number: i16| {
+            [name, b"\0", &table.to_be_bytes(), &number.to_be_bytes(), &[0; 12]].concat()
+        };
+        let body = [&[0, 2][..], &column(b"id", 16_400, 1), &column(b"?column?", 0, 0)].concat();
+        let (id, expression) =
+            (ResultColumn { table: 16_400, number: 1 }, ResultColumn { table: 0, number: 0 });
+        assert_eq!(result_columns(&body), Ok(vec![id, expression]));
+        assert_eq!(result_columns(&[0, 0]), Ok(Vec::new()));
+        for bad in [&body[..body.len() - 1], &[&body[..], b"x"].concat(), b"\0\x01", b""] {
+            assert_eq!(result_columns(bad), Err(InvalidMessage(b'T')));
+        }
+    }
+
+    #[test]
+    fn a_row_gives_its_columns_as_text() {
+        let row = b"\0\x02\0\0\0\x02ab\xff\xff\xff\xff";
+        assert_eq!(text_columns(row), Ok(vec!["ab".to_owned(), String::new()]));
+        for bad in [&b""[..], b"\0\x01", b"\0\x01\0\0\0\x02a", b"\0\0x", b"\0\x01\0\0\0\x01\xff"] {
+            assert_eq!(text_columns(bad), Err(InvalidMessage(b'D')));
+        }
+    }
+
+    #[test]
+    fn a_parameter_status_is_a_name_and_a_value() {
+        assert_eq!(parameter_status(b"TimeZone\0UTC\0"), Ok(("TimeZone", "UTC")));
+        for bad in [&b""[..], b"TimeZone\0", b"TimeZone\0UTC", b"a\0b\0c\0"] {
+            assert!(parameter_status(bad).is_err());
         }
     }
 }

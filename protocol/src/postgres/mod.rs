@@ -1,21 +1,24 @@
 //! PostgreSQL's wire: frames, start-up, what a server says at login, and what Postern says itself.
 //!
-//! In: bytes of a client or a server. Out: frames that are exactly as long as they claim, decoded start-up packets,
-//! and finished messages. <https://www.postgresql.org/docs/current/protocol.html>
+//! In: bytes of a client or a server. Out: frames that are exactly as long as they claim, decoded messages, and
+//! finished ones. <https://www.postgresql.org/docs/current/protocol.html>
 
 mod backend;
 mod frame;
+mod frontend;
 mod say;
 mod startup;
 
 pub use backend::{
-    AuthenticationRequest, BackendKeyData, InvalidMessage, error_field, is_error, split_error,
+    AuthenticationRequest, BackendKeyData, InvalidMessage, ResultColumn, error_field, is_error,
+    parameter_status, result_columns, split_error, text_columns,
 };
 pub use frame::{FrameError, FrameWalker, HEADER_LEN, Header, MAX_FRAME_LEN};
+pub use frontend::{Named, Parse, bind_names, execute_portal, query_text};
 pub use say::{
-    ErrorText, Severity, authentication_ok, backend_key_data, cancel_request, cleartext_password, fatal,
-    negotiate_protocol_version, notice, password, query, sasl_initial_response, sasl_response, ssl_request,
-    startup_message, terminate,
+    ErrorText, Severity, authentication_ok, backend_key_data, cancel_request, cleartext_password, error,
+    fatal, fields, negotiate_protocol_version, notice, parse, password, query, sasl_initial_response,
+    sasl_response, ssl_request, startup_message, terminate,
 };
 pub use startup::{
     CancelKey, InitialPacket, InvalidStartup, MAX_STARTUP_LEN, ProtocolVersion, StartupMessage,

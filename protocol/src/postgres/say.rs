@@ -97,6 +97,12 @@ pub fn fatal(text: &ErrorText) -> Bytes {
     encode(&ErrorResponse::new(text.fields(Severity::Fatal)))
 }
 
+/// `ErrorResponse` of a statement that failed.
+#[must_use]
+pub fn error(text: &ErrorText) -> Bytes {
+    encode(&ErrorResponse::new(text.fields(Severity::Error)))
+}
+
 /// `NoticeResponse`
 #[must_use]
 pub fn notice(text: &ErrorText) -> Bytes {
@@ -187,6 +193,27 @@ pub fn sasl_response(data: &[u8]) -> Bytes {
 #[must_use]
 pub fn query(text: &str) -> Bytes {
     encode(&Query::new(text.replace('\0', "")))
+}
+
+/// An `ErrorResponse` (`b'E'`) or `NoticeResponse` (`b'N'`) of fields as another server wrote them.
+#[must_use]
+pub fn fields<'a>(kind: u8, fields: impl IntoIterator<Item = (u8, &'a [u8])>) -> Bytes {
+    let mut body = Vec::new();
+    for (code, text) in fields {
+        body.push(code);
+        body.extend_from_slice(text);
+        body.push(0);
+    }
+    body.push(0);
+    frame(&[kind], &[&body])
+}
+
+/// `Parse` with these parameter types.
+#[must_use]
+pub fn parse(name: &[u8], text: &str, types: impl ExactSizeIterator<Item = u32>) -> Bytes {
+    let count = u16::try_from(types.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let types: Vec<u8> = types.flat_map(u32::to_be_bytes).collect();
+    frame(b"P", &[name, b"\0", text.replace('\0', "").as_bytes(), b"\0", &count, &types])
 }
 
 /// `Terminate`

@@ -3,6 +3,10 @@
 //! One value gives the client's error, the audit record and the metric label. Message, detail and hint never hold a
 //! name that the statement did not name itself, unless the grant covers it.
 
+use std::ops::Deref;
+
+use postern_protocol::postgres::ErrorText;
+
 /// The kind of a refusal, and the metric label of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -49,9 +53,13 @@ impl Reason {
     }
 }
 
-/// A refusal.
+/// A refusal. What it is about is elsewhere: nearly every verdict is none, and carries this about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Denial {
+pub(crate) struct Denial(Box<Facts>);
+
+/// What there is to say about a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
     pub(crate) reason: Reason,
     /// Five characters.
     pub(crate) sqlstate: &'static str,
@@ -62,14 +70,25 @@ pub(crate) struct Denial {
     pub(crate) hint: String,
     /// The identifier at fault, for the audit; may be empty.
     pub(crate) culprit: String,
+    /// The table that it is about, if that is one of the database's, for the hint.
+    pub(crate) table: Option<(Box<str>, Box<str>)>,
     /// Whether a newer catalog might know what this one does not.
     pub(crate) stale: bool,
+}
+
+impl Deref for Denial {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
 }
 
 impl Denial {
     fn new(reason: Reason, sqlstate: &'static str, message: String, culprit: &str) -> Self {
         let (detail, hint) = (String::new(), String::new());
-        Self { reason, sqlstate, message, detail, hint, culprit: culprit.to_owned(), stale: false }
+        let culprit = culprit.to_owned();
+        Self(Box::new(Facts { reason, sqlstate, message, detail, hint, culprit, table: None, stale: false }))
     }
 
     /// A table that the grant does not cover, or not for this.
@@ -86,12 +105,36 @@ impl Denial {
     /// Something of which it cannot be established what it reads or does.
     pub(crate) fn unclear(reason: Reason, culprit: &str, why: impl Into<String>) -> Self {
         let message = "permission denied: this session is limited to the tables and columns of its grant";
-        Self { detail: why.into(), ..Self::new(reason, "42501", message.to_owned(), culprit) }
+        let mut denial = Self::new(reason, "42501", message.to_owned(), culprit);
+        denial.0.detail = why.into();
+        denial
     }
 
     /// A name that the catalog does not know. A newer catalog may.
     pub(crate) fn unknown(culprit: &str, why: impl Into<String>) -> Self {
-        Self { stale: true, ..Self::unclear(Reason::Name, culprit, why) }
+        Self::unclear(Reason::Name, culprit, why).stale()
+    }
+
+    /// A name that means nothing, as the database would say it. A newer catalog may know it.
+    pub(crate) fn missing(sqlstate: &'static str, message: String, name: &str) -> Self {
+        Self::new(Reason::Name, sqlstate, message, name).stale()
+    }
+
+    /// A name that means several things.
+    pub(crate) fn ambiguous(name: &str) -> Self {
+        Self::new(Reason::Name, "42702", format!("reference \"{name}\" is ambiguous"), name)
+    }
+
+    /// The same about this table.
+    pub(crate) fn about(mut self, schema: &str, table: &str) -> Self {
+        self.0.table = Some((schema.into(), table.into()));
+        self
+    }
+
+    /// The same, when a newer catalog may know better.
+    pub(crate) fn stale(mut self) -> Self {
+        self.0.stale = true;
+        self
     }
 
     /// A text that does not parse, in the parser's own words.
@@ -99,8 +142,22 @@ impl Denial {
         Self::new(Reason::Syntax, "42601", message, "")
     }
 
+    /// The same with this SQLSTATE, in these words and no more of them.
+    pub(crate) fn saying(mut self, sqlstate: &'static str, message: impl Into<String>) -> Self {
+        self.0.sqlstate = sqlstate;
+        self.0.message = message.into();
+        self
+    }
+
+    /// What the client is told.
+    pub(crate) fn told(&self) -> ErrorText {
+        let Facts { sqlstate, message, detail, hint, .. } = &**self;
+        ErrorText::new(sqlstate, message.as_str()).detail(detail.as_str()).hint(hint.as_str())
+    }
+
     /// The same with a hint.
-    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: hint.into(), ..self }
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = hint.into();
+        self
     }
 }

@@ -31,12 +31,12 @@ impl Ended {
 }
 
 /// Asks the one question again for each of these sessions: those that no longer stand are ended, the others get the
-/// deadline that holds now.
+/// deadline and the limits that hold now.
 pub(crate) fn reconsider(book: &Book, sessions: Vec<Arc<Session>>) -> Ended {
     let mut ended = Ended::default();
     for session in sessions {
         match book.standing(&session) {
-            Ok(deadline) => session.leash.set_deadline(deadline),
+            Ok(standing) => session.stand(&standing),
             Err(ending) => ended.end(session, ending),
         }
     }

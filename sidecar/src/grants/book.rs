@@ -1,20 +1,28 @@
 //! Who may do what now.
 //!
 //! There is one question about a person who wants in ([`Book::admit`]) and one about a session that is in
-//! ([`Book::standing`]); nobody else decides. An [`Admission`] can be made here only.
+//! ([`Book::standing`]); nobody else decides. An [`Admission`] can be made here only. Grants that cover the same share
+//! one [`Limits`], so that what is known of one session's statements holds for another's.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use postern_protocol::gate::{
-    AccessToken, AccountName, Change, EndCause, Grant, GrantId, Identity, RepoName, Scope, TokenId,
+    AccessToken, AccountName, Change, EndCause, Grant, GrantId, Identity, RepoName, ResourceGrant, Scope,
+    TokenId,
 };
 use postern_service::random::sha256_hex;
 use tokio::time::Instant;
 
 use super::clock::ControlClock;
-use crate::session::{Ending, Session};
+use crate::{
+    enforce::Limits,
+    session::{Ending, Session},
+};
 
 /// How long the end of a grant is remembered, so that no old message revives it and its client can be told.
 const MEMORY: Duration = Duration::from_hours(25);
@@ -27,7 +35,7 @@ pub(crate) struct Access {
     pub(crate) account: AccountName,
 }
 
-/// Proof that a grant covers an access, for a whole session, at the moment it was made.
+/// Proof that a grant covers an access at the moment it was made.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     grant: Arc<Held>,
@@ -43,6 +51,20 @@ impl Admission {
     pub(crate) fn deadline(&self) -> Instant {
         self.grant.ends
     }
+
+    /// What the session is held to; nothing where the grant is whole.
+    pub(crate) fn limits(&self) -> Option<&Arc<Limits>> {
+        self.grant.limits.as_ref()
+    }
+}
+
+/// On what a session may go on.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    /// Until when.
+    pub(crate) deadline: Instant,
+    /// What it is held to. A session that began within limits stays within its last ones when there are none any more.
+    pub(crate) limits: Option<Arc<Limits>>,
 }
 
 /// Why somebody is not admitted.
@@ -52,8 +74,6 @@ pub(crate) enum Denied {
     NoGrant,
     /// One will, later.
     NotYet(Duration),
-    /// One does, but for some tables only, and this sidecar cannot hold a session to them.
-    Limited(GrantId),
     /// The repo's ephemeral access is off.
     RepoOff,
     /// The identity is deactivated.
@@ -64,6 +84,7 @@ pub(crate) enum Denied {
 #[derive(Debug)]
 struct Held {
     grant: Grant,
+    limits: Option<Arc<Limits>>,
     starts: Instant,
     ends: Instant,
 }
@@ -101,6 +122,29 @@ struct Picture {
     tokens: DashMap<String, Token>,
     repos_off: DashMap<RepoName, Off>,
     identities_off: DashMap<Identity, Off>,
+    known_limits: Arc<KnownLimits>,
+}
+
+/// The limits of all grants, by what the grants list.
+#[derive(Debug, Default)]
+struct KnownLimits(DashMap<Box<[ResourceGrant]>, Weak<Limits>>);
+
+impl KnownLimits {
+    fn of(&self, scope: &Scope) -> Option<Arc<Limits>> {
+        let Scope::Limited(resources) = scope else { return None };
+        let mut list = resources.clone();
+        list.sort_unstable();
+        let mut place = self.0.entry(list.into()).or_default();
+        Some(place.upgrade().unwrap_or_else(|| {
+            let limits = Arc::new(Limits::new(resources));
+            *place = Arc::downgrade(&limits);
+            limits
+        }))
+    }
+
+    fn sweep(&self) {
+        self.0.retain(|_, limits| limits.strong_count() > 0);
+    }
 }
 
 /// Everything at one position, as a snapshot brings it.
@@ -132,7 +176,7 @@ impl Book {
         (Instant::now() < found.ends).then(|| found.identity.clone())
     }
 
-    /// Whether somebody may open a session now. Of several grants the one that lasts longest is taken.
+    /// Whether somebody may open a session now. Of several grants a whole one is taken, then the one that lasts longest.
     pub(crate) fn admit(&self, wanted: &Access) -> Result<Admission, Denied> {
         let (picture, now) = (self.picture.load(), Instant::now());
         if picture.identities_off.contains_key(&wanted.identity) {
@@ -145,25 +189,19 @@ impl Book {
         let held = ids.iter().filter_map(|id| picture.grants.get(id).map(|held| Arc::clone(held.value())));
         let (mut best, mut denied) = (None::<Arc<Held>>, Denied::NoGrant);
         for held in held.filter(|held| now < held.ends) {
-            match &held.grant.scope {
-                _ if now < held.starts => {
-                    if denied == Denied::NoGrant {
-                        denied = Denied::NotYet(held.starts - now);
-                    }
+            if now < held.starts {
+                if denied == Denied::NoGrant {
+                    denied = Denied::NotYet(held.starts - now);
                 }
-                Scope::Limited(_) => denied = Denied::Limited(held.grant.id.clone()),
-                Scope::Whole => {
-                    if best.as_ref().is_none_or(|best| best.ends < held.ends) {
-                        best = Some(held);
-                    }
-                }
+            } else if best.as_ref().is_none_or(|best| best.rank() < held.rank()) {
+                best = Some(held);
             }
         }
         best.map(|grant| Admission { grant }).ok_or(denied)
     }
 
-    /// Whether a session may go on, and until when.
-    pub(crate) fn standing(&self, session: &Session) -> Result<Instant, Ending> {
+    /// Whether a session may go on, until when and within what.
+    pub(crate) fn standing(&self, session: &Session) -> Result<Standing, Ending> {
         let picture = self.picture.load();
         if let Some(off) = picture.identities_off.get(&session.identity) {
             return Err(Ending::IdentityDisabled { by: off.by.clone(), reason: off.reason.clone() });
@@ -182,15 +220,16 @@ impl Book {
         let same = held.grant.identity == session.identity
             && held.grant.repo == session.repo
             && held.grant.account == session.account;
-        match held.grant.scope {
-            Scope::Whole if same => Ok(held.ends),
-            Scope::Whole | Scope::Limited(_) => Err(Ending::Shrunk),
+        if !same || (held.limits.is_some() && !session.is_limited()) {
+            return Err(Ending::Shrunk);
         }
+        Ok(Standing { deadline: held.ends, limits: held.limits.clone() })
     }
 
     /// Takes a whole new picture.
     pub(crate) fn replace(&self, everything: Everything, clock: &ControlClock) {
-        let (old, new) = (self.picture.load_full(), Picture::default());
+        let old = self.picture.load_full();
+        let new = Picture { known_limits: Arc::clone(&old.known_limits), ..Picture::default() };
         let now = Instant::now();
         for end in old.ended.iter().filter(|end| now.saturating_duration_since(end.at) < MEMORY) {
             new.ended.insert(end.key().clone(), end.value().clone());
@@ -231,6 +270,14 @@ impl Book {
         let (picture, now) = (self.picture.load(), Instant::now());
         picture.ended.retain(|_, end| now.saturating_duration_since(end.at) < MEMORY);
         picture.tokens.retain(|_, token| now < token.ends);
+        picture.known_limits.sweep();
+    }
+}
+
+impl Held {
+    /// The higher, the better.
+    fn rank(&self) -> (bool, Instant) {
+        (self.limits.is_none(), self.ends)
     }
 }
 
@@ -285,7 +332,8 @@ impl Picture {
         if let Some(before) = before.filter(|before| self::access(&before.grant) != access) {
             self.forget_access(&self::access(&before.grant), &id);
         }
-        self.grants.insert(id.clone(), Arc::new(Held { grant, starts, ends }));
+        let limits = self.known_limits.of(&grant.scope);
+        self.grants.insert(id.clone(), Arc::new(Held { grant, limits, starts, ends }));
         let mut ids = self.by_access.entry(access).or_default();
         if !ids.contains(&id) {
             ids.push(id);
@@ -368,10 +416,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limited_grant_never_admits_as_a_whole_one() {
+    async fn a_limited_grant_admits_within_its_limits_and_a_whole_one_goes_before_it() {
         let book = Book::default();
         book.write(&Change::Grant(grant(1, Scope::Limited(Vec::new()))), &clock());
-        assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::Limited("g_1".into()));
+        assert!(book.admit(&wanted()).unwrap().limits().is_some());
+        let whole = Grant { id: "g_2".into(), expires_at: HOUR / 2, ..grant(1, Scope::Whole) };
+        book.write(&Change::Grant(whole), &clock());
+        let admission = book.admit(&wanted()).unwrap();
+        assert!(admission.limits().is_none() && admission.grant().id == "g_2".into());
     }
 
     #[tokio::test]
@@ -379,7 +431,18 @@ mod tests {
         let book = Book::default();
         book.write(&Change::Grant(grant(2, Scope::Limited(Vec::new()))), &clock());
         book.write(&Change::Grant(grant(1, Scope::Whole)), &clock());
-        assert!(matches!(book.admit(&wanted()), Err(Denied::Limited(_))));
+        assert!(book.admit(&wanted()).unwrap().limits().is_some());
+    }
+
+    #[tokio::test]
+    async fn grants_of_the_same_resources_share_their_limits() {
+        let book = Book::default();
+        let orders = ResourceGrant { resource: "public.orders".parse().unwrap(), privileges: Vec::new() };
+        let scope = Scope::Limited(vec![orders]);
+        book.write(&Change::Grant(grant(1, scope.clone())), &clock());
+        let first = Arc::clone(book.admit(&wanted()).unwrap().limits().unwrap());
+        book.replace(Everything { grants: vec![grant(2, scope)], ..Everything::default() }, &clock());
+        assert!(Arc::ptr_eq(&first, book.admit(&wanted()).unwrap().limits().unwrap()));
     }
 
     #[tokio::test(start_paused = true)]

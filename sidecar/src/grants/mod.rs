@@ -12,7 +12,7 @@ mod report;
 mod sse;
 mod verify;
 
-pub(crate) use book::{Access, Book, Denied};
+pub(crate) use book::{Access, Book, Denied, Standing};
 pub(crate) use feed::{Feed, FeedState};
 pub(crate) use lease::Lease;
 pub(crate) use report::Reports;

@@ -1,6 +1,6 @@
 //! A connection to the database, from TCP to its first `ReadyForQuery`.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use postern_protocol::{
@@ -59,15 +59,19 @@ pub(crate) enum BackError {
     /// The session could not be ended for certain, so it does not begin.
     #[error("there is no connection to end the account's backends with")]
     NoTerminator,
-    /// A message that has no place before the first `ReadyForQuery`.
+    /// Its catalog cannot be read, so nothing is known of its names.
+    #[error("cannot read the database's catalog: {0}")]
+    Catalog(#[source] Arc<BackError>),
+    /// A message that has no place where it came.
     #[error("the database answers nonsense: unexpected message '{}'", .0.escape_ascii())]
     Unexpected(u8),
 }
 
 impl BackError {
     /// The label of `postern_upstream_errors_total{kind}`.
-    pub(crate) const fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
+            Self::Catalog(cause) => cause.label(),
             Self::Unreachable(_) => "unreachable",
             Self::Timeout => "timeout",
             Self::NoTls | Self::Tls(_) => "tls",

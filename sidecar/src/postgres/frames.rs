@@ -40,13 +40,28 @@ pub(crate) enum ReadError {
     },
 }
 
+/// The least room that a read is given.
+const ROOM: usize = 2048;
+
 /// Reads messages and keeps what was read beyond them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FrameReader {
     buffer: BytesMut,
+    room: usize,
+}
+
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self::beginning(BytesMut::new(), ROOM)
+    }
 }
 
 impl FrameReader {
+    /// One that has read this already, and reads at least `room` bytes at a time if they are there.
+    pub(crate) fn beginning(buffer: BytesMut, room: usize) -> Self {
+        Self { buffer, room }
+    }
+
     /// The next message, whose body may have at most `limit` bytes; the length is checked before anything is
     /// allocated for it.
     pub(crate) async fn next<S>(&mut self, from: &mut S, limit: u32) -> Result<Frame, ReadError>
@@ -70,7 +85,7 @@ impl FrameReader {
     }
 
     async fn fill<S: AsyncRead + Unpin>(&mut self, from: &mut S) -> Result<(), io::Error> {
-        self.buffer.reserve(2048);
+        self.buffer.reserve(self.room);
         if from.read_buf(&mut self.buffer).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -22,6 +22,7 @@ use super::{
     cancel::{Issued, Upstream},
     end::{Remains, last_word},
     frames::{FrameReader, ReadError},
+    limited::{Defaults, Footing, Limited},
     refusal::Refusal,
     target::Target,
     terminator::Terminator,
@@ -270,11 +271,14 @@ impl Guest {
         let session = registered.session();
         let mut watch = Watch::new(&session.leash);
         let begun = tokio::time::Instant::now();
-        let (backend, terminator) = tokio::select! {
+        let Opening { backend, limited, ahead, terminator } = tokio::select! {
             biased;
             () = watch.fallen() => return Err(fallen(&session)),
-            opened = self.open(wanted) => opened
-                .inspect_err(|error| metrics::upstream_error(&session.repo, error.label()))?,
+            opened = self.open(wanted, &session) => opened.inspect_err(|refusal| {
+                if let Refusal::Back(error) = refusal {
+                    metrics::upstream_error(&session.repo, error.label());
+                }
+            })?,
         };
         metrics::connect_stage("database", begun.elapsed());
         let upstream = backend.key.clone().map(|key| Upstream {
@@ -287,15 +291,31 @@ impl Guest {
         let issue = |upstream| house.cancel_keys.issue(registered.session(), upstream, spoken);
         let issued = upstream.clone().map(issue).transpose()?;
         let opened = house.opened(registered.session());
-        Ok(Passage { opened, issued, backend, upstream, terminator, registered })
+        Ok(Passage { opened, issued, backend, limited, ahead, upstream, terminator, registered })
     }
 
     /// A connection for the session, and the certainty that it can be ended.
-    async fn open(&self, wanted: &Wanted) -> Result<(Backend, Arc<Terminator>), BackError> {
+    async fn open(&self, wanted: &Wanted, session: &Arc<Session>) -> Result<Opening, Refusal> {
         let account = &wanted.access.account;
-        let backend = wanted.target.open(account, &self.startup.parameters).await?;
+        let mut ahead = BytesMut::new();
+        let (backend, limited) = match session.limits() {
+            None => (wanted.target.open(account, &self.startup.parameters).await?, None),
+            Some(limits) => {
+                let defaults = Defaults::new(&self.startup.parameters)?;
+                let mut backend = wanted.target.connect(account, &defaults.parameters).await?;
+                let catalog = wanted.target.catalog.fresh(&wanted.target, account).await?;
+                let footing = Footing::ask(&mut backend, &defaults).await?;
+                let behind = footing.behind.clone();
+                let mut wire = Limited::new(&self.house, session, &wanted.target, limits, catalog, footing)?;
+                wire.returning(&behind, &mut ahead).map_err(Refusal::Violation)?;
+                (backend, Some(wire))
+            }
+        };
         let terminator = wanted.target.terminator(account, backend.peer, &self.house.registry);
-        if terminator.is_there().await { Ok((backend, terminator)) } else { Err(BackError::NoTerminator) }
+        if !terminator.is_there().await {
+            return Err(BackError::NoTerminator.into());
+        }
+        Ok(Opening { backend, limited, ahead, terminator })
     }
 
     /// Admits, enters the registry, and asks again: whatever changed in between is seen by one of the two.
@@ -327,12 +347,13 @@ impl Guest {
             start,
             self.peer,
             Leash::new(admission.deadline(), house.registry.untold()),
+            admission.limits().cloned(),
         ));
-        let deadline = house
+        let standing = house
             .book
             .standing(&registered)
             .map_err(|ending| Refusal::Fallen(ending, registered.grant.clone()))?;
-        registered.leash.set_deadline(deadline);
+        registered.stand(&standing);
         if house.is_stopping() {
             return Err(Refusal::Fallen(Ending::Shutdown, registered.grant.clone()));
         }
@@ -343,11 +364,23 @@ impl Guest {
     }
 }
 
+/// A way to the database.
+struct Opening {
+    backend: Backend,
+    /// The wire of a limited session.
+    limited: Option<Limited>,
+    /// What the database has said since it was ready.
+    ahead: BytesMut,
+    terminator: Arc<Terminator>,
+}
+
 /// A session that is about to begin. What it holds is given back in this order, its place in the registry last.
 struct Passage {
     opened: Opened,
     issued: Option<Issued>,
     backend: Backend,
+    limited: Option<Limited>,
+    ahead: BytesMut,
     upstream: Option<Upstream>,
     terminator: Arc<Terminator>,
     registered: Registered,
@@ -362,17 +395,28 @@ impl Passage {
             greeting.extend_from_slice(&postgres::backend_key_data(&issued.key));
         }
         greeting.unsplit(std::mem::take(&mut self.backend.ready));
+        greeting.unsplit(std::mem::take(&mut self.ahead));
         greeting
+    }
+
+    /// Relays to the end, by the wire that the session has.
+    async fn relay(&mut self, client: &mut Stream, watch: &mut Watch<'_>) -> (Left, Traffic) {
+        let (ahead, counters) = (self.greeting(), metrics::bytes(&self.registered.repo));
+        let server = &mut self.backend.stream;
+        if let Some(mut limited) = self.limited.take() {
+            let left = Relay::new(client, server, &mut limited, ahead, counters).run(watch).await;
+            return (left, limited.into_traffic());
+        }
+        let mut traffic = Traffic::default();
+        let left = Relay::new(client, server, &mut traffic, ahead, counters).run(watch).await;
+        (left, traffic)
     }
 
     /// The session itself, to its end.
     async fn run(mut self, mut client: Stream) {
         let session = self.registered.session();
         let mut watch = Watch::new(&session.leash);
-        let (ahead, counters) = (self.greeting(), metrics::bytes(&session.repo));
-        let mut traffic = Traffic::default();
-        let relay = Relay::new(&mut client, &mut self.backend.stream, &mut traffic, ahead, counters);
-        let Left { finish, unsent, server_is_flushed } = relay.run(&mut watch).await;
+        let (Left { finish, unsent, server_is_flushed }, traffic) = self.relay(&mut client, &mut watch).await;
         let client_can_hear = traffic.client_needs() == Some(0);
         self.opened.cause = if traffic.client_left() { "client" } else { "database" };
         let remains = Remains {

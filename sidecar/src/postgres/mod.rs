@@ -6,10 +6,13 @@
 mod auth;
 mod back;
 mod cancel;
+mod catalog;
 mod end;
 mod frames;
 mod front;
+mod limited;
 mod refusal;
+mod simple;
 mod target;
 mod terminator;
 mod tls;
@@ -17,5 +20,6 @@ mod traffic;
 mod warm;
 
 pub(crate) use cancel::CancelKeys;
+pub(crate) use catalog::Asker;
 pub(crate) use front::serve;
 pub(crate) use target::{InvalidTarget, Target};

@@ -11,7 +11,11 @@ use postern_protocol::{
     postgres::{self, ErrorText, InvalidStartup},
 };
 
-use super::{back::BackError, end::last_word};
+use super::{
+    back::BackError,
+    end::last_word,
+    limited::{NoFooting, Unsuitable},
+};
 use crate::{
     grants::{Access, Denied},
     session::{Ending, Violation},
@@ -60,12 +64,24 @@ pub(crate) enum Refusal {
     /// The client's bytes are no sequence of messages.
     #[error(transparent)]
     Violation(Violation),
+    /// A limited session cannot begin like this.
+    #[error(transparent)]
+    Unsuitable(#[from] Unsuitable),
     /// The database.
     #[error(transparent)]
     Back(#[from] BackError),
     /// The system has no randomness left.
     #[error(transparent)]
     NoRandomness(#[from] postern_service::random::NoRandomness),
+}
+
+impl From<NoFooting> for Refusal {
+    fn from(error: NoFooting) -> Self {
+        match error {
+            NoFooting::Back(error) => Self::Back(error),
+            NoFooting::Unsuitable(unsuitable) => Self::Unsuitable(unsuitable),
+        }
+    }
 }
 
 impl Refusal {
@@ -80,6 +96,7 @@ impl Refusal {
             Self::NoLease => "no_lease",
             Self::TooMany => "too_many",
             Self::Fallen(..) => "ended",
+            Self::Unsuitable(_) => "unsuitable",
             Self::Back(_) => "upstream",
             Self::NoRandomness(_) => "internal",
         }
@@ -111,6 +128,7 @@ impl Refusal {
             Self::NoLease => ErrorText::new("57P03", message),
             Self::TooMany => ErrorText::new("53300", message),
             Self::Fallen(ending, grant) => last_word(ending, grant),
+            Self::Unsuitable(unsuitable) => ErrorText::new(unsuitable.sqlstate(), message),
             Self::Back(error) => back(error),
             Self::NoRandomness(_) => ErrorText::new("XX000", message),
         }
@@ -128,9 +146,6 @@ fn denial(access: &Access, denied: &Denied, public_url: &str, message: String) -
         Denied::NotYet(left) => {
             text.detail(format!("A grant begins in {}.", Span::from_secs(left.as_secs().max(1))))
         }
-        Denied::Limited(grant) => text
-            .detail(format!("Grant {grant} is limited to some tables or columns, and this sidecar cannot hold a session to them yet."))
-            .hint("Ask for access without naming resources."),
         Denied::RepoOff => text.detail("Access to this repository is switched off."),
         Denied::IdentityOff => text.detail("The identity is deactivated."),
     }
@@ -138,6 +153,7 @@ fn denial(access: &Access, denied: &Denied, public_url: &str, message: String) -
 
 fn back(error: &BackError) -> ErrorText {
     match error {
+        BackError::Catalog(cause) => back(cause).detail("Its catalog could not be read."),
         BackError::Timeout => ErrorText::new("57P03", error.to_string()),
         BackError::NoTerminator => {
             ErrorText::new("57P03", "the sidecar has no connection left for ending this account's sessions")

@@ -11,9 +11,10 @@ use postern_service::{secret::Secret, tls::TlsError};
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::{terminator::Terminator, warm::Warm};
+use super::{catalog::CatalogKeeper, terminator::Terminator, warm::Warm};
 use crate::{
     config::{RepoConfig, TlsMode},
+    enforce::postgres::Verdicts,
     net::is_loopback,
     session::Registry,
 };
@@ -48,6 +49,9 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     pub(crate) server_name: ServerName<'static>,
     pub(crate) warm: Warm,
+    pub(crate) catalog: CatalogKeeper,
+    /// What was found about statements of limited sessions.
+    pub(crate) verdicts: Arc<Verdicts>,
     /// The account that ends backends, where that is not the backend's own.
     terminating: Option<AccountName>,
     /// Those of accounts that have sessions.
@@ -87,6 +91,8 @@ impl Target {
             port,
             server_name,
             warm,
+            catalog: CatalogKeeper::new(),
+            verdicts: Arc::default(),
             terminating,
             terminators,
             accounts,
@@ -115,6 +121,11 @@ impl Target {
             *place = Arc::downgrade(&terminator);
             terminator
         })
+    }
+
+    /// The account that reads the catalog: the one that ends backends, or else the one asked for, or else any.
+    pub(super) fn catalog_account(&self, asked: Option<AccountName>) -> Option<AccountName> {
+        self.terminating.clone().or(asked).or_else(|| self.accounts.keys().min().cloned())
     }
 
     /// What the control plane is told of it.

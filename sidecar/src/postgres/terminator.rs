@@ -9,16 +9,15 @@
 
 use std::{fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
-use postern_protocol::{gate::AccountName, postgres};
+use postern_protocol::gate::AccountName;
 use tokio::{
-    io::AsyncWriteExt,
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep, timeout},
 };
 
 use super::{
-    back::{BackError, Backend},
-    frames::FrameReader,
+    back::BackError,
+    simple::{self, Connection},
     target::Target,
 };
 use crate::session::{Ending, Registry};
@@ -30,9 +29,8 @@ const STATEMENT: Duration = Duration::from_secs(2);
 /// How long sessions go on without the connection.
 const UNGUARDED: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(200);
-
-/// Start-up options stand above what the account's owner may have set for it.
-const OPTIONS: &str = "-c local_preload_libraries= -c role=none -c statement_timeout=0 -c lock_timeout=0 -c search_path=pg_catalog";
+/// What is read at a time; a thousand process ids are not much more.
+const ROOM: usize = 2048;
 
 /// One backend to end: its process id, and the client port at which it sees us. Process ids come back; the pair does
 /// not while the connection is open. Through a pooler or address translation it matches nothing, and then nobody is
@@ -97,11 +95,6 @@ struct Executor {
     lost: Instant,
 }
 
-struct Connection {
-    backend: Backend,
-    frames: FrameReader,
-}
-
 impl Executor {
     /// Keeps the connection up, and carries out orders, until nobody can give any.
     async fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
@@ -110,8 +103,7 @@ impl Executor {
             let over = self.serve(&mut connection, &mut inbox).await;
             self.lost = Instant::now();
             if over {
-                // A polite end; the server closes an abandoned connection just as well.
-                let _ = timeout(RETRY, connection.backend.stream.write_all(&postgres::terminate())).await;
+                connection.close().await;
                 return;
             }
             tracing::warn!(repo = %self.target.name, account = %self.account, "the connection to end backends with broke");
@@ -120,12 +112,11 @@ impl Executor {
 
     /// Connects, again and again; nothing when nobody needs it any more.
     async fn connect(&mut self, inbox: &mut mpsc::Receiver<Order>) -> Option<Connection> {
-        let parameters = [("application_name", "postern"), ("options", OPTIONS)];
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let parameters = simple::parameters("-c statement_timeout=0");
         loop {
             let connecting = self.target.connect_to(self.peer, &self.terminating, &parameters);
             match timeout(STATEMENT, connecting).await {
-                Ok(Ok(backend)) => return Some(Connection { backend, frames: FrameReader::default() }),
+                Ok(Ok(backend)) => return Some(Connection::new(backend, ROOM)),
                 Ok(Err(error)) => {
                     tracing::warn!(repo = %self.target.name, account = %self.account, %error, "no connection to end backends with");
                 }
@@ -163,7 +154,6 @@ impl Executor {
     async fn serve(&self, connection: &mut Connection, inbox: &mut mpsc::Receiver<Order>) -> bool {
         let mut orders = Vec::new();
         loop {
-            let Connection { backend, frames } = &mut *connection;
             tokio::select! {
                 biased;
                 count = inbox.recv_many(&mut orders, BATCH) => {
@@ -176,9 +166,8 @@ impl Executor {
                 }
                 // Nothing but settings, notices and the end comes unasked. A message is read whole or not at all
                 // before the next order: what was read of it stays with the reader.
-                unasked = frames.next(&mut backend.stream, 64 * 1024) => match unasked {
-                    Ok(frame) if matches!(frame.kind, b'S' | b'N' | b'A') => {}
-                    Ok(_) | Err(_) => return false,
+                unasked = connection.unasked() => if unasked.is_err() {
+                    return false;
                 },
             }
         }
@@ -187,7 +176,7 @@ impl Executor {
 
 /// Answers every order; false when the connection is of no use any more.
 async fn carry_out(connection: &mut Connection, orders: &mut Vec<Order>) -> bool {
-    let together = connection.execute(orders).await;
+    let together = execute(connection, orders).await;
     if let Ok(ended) = together {
         for order in orders.drain(..) {
             // Nobody waits any longer when the session has given up on us.
@@ -199,20 +188,26 @@ async fn carry_out(connection: &mut Connection, orders: &mut Vec<Order>) -> bool
     let mut usable = matches!(together, Err(BackError::Refused(_)));
     for order in orders.drain(..) {
         let ended =
-            if usable { connection.execute(std::slice::from_ref(&order)).await } else { Ok(Vec::new()) };
+            if usable { execute(connection, std::slice::from_ref(&order)).await } else { Ok(Vec::new()) };
         usable &= matches!(ended, Ok(_) | Err(BackError::Refused(_)));
         let _ = order.done.send(ended.is_ok_and(|ended| ended.contains(&order.pid)));
     }
     usable
 }
 
-impl Connection {
-    /// The process ids of the backends that were ended.
-    async fn execute(&mut self, orders: &[Order]) -> Result<Vec<i32>, BackError> {
-        let Self { backend, frames } = self;
-        let text = statement(orders);
-        timeout(STATEMENT, run_statement(backend, frames, &text)).await.map_err(|_| BackError::Timeout)?
-    }
+/// The process ids of the backends that were ended.
+async fn execute(connection: &mut Connection, orders: &[Order]) -> Result<Vec<i32>, BackError> {
+    let text = statement(orders);
+    let ended = async {
+        connection.ask(&text).await?;
+        let mut ended = Vec::new();
+        while let Some(row) = connection.row().await? {
+            let [pid] = row.fields()?;
+            ended.push(pid.parse()?);
+        }
+        Ok(ended)
+    };
+    timeout(STATEMENT, ended).await.map_err(|_| BackError::Timeout)?
 }
 
 fn statement(orders: &[Order]) -> String {
@@ -230,30 +225,4 @@ fn statement(orders: &[Order]) -> String {
          AND a.client_port OPERATOR(pg_catalog.=) wanted.port) \
          SELECT found.pid FROM found WHERE pg_catalog.pg_terminate_backend(found.pid)"
     )
-}
-
-/// Runs one statement to its `ReadyForQuery`, also when it fails.
-async fn run_statement(
-    backend: &mut Backend,
-    frames: &mut FrameReader,
-    text: &str,
-) -> Result<Vec<i32>, BackError> {
-    let query = postgres::query(text);
-    backend.stream.write_all(&query).await.map_err(BackError::Unreachable)?;
-    backend.stream.flush().await.map_err(BackError::Unreachable)?;
-    let (mut ended, mut failed) = (Vec::new(), None);
-    loop {
-        let frame = frames.next(&mut backend.stream, 64 * 1024).await?;
-        match frame.kind {
-            // One column, in text.
-            b'D' => {
-                let text = frame.body().get(6..).and_then(|text| std::str::from_utf8(text).ok());
-                ended.extend(text.and_then(|text| text.parse::<i32>().ok()));
-            }
-            b'E' => failed = Some(BackError::Refused(frame.bytes)),
-            b'Z' => return failed.map_or(Ok(ended), Err),
-            b'T' | b'C' | b'N' | b'S' | b'A' => {}
-            other => return Err(BackError::Unexpected(other)),
-        }
-    }
 }

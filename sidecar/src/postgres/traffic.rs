@@ -1,11 +1,14 @@
 //! What a session's traffic says about its state: where messages end, and whether the database has work to do.
 
-use std::time::Duration;
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use postern_protocol::postgres::{self, ErrorText, FrameError, FrameWalker};
 
-use crate::session::{Violation, Wire};
+use crate::session::{Direction, Passing, Violation, Wire};
 
 /// Follows both directions of one session.
 #[derive(Clone, Debug)]
@@ -55,6 +58,12 @@ impl Work {
 }
 
 impl Traffic {
+    /// These bytes go to the database.
+    pub(crate) fn sending(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        let work = &mut self.work;
+        Ok(self.up.walk(bytes, |header, _| work.ask(header.kind))?)
+    }
+
     /// Whether the database may be executing something.
     pub(crate) const fn in_flight(&self) -> bool {
         self.work.unanswered > 0 || self.work.unsynced
@@ -78,10 +87,25 @@ impl From<FrameError> for Violation {
 }
 
 impl Wire for Traffic {
-    fn forwarding(&mut self, bytes: &[u8]) -> Result<(), Violation> {
-        let work = &mut self.work;
-        Ok(self.up.walk(bytes, |header, _| work.ask(header.kind))?)
+    fn forwarding(&mut self, bytes: &[u8], _: &mut BytesMut) -> Result<Passing, Violation> {
+        self.sending(bytes)?;
+        Ok(Passing::AsTheyAre)
     }
+
+    fn returning(&mut self, _: &[u8], _: &mut BytesMut) -> Result<Passing, Violation> {
+        Ok(Passing::AsTheyAre)
+    }
+
+    fn poll_decided(
+        &mut self,
+        _: Direction,
+        _: &mut Context<'_>,
+        _: &mut BytesMut,
+    ) -> Poll<Result<(), Violation>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn look_around(&mut self) {}
 
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let work = &mut self.work;
@@ -124,7 +148,7 @@ mod tests {
     #[test]
     fn a_statement_sent_ahead_of_the_first_ready_is_in_flight_all_the_same() {
         let mut traffic = Traffic::default();
-        traffic.forwarding(&frame(b'Q')).unwrap();
+        traffic.sending(&frame(b'Q')).unwrap();
         traffic.delivered(READY).unwrap();
         assert!(traffic.in_flight());
         traffic.delivered(READY).unwrap();
@@ -135,7 +159,7 @@ mod tests {
     fn a_statement_is_in_flight_until_the_server_is_ready_again() {
         let mut traffic = begun();
         assert!(!traffic.in_flight());
-        traffic.forwarding(&frame(b'Q')).unwrap();
+        traffic.sending(&frame(b'Q')).unwrap();
         assert!(traffic.in_flight());
         traffic.delivered(b"C\0\0\0\x05\0Z\0\0\0\x05I").unwrap();
         assert!(!traffic.in_flight());
@@ -144,9 +168,9 @@ mod tests {
     #[test]
     fn a_pipeline_is_in_flight_until_its_last_sync_is_answered() {
         let mut traffic = begun();
-        traffic.forwarding(&[frame(b'P'), frame(b'B'), frame(b'E')].concat()).unwrap();
+        traffic.sending(&[frame(b'P'), frame(b'B'), frame(b'E')].concat()).unwrap();
         assert!(traffic.in_flight());
-        traffic.forwarding(&[frame(b'S'), frame(b'B'), frame(b'S')].concat()).unwrap();
+        traffic.sending(&[frame(b'S'), frame(b'B'), frame(b'S')].concat()).unwrap();
         traffic.delivered(b"Z\0\0\0\x05I").unwrap();
         assert!(traffic.in_flight());
         traffic.delivered(b"Z\0\0\0\x05I").unwrap();

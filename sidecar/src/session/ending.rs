@@ -27,6 +27,8 @@ pub(crate) enum Ending {
     AuditFull,
     /// The sidecar has lost the means to end this session's statements for certain.
     Unguarded,
+    /// A result, or the database's state, was not what the verdict on a statement said it would be.
+    Tripwire,
     /// The sidecar stops.
     Shutdown,
 }
@@ -51,6 +53,7 @@ impl Ending {
             Self::Retired { .. } => "sidecar_revoked",
             Self::AuditFull => "audit_full",
             Self::Unguarded => "unguarded",
+            Self::Tripwire => "tripwire",
             Self::Shutdown => "shutdown",
         }
     }
@@ -77,6 +80,10 @@ impl Ending {
                 "access suspended: the sidecar has lost its connection for ending this account's sessions"
                     .to_owned()
             }
+            Self::Tripwire => {
+                "access suspended: a result was not what the statement was allowed for; the sidecar's operator was told"
+                    .to_owned()
+            }
             Self::Shutdown => "terminating connection: the sidecar is shutting down".to_owned(),
         };
         format!("{what} (grant {grant})")
@@ -95,6 +102,7 @@ impl Ending {
             | Self::LeaseRanOut
             | Self::AuditFull
             | Self::Unguarded
+            | Self::Tripwire
             | Self::Shutdown => "",
         }
     }

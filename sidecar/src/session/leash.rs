@@ -83,6 +83,11 @@ impl Leash {
         self.changed();
     }
 
+    /// Has the session's task look around: something other than the leash has changed.
+    pub(crate) fn nudge(&self) {
+        self.waker.wake();
+    }
+
     /// Whether the gate has fallen. One atomic load.
     pub(crate) fn has_fallen(&self) -> bool {
         self.fallen.load(Ordering::Acquire)

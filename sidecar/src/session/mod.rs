@@ -15,6 +15,6 @@ mod watch;
 pub(crate) use ending::Ending;
 pub(crate) use leash::Leash;
 pub(crate) use registry::{Registered, Registry, Session};
-pub(crate) use relay::{Finish, Left, Relay, Violation, Wire};
+pub(crate) use relay::{Direction, Finish, Left, Passing, Relay, Violation, Wire};
 pub(crate) use untold::Untold;
 pub(crate) use watch::{Event, Watch};

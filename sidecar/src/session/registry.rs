@@ -2,11 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use postern_protocol::gate::{AccountName, GrantId, Identity, RepoName, SessionId, SessionStart};
 use tokio::sync::watch;
 
 use super::{Ending, Leash, Untold};
+use crate::{enforce::Limits, grants::Standing};
 
 /// One session.
 #[derive(Debug)]
@@ -21,14 +23,43 @@ pub(crate) struct Session {
     /// Milliseconds since the Unix epoch.
     pub(crate) started_at: i64,
     pub(crate) leash: Leash,
+    limits: Option<ArcSwap<Limits>>,
     dead: watch::Sender<bool>,
 }
 
 impl Session {
-    pub(crate) fn new(start: SessionStart, client: SocketAddr, leash: Leash) -> Self {
+    /// A session that is held to `limits`, for as long as it lives, or to none.
+    pub(crate) fn new(
+        start: SessionStart,
+        client: SocketAddr,
+        leash: Leash,
+        limits: Option<Arc<Limits>>,
+    ) -> Self {
         let SessionStart { id, grant, identity, repo, account, application, started_at, client: _ } = start;
         let dead = watch::Sender::new(false);
-        Self { id, grant, identity, repo, account, client, application, started_at, leash, dead }
+        let limits = limits.map(ArcSwap::new);
+        Self { id, grant, identity, repo, account, client, application, started_at, leash, limits, dead }
+    }
+
+    /// Whether it was opened within limits.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.limits.is_some()
+    }
+
+    /// What it is held to now.
+    pub(crate) fn limits(&self) -> Option<Arc<Limits>> {
+        self.limits.as_ref().map(ArcSwap::load_full)
+    }
+
+    /// Puts it on the ground that holds now. Its task hears of it at once.
+    pub(crate) fn stand(&self, standing: &Standing) {
+        if let (Some(place), Some(limits)) = (&self.limits, &standing.limits) {
+            let before = place.swap(Arc::clone(limits));
+            if !Arc::ptr_eq(&before, limits) {
+                self.leash.nudge();
+            }
+        }
+        self.leash.set_deadline(standing.deadline);
     }
 
     /// What the control plane is told of it.

@@ -3,7 +3,8 @@
 //! One task owns both directions and polls them by hand, the leash first. Before anything is written the leash is
 //! looked at once more. Nothing is copied on the way: bytes are read into one buffer per thread and written from
 //! there; only what the other side does not take at once is kept, and then nothing more is read from this side. So
-//! an idle session holds no buffer, and a slow one at most one.
+//! an idle session holds no buffer, and a slow one at most one. Where the wire has a word in what passes, it takes the
+//! bytes and gives others in their place; while it cannot decide, nothing more is read from that side either.
 
 use std::{
     cell::RefCell,
@@ -32,10 +33,40 @@ thread_local! {
 #[error("{0}")]
 pub(crate) struct Violation(pub(crate) String);
 
+/// What becomes of bytes that one side sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passing {
+    /// They go on, unchanged.
+    AsTheyAre,
+    /// The wire has taken them; what goes in their place, now or later, it puts where it is told.
+    Replaced,
+}
+
+/// One of the two directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Client to server.
+    Up,
+    /// Server to client.
+    Down,
+}
+
 /// What a protocol adds to the relay.
 pub(crate) trait Wire {
-    /// Looks at bytes of the client before they are forwarded.
-    fn forwarding(&mut self, bytes: &[u8]) -> Result<(), Violation>;
+    /// Looks at bytes of the client before they are forwarded, or takes them and puts others into `instead`.
+    fn forwarding(&mut self, bytes: &[u8], instead: &mut BytesMut) -> Result<Passing, Violation>;
+    /// The same with bytes of the server.
+    fn returning(&mut self, bytes: &[u8], instead: &mut BytesMut) -> Result<Passing, Violation>;
+    /// Ready when the wire can take more bytes in this direction. What it has decided about those that it took before
+    /// is in `instead` then.
+    fn poll_decided(
+        &mut self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        instead: &mut BytesMut,
+    ) -> Poll<Result<(), Violation>>;
+    /// The session's task was woken: by either side, or because something about the session has changed.
+    fn look_around(&mut self);
     /// Looks at bytes that were just written to the client.
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation>;
     /// How many bytes the client still needs to complete the message that it is in the middle of; none while that
@@ -114,7 +145,8 @@ impl<'s, W: Wire> Relay<'s, W> {
     /// Relays until the end.
     pub(crate) async fn run(mut self, watch: &mut Watch<'_>) -> Left {
         let finish = poll_fn(|cx| self.poll(cx, watch)).await;
-        Left { finish, unsent: self.down.backlog, server_is_flushed: !self.up.unflushed }
+        let server_is_flushed = !self.up.unflushed && self.up.backlog.is_empty();
+        Left { finish, unsent: self.down.backlog, server_is_flushed }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, watch: &mut Watch<'_>) -> Poll<Finish> {
@@ -128,6 +160,7 @@ impl<'s, W: Wire> Relay<'s, W> {
                 }
             }
         }
+        self.wire.look_around();
         let turn = SCRATCH.with_borrow_mut(|scratch| {
             self.poll_up(cx, watch, scratch)?;
             self.poll_down(cx, watch, scratch)
@@ -151,6 +184,11 @@ impl<'s, W: Wire> Relay<'s, W> {
                 lane.advance(count);
                 continue;
             }
+            let decided = self.wire.poll_decided(Direction::Up, cx, &mut lane.backlog);
+            let Poll::Ready(()) = settled(decided)? else { break };
+            if lane.backlog.has_remaining() {
+                continue;
+            }
             if lane.ended {
                 if !lane.closed {
                     lane.closed = Pin::new(&mut *self.server).poll_shutdown(cx).is_ready();
@@ -161,8 +199,11 @@ impl<'s, W: Wire> Relay<'s, W> {
             let Poll::Ready(count) = read(self.client, cx, scratch).unwrap_or(Poll::Ready(0)) else { break };
             let fresh = scratch.get(..count).unwrap_or_default();
             lane.ended = fresh.is_empty();
-            self.wire.forwarding(fresh).map_err(Finish::Violation)?;
+            let passing = self.wire.forwarding(fresh, &mut lane.backlog).map_err(Finish::Violation)?;
             self.bytes_up.increment(count as u64);
+            if passing == Passing::Replaced {
+                continue;
+            }
             let sent = match write(self.server, cx, fresh).map_err(|_| Finish::Server)? {
                 Poll::Ready(sent) => sent,
                 Poll::Pending => 0,
@@ -185,6 +226,11 @@ impl<'s, W: Wire> Relay<'s, W> {
                 let Poll::Ready(()) = self.poll_backlog(cx)? else { break };
                 continue;
             }
+            let decided = self.wire.poll_decided(Direction::Down, cx, &mut self.down.backlog);
+            let Poll::Ready(()) = settled(decided)? else { break };
+            if self.down.backlog.has_remaining() {
+                continue;
+            }
             if self.down.ended {
                 self.down.flush(self.client, cx).map_err(|_| Finish::Client)?;
                 if self.down.unflushed {
@@ -198,6 +244,10 @@ impl<'s, W: Wire> Relay<'s, W> {
             let fresh = scratch.get(..count).unwrap_or_default();
             self.down.ended = fresh.is_empty();
             self.bytes_down.increment(count as u64);
+            let passing = self.wire.returning(fresh, &mut self.down.backlog).map_err(Finish::Violation)?;
+            if passing == Passing::Replaced {
+                continue;
+            }
             let sent = match write(self.client, cx, fresh).map_err(|_| Finish::Client)? {
                 Poll::Ready(sent) => sent,
                 Poll::Pending => 0,
@@ -238,12 +288,21 @@ impl<'s, W: Wire> Relay<'s, W> {
 
     /// A warning waits for the end of a message of which the rest is not here yet.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Finish> {
+        let decided = self.wire.poll_decided(Direction::Down, cx, &mut self.down.backlog);
+        let Poll::Ready(()) = settled(decided)? else { return Ok(Poll::Pending) };
+        if self.down.backlog.has_remaining() {
+            return Ok(Poll::Ready(()));
+        }
         let mut more = [0; 4096];
         let Poll::Ready(count) = read(self.server, cx, &mut more).map_err(|_| Finish::Server)? else {
             return Ok(Poll::Pending);
         };
         self.bytes_down.increment(count as u64);
-        self.down.backlog.extend_from_slice(more.get(..count).unwrap_or_default());
+        let more = more.get(..count).unwrap_or_default();
+        if self.wire.returning(more, &mut self.down.backlog).map_err(Finish::Violation)? == Passing::AsTheyAre
+        {
+            self.down.backlog.extend_from_slice(more);
+        }
         if count == 0 {
             self.down.ended = true;
             self.warning.clear();
@@ -271,6 +330,13 @@ impl Lane {
             }
         }
         Ok(())
+    }
+}
+
+fn settled(decided: Poll<Result<(), Violation>>) -> Result<Poll<()>, Finish> {
+    match decided {
+        Poll::Ready(decided) => decided.map(Poll::Ready).map_err(Finish::Violation),
+        Poll::Pending => Ok(Poll::Pending),
     }
 }
 

@@ -1,6 +1,10 @@
 //! The relay on real sockets, with a toy protocol: a length byte, then so many bytes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use metrics::Counter;
@@ -11,7 +15,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Ending, Finish, Leash, Relay, Violation, Watch, Wire};
+use super::{Direction, Ending, Finish, Leash, Passing, Relay, Violation, Watch, Wire};
 use crate::net::Stream;
 
 /// Says where its messages end, and refuses those of 255 bytes.
@@ -23,9 +27,24 @@ struct Toy {
 const WARNING: &[u8] = b"\x07warning";
 
 impl Wire for Toy {
-    fn forwarding(&mut self, bytes: &[u8]) -> Result<(), Violation> {
-        if bytes.contains(&255) { Err(Violation("255".to_owned())) } else { Ok(()) }
+    fn forwarding(&mut self, bytes: &[u8], _: &mut BytesMut) -> Result<Passing, Violation> {
+        if bytes.contains(&255) { Err(Violation("255".to_owned())) } else { Ok(Passing::AsTheyAre) }
     }
+
+    fn returning(&mut self, _: &[u8], _: &mut BytesMut) -> Result<Passing, Violation> {
+        Ok(Passing::AsTheyAre)
+    }
+
+    fn poll_decided(
+        &mut self,
+        _: Direction,
+        _: &mut Context<'_>,
+        _: &mut BytesMut,
+    ) -> Poll<Result<(), Violation>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn look_around(&mut self) {}
 
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         for byte in bytes {

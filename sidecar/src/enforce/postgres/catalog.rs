@@ -72,6 +72,8 @@ pub(crate) struct Parts {
     pub(crate) relations: Vec<Relation>,
     /// Every type that is no relation's row type.
     pub(crate) types: Vec<Type>,
+    /// The names of the functions that the server itself has in `pg_catalog`.
+    pub(crate) server_functions: Vec<Box<str>>,
     /// Functions, procedures and aggregates outside `pg_catalog`.
     pub(crate) functions: Vec<Named>,
     /// Operators outside `pg_catalog`.
@@ -96,6 +98,7 @@ pub(crate) struct Catalog {
     by_oid: HashMap<u32, Arc<Relation>>,
     types: HashMap<Box<str>, Vec<Type>>,
     harmless_types: HashSet<u32>,
+    server_functions: HashSet<Box<str>>,
     functions: Names,
     operators: Names,
     collations: Names,
@@ -121,6 +124,7 @@ impl Catalog {
             version,
             server_version: parts.server_version,
             schemas: parts.schemas.into_iter().collect(),
+            server_functions: parts.server_functions.into_iter().collect(),
             functions: names(parts.functions),
             operators: names(parts.operators),
             collations: names(parts.collations),
@@ -186,6 +190,11 @@ impl Catalog {
     /// Whether a cast to this type may run somebody's function.
     pub(crate) fn casts_to(&self, oid: u32) -> bool {
         self.cast_targets.contains(&oid)
+    }
+
+    /// Whether the server has a function of this name.
+    pub(crate) fn server_has_function(&self, name: &str) -> bool {
+        self.server_functions.contains(name)
     }
 
     /// The schemas, other than `pg_catalog`, that hold a function of this name.

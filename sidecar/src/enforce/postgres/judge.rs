@@ -1,27 +1,147 @@
 //! Statement by statement: what kind it is, and who looks at the rest of it.
 
-use pg_raw_parse::Node;
+use pg_raw_parse::{
+    Node,
+    nodes::{ExplainStmt, PrepareStmt, TransactionStmt},
+    raw::{DiscardMode, TransactionStmtKind},
+};
 
-use super::{Ground, Judgement, Step};
+use super::{
+    Ground, Judgement, Step, account,
+    expr::Place,
+    walk::{Walk, refuse},
+};
 use crate::enforce::{Denial, Reason};
 
-/// Judges all statements of a text.
-pub(crate) fn judge(text: &str, _ground: &Ground) -> Result<Judgement, Denial> {
-    let tree = pg_raw_parse::parse(text).map_err(|error| Denial::syntax(error.to_string()))?;
-    let steps = tree.stmts().map(step).collect::<Result<_, _>>()?;
-    Ok(Judgement { instead: None, steps })
+/// Judges all statements of a text. A panic of the parser is a refusal.
+pub(crate) fn judge(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge_text(text, ground)))
+        .unwrap_or_else(|_| Err(Denial::unclear(Reason::Syntax, "", "the statement could not be read")))
 }
 
-fn step(node: Node<'_>) -> Result<Step, Denial> {
-    match node {
-        Node::TransactionStmt(_) => Ok(Step::Plain),
-        other => Err(Denial::unclear(
-            Reason::Statement,
-            "",
-            format!(
-                "this kind of statement is not for limited sessions: {:?}",
-                std::mem::discriminant(&other)
-            ),
-        )),
+fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
+    let tree = pg_raw_parse::parse(text).map_err(|error| Denial::syntax(error.to_string()))?;
+    let mut walk = Walk::new(ground);
+    let mut steps = Vec::new();
+    for node in tree.stmts() {
+        walk.statement(node, &mut steps)?;
+    }
+    account::identifiers(text, &walk.claims)?;
+    let instead = (!walk.edits.is_empty()).then(|| account::edited(text, &walk.edits)).transpose()?;
+    Ok(Judgement { instead, steps: steps.into() })
+}
+
+impl<'a> Walk<'a> {
+    fn statement(&mut self, node: Node<'a>, steps: &mut Vec<Step>) -> Result<(), Denial> {
+        let step = match node {
+            Node::SelectStmt(_)
+            | Node::InsertStmt(_)
+            | Node::UpdateStmt(_)
+            | Node::DeleteStmt(_)
+            | Node::MergeStmt(_) => {
+                self.query(node, Place::NOWHERE)?;
+                Step::Plain
+            }
+            Node::TransactionStmt(transaction) => self.transaction(transaction)?,
+            Node::VariableSetStmt(set) => {
+                self.set_statement(set)?;
+                Step::Plain
+            }
+            Node::VariableShowStmt(show) => {
+                self.show_statement(show)?;
+                Step::Plain
+            }
+            Node::ExplainStmt(explain) => self.explain(explain)?,
+            Node::PrepareStmt(prepare) => self.prepare(prepare)?,
+            Node::ExecuteStmt(execute) => {
+                self.claim(execute.name());
+                self.expressions(execute.params(), Place::NOWHERE)?;
+                Step::Execute(execute.name().unwrap_or_default().into())
+            }
+            Node::DeallocateStmt(deallocate) => {
+                self.claim(deallocate.name());
+                match deallocate.name() {
+                    Some(name) if !deallocate.isall => Step::Deallocate(name.into()),
+                    _ => Step::DeallocateAll,
+                }
+            }
+            Node::DeclareCursorStmt(declare) => {
+                self.claim(declare.portalname());
+                self.query(declare.query(), Place::NOWHERE)?;
+                Step::Declare(declare.portalname().unwrap_or_default().into())
+            }
+            Node::FetchStmt(fetch) => {
+                self.claim(fetch.portalname());
+                Step::Fetch(fetch.portalname().unwrap_or_default().into())
+            }
+            Node::ClosePortalStmt(close) => {
+                self.claim(close.portalname());
+                close.portalname().map_or(Step::CloseAll, |name| Step::Close(name.into()))
+            }
+            Node::CopyStmt(copy) => {
+                self.copy(copy)?;
+                Step::Copy
+            }
+            Node::DiscardStmt(discard) if discard.target == DiscardMode::DISCARD_ALL => Step::DiscardAll,
+            Node::DiscardStmt(_) => Step::Plain,
+            Node::ConstraintsSetStmt(set) => {
+                for constraint in set.constraints() {
+                    let Node::RangeVar(constraint) = constraint else {
+                        return Err(refuse("this SET CONSTRAINTS"));
+                    };
+                    self.claim_range(constraint);
+                }
+                Step::Plain
+            }
+            Node::UnlistenStmt(unlisten) => {
+                self.claim(unlisten.conditionname());
+                Step::Plain
+            }
+            _ => return Err(refuse("this kind of statement")),
+        };
+        // What a cursor stands on must be the session's own, too.
+        steps.extend(self.cursors.drain(..).map(|name| Step::Fetch(name.into())));
+        steps.push(step);
+        Ok(())
+    }
+
+    fn transaction(&mut self, transaction: &'a TransactionStmt) -> Result<Step, Denial> {
+        self.claim(transaction.savepoint_name());
+        match transaction.kind {
+            TransactionStmtKind::TRANS_STMT_BEGIN
+            | TransactionStmtKind::TRANS_STMT_START
+            | TransactionStmtKind::TRANS_STMT_COMMIT
+            | TransactionStmtKind::TRANS_STMT_ROLLBACK
+            | TransactionStmtKind::TRANS_STMT_SAVEPOINT
+            | TransactionStmtKind::TRANS_STMT_RELEASE
+            | TransactionStmtKind::TRANS_STMT_ROLLBACK_TO => Ok(Step::Plain),
+            _ => Err(refuse("a transaction in two phases")),
+        }
+    }
+
+    fn explain(&mut self, explain: &'a ExplainStmt) -> Result<Step, Denial> {
+        for option in explain.options().iter() {
+            self.claim(option.defname());
+            self.claim(option.arg().as_str());
+        }
+        match explain.query() {
+            Node::ExecuteStmt(execute) => {
+                self.claim(execute.name());
+                self.expressions(execute.params(), Place::NOWHERE)?;
+                Ok(Step::Execute(execute.name().unwrap_or_default().into()))
+            }
+            Node::DeclareCursorStmt(declare) => {
+                self.claim(declare.portalname());
+                self.query(declare.query(), Place::NOWHERE).map(|_| Step::Plain)
+            }
+            query => self.query(query, Place::NOWHERE).map(|_| Step::Plain),
+        }
+    }
+
+    fn prepare(&mut self, prepare: &'a PrepareStmt) -> Result<Step, Denial> {
+        self.claim(prepare.name());
+        prepare.argtypes().iter().try_for_each(|name| self.type_name(name))?;
+        self.query(prepare.query(), Place::NOWHERE)?;
+        Ok(Step::Prepare(prepare.name().unwrap_or_default().into()))
     }
 }

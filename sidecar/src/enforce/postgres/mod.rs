@@ -2,14 +2,38 @@
 //!
 //! In: the text of a `Query` or `Parse` message, and the [`Ground`] that it is judged on. Out: a [`Judgement`] (what is
 //! sent, and what it means for the session's names), or a denial.
+//!
+//! The parse tree has some 250 kinds of nodes. A wildcard over them always refuses, or names nothing.
+#![allow(clippy::wildcard_enum_match_arm)]
 
+mod account;
+mod builtin;
 pub(crate) mod catalog;
+mod closed;
+mod expr;
+mod from;
+mod guard;
 mod judge;
+mod keywords;
+mod names;
+mod objects;
+mod outputs;
+mod query;
+mod scope;
+mod settings;
+mod sqljson;
+#[cfg(test)]
+mod tests;
+mod verdicts;
+mod walk;
+mod write;
 
 use std::sync::Arc;
 
 use catalog::Catalog;
+pub(crate) use guard::{Breach, Guard, News, Pace, Pinned, Remedy, redact};
 pub(crate) use judge::judge;
+pub(crate) use verdicts::Verdicts;
 
 use super::{Denial, Limits, Reason};
 
@@ -60,6 +84,8 @@ pub(crate) enum Step {
     Close(Box<str>),
     /// `CLOSE ALL`
     CloseAll,
+    /// `DISCARD ALL`: no name is left.
+    DiscardAll,
     /// `COPY … FROM STDIN` or `TO STDOUT`: the one statement behind which data follow.
     Copy,
 }

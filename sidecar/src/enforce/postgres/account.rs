@@ -1,0 +1,372 @@
+//! The last wall inside the judge: every identifier of the text must have been looked at.
+//!
+//! The walk says which names it came by; a lexer of our own says which names there are. A name that the walk does not
+//! know stands in a place that it has forgotten, and then nobody can say what it reads.
+
+use std::borrow::Cow;
+
+use super::keywords::KEYWORDS;
+use crate::enforce::{Denial, Reason};
+
+/// The longest identifier; what is longer is cut by the server.
+const NAME_LEN: usize = 63;
+
+/// Checks that each identifier of the text is claimed, as often as it stands there.
+pub(super) fn identifiers(text: &str, claims: &[&str]) -> Result<(), Denial> {
+    let mut names = names(text).ok_or_else(|| {
+        Denial::unclear(Reason::Syntax, "", "the statement is written in a way that cannot be judged")
+    })?;
+    names.sort_unstable();
+    let mut claims = claims.to_vec();
+    claims.sort_unstable();
+    let mut claims = claims.into_iter().peekable();
+    for name in &names {
+        while claims.next_if(|claim| **claim < **name).is_some() {}
+        if claims.next_if_eq(&&**name).is_none() {
+            return Err(Denial::unclear(
+                Reason::Name,
+                name,
+                format!("what \"{name}\" stands for cannot be established"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The text with other words in the place of some stars, each given by where its column reference begins.
+pub(super) fn edited(text: &str, edits: &[(usize, String)]) -> Result<Box<str>, Denial> {
+    let mut edits = edits.to_vec();
+    edits.sort();
+    edits.dedup();
+    let (mut result, mut at) = (String::new(), 0);
+    for (begin, words) in edits {
+        let unclear =
+            || Denial::unclear(Reason::Statement, "*", "where this star stands cannot be established");
+        let before = text.get(at..begin).ok_or_else(unclear)?;
+        at = star_end(text, begin).ok_or_else(unclear)?;
+        result.push_str(before);
+        result.push_str(&words);
+    }
+    result.push_str(text.get(at..).unwrap_or_default());
+    Ok(result.into())
+}
+
+/// Where the star of a column reference ends.
+fn star_end(text: &str, begin: usize) -> Option<usize> {
+    let mut lexer = Lexer { text, at: begin };
+    loop {
+        match lexer.next()? {
+            Ok(Token::Other('*')) => return Some(lexer.at),
+            Ok(Token::Name(_) | Token::Other('.')) => {}
+            Ok(Token::Other(_) | Token::Nothing) | Err(Unreadable) => return None,
+        }
+    }
+}
+
+/// All identifiers that are no key words; nothing if the text cannot be read.
+fn names(text: &str) -> Option<Vec<Cow<'_, str>>> {
+    let mut names = Vec::new();
+    for token in (Lexer { text, at: 0 }) {
+        if let Token::Name(name) = token.ok()? {
+            names.push(name);
+        }
+    }
+    Some(names)
+}
+
+enum Token<'t> {
+    /// An identifier that is no key word.
+    Name(Cow<'t, str>),
+    /// A key word, a constant, a parameter.
+    Nothing,
+    /// Any other character.
+    Other(char),
+}
+
+/// The text ends in the middle of something.
+struct Unreadable;
+
+/// A lexer that knows just enough to find identifiers, with `standard_conforming_strings` on.
+struct Lexer<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+const fn begins_name(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
+}
+
+const fn continues_name(byte: u8) -> bool {
+    begins_name(byte) || byte.is_ascii_digit() || byte == b'$'
+}
+
+impl<'t> Lexer<'t> {
+    fn rest(&self) -> &'t [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.rest().get(ahead).copied()
+    }
+
+    fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
+        self.at += self.rest().iter().take_while(|byte| wanted(**byte)).count();
+    }
+
+    /// Blanks and comments.
+    fn skip_blanks(&mut self) -> Result<(), Unreadable> {
+        loop {
+            self.skip_while(is_space);
+            match self.rest() {
+                [b'-', b'-', ..] => self.skip_while(|byte| !matches!(byte, b'\n' | b'\r')),
+                [b'/', b'*', ..] => self.skip_comment()?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn skip_comment(&mut self) -> Result<(), Unreadable> {
+        let mut depth = 0_u32;
+        loop {
+            match self.rest() {
+                [b'/', b'*', ..] => {
+                    depth += 1;
+                    self.at += 2;
+                }
+                [b'*', b'/', ..] => {
+                    depth -= 1;
+                    self.at += 2;
+                    if depth == 0 {
+                        return Ok(());
+                    }
+                }
+                [_, ..] => self.at += 1,
+                [] => return Err(Unreadable),
+            }
+        }
+    }
+
+    /// What stands in quotes, from behind the opening one: up to the closing one, doubled ones undone.
+    fn quoted(&mut self, quote: u8, backslashes: bool) -> Result<Cow<'t, str>, Unreadable> {
+        let begin = self.at;
+        let mut doubled = false;
+        loop {
+            match self.rest() {
+                [b'\\', _, ..] if backslashes => self.at += 2,
+                [first, second, ..] if *first == quote && *second == quote => {
+                    doubled = true;
+                    self.at += 2;
+                }
+                [first, ..] if *first == quote => break,
+                [_, ..] => self.at += 1,
+                [] => return Err(Unreadable),
+            }
+        }
+        let inside = self.text.get(begin..self.at).ok_or(Unreadable)?;
+        self.at += 1;
+        let quote = char::from(quote);
+        Ok(if doubled {
+            inside.replace(&format!("{quote}{quote}"), &quote.to_string()).into()
+        } else {
+            inside.into()
+        })
+    }
+
+    /// A string; behind a line break it may go on, and in the same way.
+    fn string(&mut self, backslashes: bool) -> Result<Token<'t>, Unreadable> {
+        loop {
+            self.quoted(b'\'', backslashes)?;
+            let end = self.at;
+            self.skip_blanks()?;
+            let between = self.text.get(end..self.at).unwrap_or_default();
+            if self.peek(0) != Some(b'\'') || !between.contains(['\n', '\r']) {
+                self.at = end;
+                return Ok(Token::Nothing);
+            }
+            self.at += 1;
+        }
+    }
+
+    /// `$tag$ … $tag$`, `$1`
+    fn dollar(&mut self) -> Result<Token<'t>, Unreadable> {
+        let tag =
+            self.rest().iter().skip(1).take_while(|byte| continues_name(**byte) && **byte != b'$').count();
+        if self.peek(1).is_some_and(|byte| byte.is_ascii_digit()) || self.peek(tag + 1) != Some(b'$') {
+            self.at += 1;
+            self.skip_while(|byte| byte.is_ascii_digit());
+            return Ok(Token::Nothing);
+        }
+        let delimiter = self.text.get(self.at..self.at + tag + 2).ok_or(Unreadable)?;
+        let inside = self.text.get(self.at + tag + 2..).ok_or(Unreadable)?;
+        let length = inside.find(delimiter).ok_or(Unreadable)?;
+        self.at += 2 * delimiter.len() + length;
+        Ok(Token::Nothing)
+    }
+
+    fn word(&mut self) -> Token<'t> {
+        let begin = self.at;
+        self.skip_while(continues_name);
+        let word = self.text.get(begin..self.at).unwrap_or_default();
+        let folded: Cow<'t, str> = if word.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            word.to_ascii_lowercase().into()
+        } else {
+            word.into()
+        };
+        if KEYWORDS.binary_search(&&*folded).is_ok() { Token::Nothing } else { Token::Name(cut(folded)) }
+    }
+
+    /// `U&"…"`, with whatever escape character is named behind it.
+    fn unicode_name(&mut self) -> Result<Token<'t>, Unreadable> {
+        let inside = self.quoted(b'"', false)?;
+        let end = self.at;
+        self.skip_blanks()?;
+        let named = self.rest().get(..7).is_some_and(|word| word.eq_ignore_ascii_case(b"UESCAPE"));
+        let mut escape = '\\';
+        if named {
+            self.at += 7;
+            self.skip_blanks()?;
+            if self.peek(0) != Some(b'\'') {
+                return Err(Unreadable);
+            }
+            self.at += 1;
+            escape = self.quoted(b'\'', false)?.chars().next().ok_or(Unreadable)?;
+        } else {
+            self.at = end;
+        }
+        unescaped(&inside, escape).map(|name| Token::Name(cut(name.into()))).ok_or(Unreadable)
+    }
+
+    fn token(&mut self) -> Result<Token<'t>, Unreadable> {
+        match self.rest() {
+            [b'\'', ..] => {
+                self.at += 1;
+                self.string(false)
+            }
+            [b'e' | b'E', b'\'', ..] => {
+                self.at += 2;
+                self.string(true)
+            }
+            [b'b' | b'B' | b'x' | b'X' | b'n' | b'N', b'\'', ..] => {
+                self.at += 2;
+                self.string(false)
+            }
+            [b'u' | b'U', b'&', b'\'', ..] => {
+                self.at += 3;
+                self.string(false)
+            }
+            [b'u' | b'U', b'&', b'"', ..] => {
+                self.at += 3;
+                self.unicode_name()
+            }
+            [b'"', ..] => {
+                self.at += 1;
+                self.quoted(b'"', false).map(|name| Token::Name(cut(name)))
+            }
+            [b'$', ..] => self.dollar(),
+            [first, ..] if first.is_ascii_digit() => {
+                self.skip_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                Ok(Token::Nothing)
+            }
+            [first, ..] if begins_name(*first) => Ok(self.word()),
+            [first, ..] => {
+                self.at += 1;
+                Ok(Token::Other(char::from(*first)))
+            }
+            [] => Err(Unreadable),
+        }
+    }
+}
+
+impl<'t> Iterator for Lexer<'t> {
+    type Item = Result<Token<'t>, Unreadable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.skip_blanks().is_err() {
+            self.at = self.text.len();
+            return Some(Err(Unreadable));
+        }
+        (self.at < self.text.len()).then(|| self.token())
+    }
+}
+
+/// What the server keeps of an identifier.
+fn cut(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.len() <= NAME_LEN {
+        return name;
+    }
+    let end = (0..=NAME_LEN).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+    name.get(..end).unwrap_or_default().to_owned().into()
+}
+
+/// `\XXXX` and `\+XXXXXX` undone; nothing where that goes wrong.
+fn unescaped(inside: &str, escape: char) -> Option<String> {
+    let (mut name, mut letters, mut high) = (String::new(), inside.chars(), None);
+    while let Some(letter) = letters.next() {
+        if letter != escape {
+            name.push(letter);
+            continue;
+        }
+        let rest = letters.as_str();
+        if rest.starts_with(escape) {
+            letters.next();
+            name.push(escape);
+            continue;
+        }
+        let (skip, digits) = if rest.starts_with('+') { (1, 6) } else { (0, 4) };
+        let code = u32::from_str_radix(rest.get(skip..skip + digits)?, 16).ok()?;
+        letters = rest.get(skip + digits..)?.chars();
+        match (high.take(), code) {
+            (None, 0xd800..=0xdbff) => high = Some(code),
+            (Some(high), 0xdc00..=0xdfff) => {
+                name.push(char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (code - 0xdc00))?);
+            }
+            (None, code) => name.push(char::from_u32(code)?),
+            (Some(_), _) => return None,
+        }
+    }
+    high.is_none().then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<String> {
+        names(text).unwrap().into_iter().map(Cow::into_owned).collect()
+    }
+
+    #[test]
+    fn identifiers_are_found_wherever_they_hide() {
+        assert_eq!(
+            found("SELECT Sku, \"Odd \"\"x\" FROM sales -- price\r, card_number"),
+            ["sku", "Odd \"x", "sales", "card_number"]
+        );
+        assert_eq!(found("select U&\"c!0061rd\" UESCAPE '!', u&\"\\0061\""), ["card", "a"]);
+        assert_eq!(found("select /* a /* b */ c */ d"), ["d"]);
+    }
+
+    #[test]
+    fn constants_hold_no_identifiers() {
+        assert_eq!(
+            found("select 'a b', E'\\' c', $x$ d $x$, $1, 1e5, B'0', 'x'\n 'y'"),
+            Vec::<String>::new()
+        );
+        assert_eq!(found("select E'a'\n'\\' b', c"), ["c"]);
+    }
+
+    #[test]
+    fn a_name_that_nobody_claims_is_refused() {
+        assert!(identifiers("select a, b from t", &["t", "a", "b"]).is_ok());
+        assert!(identifiers("select a, a from t", &["t", "a"]).is_err());
+        assert!(identifiers("select a, b from t", &["t", "a"]).is_err());
+    }
+
+    #[test]
+    fn key_words_are_sorted() {
+        assert!(KEYWORDS.is_sorted());
+    }
+}

@@ -1,0 +1,312 @@
+//! Expressions: everything that is read in one must be allowed, wherever in it.
+
+use pg_raw_parse::{
+    Node,
+    list::NodeList,
+    nodes::{A_Expr, A_Indirection, ColumnRef, FuncCall, SortBy, SubLink, TypeCast, WindowDef, XmlExpr},
+    raw::{A_Expr_Kind, CoercionForm, SubLinkType},
+};
+
+use super::{
+    names::{Function, texts},
+    outputs::is_star,
+    scope::{Item, Known, Scope},
+    walk::{Ctes, Walk, refuse},
+};
+use crate::enforce::{Denial, Reason};
+
+/// Where an expression stands: the names and the common table expressions that it may use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'s, 'a> {
+    pub(super) scope: Option<&'s Scope<'s, 'a>>,
+    pub(super) ctes: Option<&'s Ctes<'s, 'a>>,
+}
+
+impl Place<'_, '_> {
+    /// Where no name means anything.
+    pub(super) const NOWHERE: Self = Self { scope: None, ctes: None };
+}
+
+impl<'a> Walk<'a> {
+    /// All of these.
+    pub(super) fn expressions(&mut self, list: &'a NodeList, place: Place<'_, 'a>) -> Result<(), Denial> {
+        list.iter().try_for_each(|node| self.expression(node, place))
+    }
+
+    /// One expression. Every kind of node that may stand in one is named; any other is refused.
+    pub(super) fn expression(&mut self, node: Node<'a>, place: Place<'_, 'a>) -> Result<(), Denial> {
+        self.deeper(|walk| match node {
+            Node::None
+            | Node::A_Const(_)
+            | Node::ParamRef(_)
+            | Node::SetToDefault(_)
+            | Node::SQLValueFunction(_) => Ok(()),
+            Node::ColumnRef(column) => walk.column(column, place),
+            Node::A_Expr(expression) => walk.operation(expression, place),
+            Node::BoolExpr(expression) => walk.expressions(expression.args(), place),
+            Node::NullTest(test) => walk.expression(test.arg(), place),
+            Node::BooleanTest(test) => walk.expression(test.arg(), place),
+            Node::FuncCall(call) => walk.call(call, place),
+            Node::TypeCast(cast) => walk.cast(cast, place),
+            Node::CollateClause(collate) => {
+                walk.claim_all(collate.collname());
+                walk.expression(collate.arg(), place)
+            }
+            Node::SubLink(link) => walk.sub_link(link, place),
+            Node::CaseExpr(case) => {
+                if !matches!(case.arg(), Node::None) {
+                    walk.ground.operator_named("=")?;
+                }
+                walk.expression(case.arg(), place)?;
+                walk.expressions(case.args(), place)?;
+                walk.expression(case.defresult(), place)
+            }
+            Node::CaseWhen(when) => {
+                walk.expression(when.expr(), place)?;
+                walk.expression(when.result(), place)
+            }
+            Node::CoalesceExpr(expression) => walk.expressions(expression.args(), place),
+            Node::MinMaxExpr(expression) => walk.expressions(expression.args(), place),
+            Node::A_ArrayExpr(array) => walk.expressions(array.elements(), place),
+            Node::RowExpr(row) => {
+                walk.claims.extend(row.colnames().iter().filter_map(|name| name.sval()));
+                walk.expressions(row.args(), place)
+            }
+            Node::A_Indirection(part) => walk.indirection(part, place),
+            Node::A_Indices(indices) => {
+                walk.expression(indices.lidx(), place)?;
+                walk.expression(indices.uidx(), place)
+            }
+            Node::NamedArgExpr(arg) => {
+                walk.claim(arg.name());
+                walk.expression(arg.arg(), place)
+            }
+            Node::GroupingFunc(grouping) => walk.expressions(grouping.args(), place),
+            Node::GroupingSet(set) => walk.expressions(set.content(), place),
+            Node::SortBy(sort) => walk.sort(sort, place),
+            Node::NodeList(list) => walk.expressions(list, place),
+            Node::MultiAssignRef(assign) => walk.expression(assign.source(), place),
+            Node::CurrentOfExpr(current) => {
+                walk.claim(current.cursor_name());
+                walk.cursors.extend(current.cursor_name());
+                Ok(())
+            }
+            Node::MergeSupportFunc(_) if walk.ground.catalog.major() >= 17 => Ok(()),
+            Node::XmlExpr(xml) => walk.xml(xml, place),
+            Node::XmlSerialize(xml) => {
+                xml.type_name().map_or(Ok(()), |name| walk.type_name(name))?;
+                walk.expression(xml.expr(), place)
+            }
+            other => walk.json_expression(other, place),
+        })
+    }
+
+    /// Sorting, by an expression.
+    pub(super) fn sort(&mut self, sort: &'a SortBy, place: Place<'_, 'a>) -> Result<(), Denial> {
+        if !sort.use_op().is_empty() {
+            self.claim_all(sort.use_op());
+            self.ground.operator(sort.use_op())?;
+        }
+        self.expression(sort.node(), place)
+    }
+
+    /// A column, a whole row, or something that looks like one of them.
+    fn column(&mut self, column: &'a ColumnRef, place: Place<'_, 'a>) -> Result<(), Denial> {
+        self.claim_all(column.fields());
+        let whole = is_star(Node::ColumnRef(column));
+        let parts = texts(column.fields());
+        let nowhere =
+            || Denial::missing("42703", format!("column \"{}\" does not exist", parts.join(".")), "");
+        let Some(scope) = place.scope else { return Err(nowhere()) };
+        match (parts.as_slice(), whole) {
+            ([name], false) => bare(scope, name),
+            ([table], true) => item(scope, None, table)?.row(),
+            ([table, column], false) => self.of_item(item(scope, None, table)?, column),
+            ([schema, table], true) => item(scope, Some(schema), table)?.row(),
+            ([schema, table, column], false) => self.of_item(item(scope, Some(schema), table)?, column),
+            _ => Err(Denial::unclear(
+                Reason::Name,
+                parts.last().copied().unwrap_or_default(),
+                "a name of this form cannot be established",
+            )),
+        }
+    }
+
+    /// A column of a named item; what no item has could be a function that is called on its row.
+    fn of_item(&self, item: &Item<'a>, name: &str) -> Result<(), Denial> {
+        match item.column(name) {
+            Known::Once(found) => found.read(),
+            Known::Often => Err(Denial::ambiguous(name)),
+            Known::Perhaps => {
+                item.row()?;
+                self.ground.attribute(name)
+            }
+            Known::No => {
+                let table = item.name.unwrap_or_default();
+                let message = format!("column {table}.{name} does not exist");
+                Err(Denial::missing("42703", message, name))
+            }
+        }
+    }
+
+    /// `(expression).field`, `(expression)[1]`, `(expression).*`
+    fn indirection(&mut self, part: &'a A_Indirection, place: Place<'_, 'a>) -> Result<(), Denial> {
+        self.expression(part.arg(), place)?;
+        for step in part.indirection() {
+            match step {
+                Node::A_Star(_) => {}
+                Node::A_Indices(_) => self.expression(step, place)?,
+                Node::String(field) => {
+                    self.claim(field.sval());
+                    self.ground.attribute(field.sval().unwrap_or_default())?;
+                }
+                _ => return Err(refuse("a selection of this kind")),
+            }
+        }
+        Ok(())
+    }
+
+    fn operation(&mut self, expression: &'a A_Expr, place: Place<'_, 'a>) -> Result<(), Denial> {
+        let used: &[&str] = match expression.kind {
+            A_Expr_Kind::AEXPR_BETWEEN
+            | A_Expr_Kind::AEXPR_NOT_BETWEEN
+            | A_Expr_Kind::AEXPR_BETWEEN_SYM
+            | A_Expr_Kind::AEXPR_NOT_BETWEEN_SYM => &["<", "<=", ">", ">="],
+            A_Expr_Kind::AEXPR_OP
+            | A_Expr_Kind::AEXPR_OP_ANY
+            | A_Expr_Kind::AEXPR_OP_ALL
+            | A_Expr_Kind::AEXPR_DISTINCT
+            | A_Expr_Kind::AEXPR_NOT_DISTINCT
+            | A_Expr_Kind::AEXPR_NULLIF
+            | A_Expr_Kind::AEXPR_IN
+            | A_Expr_Kind::AEXPR_LIKE
+            | A_Expr_Kind::AEXPR_ILIKE
+            | A_Expr_Kind::AEXPR_SIMILAR => {
+                self.ground.operator(expression.name())?;
+                if expression.name().len() > 1 {
+                    self.claim_all(expression.name());
+                }
+                &[]
+            }
+            _ => return Err(refuse("an operation of this kind")),
+        };
+        used.iter().try_for_each(|name| self.ground.operator_named(name))?;
+        self.expression(expression.lexpr(), place)?;
+        self.expression(expression.rexpr(), place)
+    }
+
+    fn call(&mut self, call: &'a FuncCall, place: Place<'_, 'a>) -> Result<(), Denial> {
+        self.claim_all(call.funcname());
+        if call.funcformat == CoercionForm::COERCE_SQL_SYNTAX {
+            self.claim_words(call.args());
+        }
+        let name = texts(call.funcname()).last().copied().unwrap_or_default();
+        match self.ground.function(call) {
+            Ok(Function::Harmless) => {}
+            Ok(Function::Introspection) => self.about_objects(name, call.args())?,
+            Ok(Function::Setting) => self.setting_call(name, call.args())?,
+            // The sequence that fills a granted table's column is the table's own.
+            Err(_) if name == "currval" && serial(call.args()) => {}
+            Err(denial) => return Err(denial),
+        }
+        if name == "system_user" && self.ground.catalog.major() < 16 {
+            return Err(refuse("a word that this server does not know"));
+        }
+        self.expressions(call.args(), place)?;
+        call.agg_order().iter().try_for_each(|sort| self.sort(sort, place))?;
+        self.expression(call.agg_filter(), place)?;
+        call.over().map_or(Ok(()), |window| self.window(window, place))
+    }
+
+    /// Words that the grammar has turned into constants, such as the field of `EXTRACT`.
+    fn claim_words(&mut self, args: &'a NodeList) {
+        for arg in args {
+            if let Node::A_Const(constant) = arg
+                && let Some(pg_raw_parse::ConstValue::String(word)) = constant.val()
+            {
+                self.claims.push(word);
+            }
+        }
+    }
+
+    /// A window, by name or by description.
+    pub(super) fn window(&mut self, window: &'a WindowDef, place: Place<'_, 'a>) -> Result<(), Denial> {
+        self.claim(window.name());
+        self.claim(window.refname());
+        self.expressions(window.partition_clause(), place)?;
+        window.order_clause().iter().try_for_each(|sort| self.sort(sort, place))?;
+        self.expression(window.start_offset(), place)?;
+        self.expression(window.end_offset(), place)
+    }
+
+    fn cast(&mut self, cast: &'a TypeCast, place: Place<'_, 'a>) -> Result<(), Denial> {
+        if let Some(name) = cast.type_name() {
+            self.type_name(name)?;
+            self.object_cast(cast, name)?;
+        }
+        self.expression(cast.arg(), place)
+    }
+
+    fn sub_link(&mut self, link: &'a SubLink, place: Place<'_, 'a>) -> Result<(), Denial> {
+        match link.sub_link_type {
+            SubLinkType::EXISTS_SUBLINK | SubLinkType::EXPR_SUBLINK | SubLinkType::ARRAY_SUBLINK => {}
+            SubLinkType::ANY_SUBLINK | SubLinkType::ALL_SUBLINK | SubLinkType::ROWCOMPARE_SUBLINK => {
+                if link.oper_name().is_empty() {
+                    self.ground.operator_named("=")?;
+                } else {
+                    self.ground.operator(link.oper_name())?;
+                    if link.oper_name().len() > 1 {
+                        self.claim_all(link.oper_name());
+                    }
+                }
+            }
+            _ => return Err(refuse("a sub-select of this kind")),
+        }
+        self.expression(link.testexpr(), place)?;
+        self.sub_select(link.subselect(), place).map(drop)
+    }
+
+    fn xml(&mut self, xml: &'a XmlExpr, place: Place<'_, 'a>) -> Result<(), Denial> {
+        self.claim(xml.name());
+        self.claims.extend(xml.arg_names().iter().filter_map(|name| name.sval()));
+        for named in xml.named_args() {
+            let Node::ResTarget(target) = named else { return Err(refuse("XML of this kind")) };
+            self.claim(target.name());
+            self.expression(target.val(), place)?;
+        }
+        self.expressions(xml.args(), place)
+    }
+}
+
+/// A name that stands alone: a column of this level or one around it, else a whole row.
+fn bare(scope: &Scope<'_, '_>, name: &str) -> Result<(), Denial> {
+    let meaning = scope.column(name)?;
+    if let Some(found) = meaning.column {
+        found.read()?;
+        if !meaning.perhaps {
+            return Ok(());
+        }
+    }
+    match scope.item(None, name)? {
+        Some(item) => item.row(),
+        None if meaning.perhaps || meaning.column.is_some() => Ok(()),
+        None => Err(Denial::missing("42703", format!("column \"{name}\" does not exist"), name)),
+    }
+}
+
+/// The item of this name.
+fn item<'s, 'a>(scope: &'s Scope<'s, 'a>, schema: Option<&str>, name: &str) -> Result<&'s Item<'a>, Denial> {
+    scope.item(schema, name)?.ok_or_else(|| {
+        Denial::missing("42P01", format!("missing FROM-clause entry for table \"{name}\""), name)
+    })
+}
+
+/// Whether the argument is the sequence of a column, asked for by the table's name.
+fn serial(args: &NodeList) -> bool {
+    let inner = match args.first() {
+        Some(Node::TypeCast(cast)) => cast.arg(),
+        Some(other) => other,
+        None => return false,
+    };
+    matches!(inner, Node::FuncCall(call) if texts(call.funcname()).last() == Some(&"pg_get_serial_sequence"))
+}

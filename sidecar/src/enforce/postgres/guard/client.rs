@@ -1,0 +1,251 @@
+//! The way up: what a client of a limited session may send, by a positive list of messages.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use postern_protocol::postgres::{self, Header, Named, Parse, bind_names, execute_portal, query_text};
+
+use super::{
+    Breach, Guard, Objection, Pace,
+    inbox::{Need, Piece},
+    names::{Text, Texts, name},
+    replies::{Effect, Sent, Space},
+    unknown,
+};
+use crate::enforce::{Denial, Reason, postgres::Step};
+
+/// The longest text that is judged.
+const LONGEST_TEXT: usize = 16 * 1024 * 1024;
+/// The longest message that holds names only, and the longest beginning of one that holds names and values.
+const LONGEST_NAMES: usize = 64 * 1024;
+
+/// How much of a message has to be here; refuses kinds that a limited session does not send.
+fn need(header: Header, here: usize) -> Result<Need, Breach> {
+    let too_long = |length: usize| {
+        let kind = header.kind.escape_ascii();
+        Breach::Violation(format!("message of kind '{kind}' is too long: {length} bytes"))
+    };
+    let body = header.body as usize;
+    match header.kind {
+        b'Q' | b'P' if body > LONGEST_TEXT => Ok(Need::Header),
+        b'Q' | b'P' => Ok(Need::Whole),
+        b'B' if here <= LONGEST_NAMES => Ok(Need::Strings(2)),
+        // Its names are not found, then.
+        b'B' => Ok(Need::Header),
+        b'D' | b'E' | b'C' | b'S' | b'H' | b'X' if body <= LONGEST_NAMES => Ok(Need::Whole),
+        b'D' | b'E' | b'C' | b'S' | b'H' | b'X' => Err(too_long(body)),
+        b'd' | b'c' | b'f' | b'F' => Ok(Need::Header),
+        other => Err(Breach::Violation(format!("invalid frontend message type {other}"))),
+    }
+}
+
+fn malformed() -> Objection {
+    Denial::unclear(Reason::Protocol, "", "").saying("08P01", "invalid message format").into()
+}
+
+fn text_of(bytes: &[u8]) -> Result<&str, Objection> {
+    std::str::from_utf8(bytes).map_err(|_| {
+        let message = "invalid byte sequence for encoding \"UTF8\"";
+        Denial::unclear(Reason::Syntax, "", "").saying("22021", message).into()
+    })
+}
+
+fn one(text: &Arc<Text>) -> Texts {
+    [Arc::clone(text)].into()
+}
+
+/// What executing this text, one of `among` that it may be, does to names.
+fn effects<'t>(text: &'t Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + 't {
+    let sure = among == 1;
+    let put =
+        move |space, made: &str| Effect::Put { space, name: name(made.as_bytes()), texts: one(text), sure };
+    let both = |step| if step == &Step::DiscardAll { 2 } else { 1 };
+    text.steps().iter().flat_map(move |step| std::iter::repeat_n(step, both(step)).enumerate()).map(
+        move |(at, step)| match step {
+            Step::DiscardAll if sure => {
+                Effect::Clear(if at == 0 { Space::Statements } else { Space::Portals })
+            }
+            Step::Prepare(made) => put(Space::Statements, made),
+            Step::Declare(made) => put(Space::Portals, made),
+            Step::Deallocate(gone) if sure => Effect::Remove(Space::Statements, name(gone.as_bytes())),
+            Step::DeallocateAll if sure => Effect::Clear(Space::Statements),
+            Step::Close(gone) if sure => Effect::Remove(Space::Portals, name(gone.as_bytes())),
+            Step::CloseAll if sure => Effect::Clear(Space::Portals),
+            Step::Deallocate(_)
+            | Step::DeallocateAll
+            | Step::Close(_)
+            | Step::CloseAll
+            | Step::DiscardAll => Effect::None,
+            Step::Plain | Step::Execute(_) | Step::Fetch(_) | Step::Copy => Effect::None,
+        },
+    )
+}
+
+impl Guard {
+    /// Takes bytes of the client and puts what goes to the server into `out`.
+    pub(crate) fn from_client(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<Pace, Breach> {
+        self.up.take(bytes, out);
+        self.client_messages(out)
+    }
+
+    /// Decides about everything that is here.
+    pub(super) fn client_messages(&mut self, out: &mut BytesMut) -> Result<Pace, Breach> {
+        if self.waiting_up.is_some() {
+            return Ok(Pace::WantsCatalog);
+        }
+        while let Some(piece) = self.up.next(need)? {
+            if self.client_message(piece, out)? == Pace::WantsCatalog {
+                return Ok(Pace::WantsCatalog);
+            }
+        }
+        Ok(Pace::Going)
+    }
+
+    /// Decides about one message.
+    pub(super) fn client_message(&mut self, piece: Piece, out: &mut BytesMut) -> Result<Pace, Breach> {
+        match self.ruling(&piece) {
+            Ok(None) => self.up.pass(&piece, out),
+            Ok(Some(instead)) => {
+                out.extend_from_slice(&instead);
+                self.up.drop(&piece);
+            }
+            Err(Objection::Denied(denial)) => {
+                let instead = self.deny(&piece, *denial)?;
+                out.extend_from_slice(&instead);
+                self.up.drop(&piece);
+            }
+            Err(Objection::Stale) => {
+                self.waiting_up = Some(piece);
+                return Ok(Pace::WantsCatalog);
+            }
+        }
+        Ok(Pace::Going)
+    }
+
+    /// Leave to send a message as it is, or what is sent in its place.
+    fn ruling(&mut self, piece: &Piece) -> Result<Option<Bytes>, Objection> {
+        let body = piece.body();
+        if matches!(piece.kind, b'Q' | b'P') && piece.body_len() > LONGEST_TEXT {
+            let message = "statement is too long for a limited session";
+            return Err(Denial::unclear(Reason::Statement, "", "").saying("54000", message).into());
+        }
+        match piece.kind {
+            b'Q' => self.query(body),
+            b'P' => self.parse(body),
+            b'B' => self.bind(body).map(|()| None),
+            b'D' => self.describe(body).map(|()| None),
+            b'E' => self.execute(body).map(|()| None),
+            b'C' => self.close(body).map(|()| None),
+            b'S' if body.is_empty() => {
+                self.replies.expect_sync();
+                Ok(None)
+            }
+            b'c' | b'f' => {
+                self.replies.expect_copy_end();
+                Ok(None)
+            }
+            b'H' | b'X' if body.is_empty() => Ok(None),
+            b'd' => Ok(None),
+            b'F' => {
+                let why = "functions cannot be called by their number";
+                Err(Denial::unclear(Reason::Protocol, "", why).into())
+            }
+            _ => Err(malformed()),
+        }
+    }
+
+    fn query(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
+        let text = text_of(query_text(body).ok_or_else(malformed)?)?;
+        let text = self.admit(text)?;
+        self.news.allowed += 1;
+        self.replies.expect(Sent::Query, effects(&text, 1).collect(), Some(one(&text)));
+        Ok(text.judgement.instead.as_deref().map(postgres::query))
+    }
+
+    fn parse(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
+        let parse = Parse::decode(body).ok_or_else(malformed)?;
+        let text = self.admit(text_of(parse.text)?)?;
+        self.ground.parameters(parse.types())?;
+        self.news.allowed += 1;
+        let (space, texts) = (Space::Statements, one(&text));
+        let put = Effect::Put { space, name: name(parse.name), texts, sure: true };
+        self.replies.expect(Sent::Parse, vec![put], None);
+        let instead = text.judgement.instead.as_deref();
+        Ok(instead.map(|instead| postgres::parse(parse.name, instead, parse.types())))
+    }
+
+    /// What is under a name, good on the ground that is held now.
+    fn under(&mut self, space: Space, bytes: &[u8]) -> Result<Texts, Objection> {
+        let found = self.replies.find(space, &name(bytes));
+        let texts = found.ok_or_else(|| unknown(space, &String::from_utf8_lossy(bytes), false))?;
+        self.covered(&texts, 0)?;
+        Ok(texts)
+    }
+
+    fn bind(&mut self, body: &[u8]) -> Result<(), Objection> {
+        let (portal, statement) = bind_names(body).ok_or_else(malformed)?;
+        let texts = self.under(Space::Statements, statement)?;
+        let (space, name) = (Space::Portals, name(portal));
+        let put = Effect::Put { space, name, texts: Texts::clone(&texts), sure: true };
+        self.replies.expect(Sent::Bind, vec![put], Some(texts));
+        Ok(())
+    }
+
+    fn describe(&mut self, body: &[u8]) -> Result<(), Objection> {
+        let texts = match Named::decode(body).ok_or_else(malformed)? {
+            Named::Statement(statement) => self.under(Space::Statements, statement)?,
+            Named::Portal(portal) => self.under(Space::Portals, portal)?,
+        };
+        self.replies.expect(Sent::Describe, Vec::new(), Some(texts));
+        Ok(())
+    }
+
+    fn execute(&mut self, body: &[u8]) -> Result<(), Objection> {
+        let portal = execute_portal(body).ok_or_else(malformed)?;
+        let texts = self.under(Space::Portals, portal)?;
+        let effects = texts.iter().flat_map(|text| effects(text, texts.len())).collect();
+        self.replies.expect(Sent::Execute, effects, Some(texts));
+        Ok(())
+    }
+
+    /// Closing what is not there is no error.
+    fn close(&mut self, body: &[u8]) -> Result<(), Objection> {
+        let gone = match Named::decode(body).ok_or_else(malformed)? {
+            Named::Statement(statement) => Effect::Remove(Space::Statements, name(statement)),
+            Named::Portal(portal) => Effect::Remove(Space::Portals, name(portal)),
+        };
+        self.replies.expect(Sent::Close, vec![gone], None);
+        Ok(())
+    }
+
+    /// Puts in the place of a message one that fails with an error which is known again: a `Query` where the server
+    /// would answer with `ReadyForQuery`, and else a `Parse`, behind which it skips to the next `Sync`.
+    fn deny(&mut self, piece: &Piece, mut denial: Denial) -> Result<Bytes, Breach> {
+        if matches!(piece.kind, b'S' | b'H' | b'X') {
+            return Err(Breach::Violation(denial.message.clone()));
+        }
+        let text = match piece.kind {
+            b'Q' => query_text(piece.body()),
+            b'P' => Parse::decode(piece.body()).map(|parse| parse.text),
+            _ => None,
+        };
+        let text = String::from_utf8_lossy(text.unwrap_or_default()).into();
+        if denial.hint.is_empty()
+            && let Some(hint) = self.remedy.hint(&denial, &self.ground)
+        {
+            denial = denial.with_hint(hint);
+        }
+        self.news.denied.push((text, denial.clone()));
+        self.serial += 1;
+        self.denials.push_back((self.serial, denial));
+        let failing = format!("SELECT \"{}:{}\"", self.key, self.serial);
+        if matches!(piece.kind, b'Q' | b'F') {
+            self.replies.expect(Sent::Query, Vec::new(), None);
+            return Ok(postgres::query(&failing));
+        }
+        self.replies.expect(Sent::Parse, Vec::new(), None);
+        // An unnamed statement goes when another is parsed, even if that fails; all others stay.
+        let name = Parse::decode(piece.body()).filter(|_| piece.kind == b'P').map(|parse| parse.name);
+        Ok(postgres::parse(name.unwrap_or(self.key.as_bytes()), &failing, std::iter::empty()))
+    }
+}

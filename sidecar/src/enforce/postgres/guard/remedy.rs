@@ -1,0 +1,142 @@
+//! What somebody can do about a denial.
+//!
+//! The hint says what the grant covers and how the rest is asked for. Beyond what the grant covers it repeats names that
+//! the statement itself held, and no others.
+
+use std::fmt::Write;
+
+use crate::enforce::{Columns, Denial, Reason, TableLimits, postgres::Ground};
+
+/// So many tables are listed.
+const TABLES: usize = 12;
+
+/// For what access would have to be asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remedy {
+    pub(crate) repo: String,
+    pub(crate) account: String,
+}
+
+fn list(columns: &Columns) -> String {
+    match columns {
+        Columns::None => String::new(),
+        Columns::All => "all columns".to_owned(),
+        Columns::Some(names) => names.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "),
+    }
+}
+
+/// Such as `public.sales (SELECT id, sku; INSERT all columns)`.
+fn covered(schema: &str, table: &str, limits: &TableLimits) -> String {
+    let mut privileges: Vec<String> =
+        [("SELECT", &limits.select), ("INSERT", &limits.insert), ("UPDATE", &limits.update)]
+            .into_iter()
+            .filter(|(_, columns)| columns.any())
+            .map(|(privilege, columns)| format!("{privilege} {}", list(columns)))
+            .collect();
+    if limits.delete {
+        privileges.push("DELETE".to_owned());
+    }
+    format!("{schema}.{table} ({})", privileges.join("; "))
+}
+
+impl Remedy {
+    /// A hint for a table or column that the grant does not cover.
+    pub(super) fn hint(&self, denial: &Denial, ground: &Ground) -> Option<String> {
+        let (table, column) = match denial.reason {
+            Reason::Table => (denial.culprit.as_str(), None),
+            Reason::Column => denial.culprit.rsplit_once('.').map(|(table, column)| (table, Some(column)))?,
+            Reason::Name
+            | Reason::Function
+            | Reason::Operator
+            | Reason::Type
+            | Reason::Setting
+            | Reason::Statement
+            | Reason::Syntax
+            | Reason::Protocol
+            | Reason::Rate => return None,
+        };
+        let known = denial.table.as_ref().map(|(schema, table)| (Some(&**schema), &**table));
+        let (named_schema, table) = known.unwrap_or((None, table));
+        if named_schema.is_some_and(|schema| matches!(schema, "pg_catalog" | "information_schema")) {
+            return None;
+        }
+        let mut all: Vec<_> = ground.limits.tables().collect();
+        all.sort_unstable_by_key(|(schema, table, _)| (*schema, *table));
+        let same = all.iter().filter(|(schema, name, _)| {
+            let meant = named_schema.map_or_else(
+                || ground.path.iter().any(|in_path| **in_path == **schema),
+                |named| named == *schema,
+            );
+            *name == table && meant
+        });
+        let same: Vec<_> = same.copied().collect();
+        let schema = match same.as_slice() {
+            [(schema, ..)] => schema,
+            _ => named_schema.unwrap_or("SCHEMA"),
+        };
+        let shown = if same.is_empty() { &all } else { &same };
+        let mut hint = match shown.as_slice() {
+            [] => "The grant covers no table.".to_owned(),
+            shown => {
+                let tables =
+                    shown.iter().take(TABLES).map(|(schema, table, limits)| covered(schema, table, limits));
+                let more = if shown.len() > TABLES { ", and more" } else { "" };
+                format!("The grant covers {}{more}.", tables.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let column = column.map(|column| format!(".{column}")).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            hint,
+            " Ask for more: postern request create --repo {} --account {} --resource {schema}.{table}{column} \
+             --duration 1h --reason TEXT",
+            self.repo, self.account
+        );
+        Some(hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use postern_protocol::gate::{Privilege, ResourceGrant};
+
+    use super::*;
+    use crate::enforce::{Limits, postgres::Star};
+
+    fn ground() -> Ground {
+        let names = ["public.sales.id", "public.sales.sku", "public.orders"];
+        let grants = names.map(|name| ResourceGrant {
+            resource: name.parse().unwrap(),
+            privileges: vec![Privilege::Select],
+        });
+        Ground {
+            catalog: Arc::default(),
+            limits: Arc::new(Limits::new(&grants)),
+            path: ["pg_catalog".into(), "public".into()].into(),
+            user: "app_ro".into(),
+            star: Star::Deny,
+        }
+    }
+
+    fn hint(denial: &Denial) -> Option<String> {
+        Remedy { repo: "shop".to_owned(), account: "app_ro".to_owned() }.hint(denial, &ground())
+    }
+
+    #[test]
+    fn a_column_is_told_with_those_that_are_covered_and_the_way_to_it() {
+        let told = hint(&Denial::column("price", "sales")).unwrap();
+        assert!(told.contains("public.sales (SELECT id, sku)"), "{told}");
+        assert!(!told.contains("orders"), "{told}");
+        assert!(told.contains("--repo shop --account app_ro --resource public.sales.price "), "{told}");
+    }
+
+    #[test]
+    fn of_a_table_outside_the_grant_nothing_is_told_but_its_name() {
+        let told = hint(&Denial::table("employees")).unwrap();
+        assert!(told.contains("public.orders (SELECT all columns), public.sales (SELECT id, sku)"), "{told}");
+        assert!(told.contains("--resource SCHEMA.employees "), "{told}");
+        assert_eq!(hint(&Denial::syntax("nonsense".to_owned())), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! The way down: what the server may say in a limited session.
+//!
+//! Rows and data of a COPY stream through: which columns they hold was settled by the verdict. The description of a
+//! result is compared with the grant once more; what does not fit ends the session.
+
+use bytes::BytesMut;
+use postern_protocol::postgres::{
+    self, FrameError, Header, InvalidMessage, parameter_status, result_columns,
+};
+
+use super::{
+    Breach, Guard, Pace,
+    inbox::{Need, Piece},
+    scrub,
+};
+use crate::enforce::{Denial, Reason};
+
+/// The longest message that is looked at.
+const LONGEST: u32 = 16 * 1024 * 1024;
+
+impl From<InvalidMessage> for Breach {
+    fn from(error: InvalidMessage) -> Self {
+        Self::Violation(error.to_string())
+    }
+}
+
+/// Messages that go on unseen.
+const fn streams(kind: u8) -> bool {
+    matches!(kind, b'D' | b'd')
+}
+
+fn need(header: Header, _: usize) -> Result<Need, Breach> {
+    match header.kind {
+        kind if streams(kind) => Ok(Need::Header),
+        _ if header.body <= LONGEST => Ok(Need::Whole),
+        kind => Err(Breach::Violation(format!("the server's message '{}' is too long", kind.escape_ascii()))),
+    }
+}
+
+impl Guard {
+    /// How many of these bytes of the server go on as they are. The others have to be looked at.
+    pub(crate) fn streaming(&mut self, bytes: &[u8]) -> Result<usize, FrameError> {
+        if self.waiting_down.is_some() { Ok(0) } else { self.down.take_streaming(bytes, streams) }
+    }
+
+    /// Takes bytes of the server and puts what goes to the client into `out`.
+    pub(crate) fn from_server(&mut self, bytes: &[u8], out: &mut BytesMut) -> Result<Pace, Breach> {
+        self.down.take(bytes, out);
+        self.server_messages(out)
+    }
+
+    /// Decides about everything that is here.
+    pub(super) fn server_messages(&mut self, out: &mut BytesMut) -> Result<Pace, Breach> {
+        if self.waiting_down.is_some() {
+            return Ok(Pace::WantsCatalog);
+        }
+        while let Some(piece) = self.down.next(need)? {
+            if self.server_message(piece, out)? == Pace::WantsCatalog {
+                return Ok(Pace::WantsCatalog);
+            }
+        }
+        Ok(Pace::Going)
+    }
+
+    /// Decides about one message.
+    pub(super) fn server_message(&mut self, piece: Piece, out: &mut BytesMut) -> Result<Pace, Breach> {
+        match piece.kind {
+            b'D' | b'd' | b'c' => {}
+            b'T' if !self.may_show(piece.body())? => {
+                self.waiting_down = Some(piece);
+                return Ok(Pace::WantsCatalog);
+            }
+            b'S' => self.check_parameter(piece.body())?,
+            b'E' => {
+                let error = self.error(&piece);
+                self.replies.answered(b'E', None);
+                out.extend_from_slice(&error);
+                return Ok(Pace::Going);
+            }
+            b'N' => {
+                let notice = scrub::notice(piece.body(), |table| self.is_open(table));
+                out.extend_from_slice(&notice.unwrap_or_default());
+                return Ok(Pace::Going);
+            }
+            b'A' => return Ok(Pace::Going),
+            b'Z' => {
+                self.replies.answered(b'Z', piece.body().first().copied());
+                if self.replies.is_idle() {
+                    self.denials.clear();
+                }
+            }
+            b'1' | b'2' | b'3' | b'C' | b'G' | b'H' | b'I' | b'T' | b'n' | b's' | b't' => {
+                self.replies.answered(piece.kind, None);
+            }
+            other => {
+                let kind = other.escape_ascii();
+                return Err(Breach::Violation(format!("unexpected message '{kind}' of the server")));
+            }
+        }
+        self.down.pass(&piece, out);
+        Ok(Pace::Going)
+    }
+
+    /// Whether a result may have these columns. False when a newer catalog may know better; an alarm when not even
+    /// that.
+    fn may_show(&self, body: &[u8]) -> Result<bool, Breach> {
+        let hidden = |column: &postgres::ResultColumn| !self.ground.may_show(column.table, column.number);
+        match result_columns(body)?.iter().find(|column| hidden(column)) {
+            None => Ok(true),
+            Some(_) if !self.asked => Ok(false),
+            Some(column) => {
+                let postgres::ResultColumn { table, number } = column;
+                Err(Breach::Tripwire(format!("a result holds column {number} of the table with OID {table}")))
+            }
+        }
+    }
+
+    /// The settings that give statements their meaning stay as they were.
+    fn check_parameter(&self, body: &[u8]) -> Result<(), Breach> {
+        let (name, value) = parameter_status(body)?;
+        let as_pinned = match name {
+            "standard_conforming_strings" => value == "on",
+            "client_encoding" => value == "UTF8",
+            "search_path" => value == self.pinned.search_path,
+            "session_authorization" => value == self.pinned.session_user,
+            _ => true,
+        };
+        if as_pinned { Ok(()) } else { Err(Breach::Tripwire(format!("{name} has become \"{value}\""))) }
+    }
+
+    /// Whether the grant covers all columns of this table.
+    fn is_open(&self, (schema, table): (&str, &str)) -> bool {
+        let (catalog, limits) = (&self.ground.catalog, &self.ground.limits);
+        let (Some(relation), Some(limits)) = (catalog.relation(schema, table), limits.table(schema, table))
+        else {
+            return false;
+        };
+        relation.columns.iter().all(|column| limits.select.covers(&column.name))
+    }
+
+    /// The denial that an error stands for, or what the session may know of an error of the server's own.
+    fn error(&mut self, piece: &Piece) -> bytes::Bytes {
+        let Some(serial) = self.serial_of(piece.body()) else {
+            let rewritten = self
+                .replies
+                .current()
+                .is_some_and(|texts| texts.iter().any(|text| text.judgement.instead.is_some()));
+            return scrub::error(piece.body(), rewritten, |table| self.is_open(table));
+        };
+        while self.denials.front().is_some_and(|(denied, _)| *denied < serial) {
+            self.denials.pop_front();
+        }
+        let denied = match self.denials.front() {
+            Some((denied, _)) if *denied == serial => self.denials.pop_front().map(|(_, denial)| denial),
+            _ => None,
+        };
+        let denial = denied.unwrap_or_else(|| Denial::unclear(Reason::Statement, "", ""));
+        postgres::error(&denial.told())
+    }
+
+    /// The number of the denial whose word stands in an error.
+    fn serial_of(&self, body: &[u8]) -> Option<u64> {
+        let key = self.key.as_bytes();
+        let at = body.windows(key.len()).position(|window| window == key)?;
+        let behind = body.get(at + key.len()..).unwrap_or_default();
+        let digits = behind.strip_prefix(b":").unwrap_or_default();
+        let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+        let number = digits.get(..end).and_then(|digits| std::str::from_utf8(digits).ok());
+        Some(number.and_then(|number| number.parse().ok()).unwrap_or(0))
+    }
+}

@@ -1,0 +1,1 @@
+//! The guard between a client and a server that are played by hand.

@@ -1,0 +1,187 @@
+//! What the names of relations, types, functions and operators stand for, and whether a limited session may use them.
+
+use pg_raw_parse::{
+    Node,
+    list::NodeList,
+    nodes::{FuncCall, RangeVar, TypeName},
+};
+
+use super::{
+    Ground,
+    builtin::{FUNCTIONS, INTROSPECTION, ON_SESSION},
+    catalog::{PG_CATALOG, Relation, Type},
+    closed::open_catalog,
+    scope::{Base, Read},
+};
+use crate::enforce::{Denial, Reason};
+
+const INFORMATION_SCHEMA: &str = "information_schema";
+
+/// A function that may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Function {
+    /// Whatever its arguments are.
+    Harmless,
+    /// If the objects that its arguments name are the session's to see.
+    Introspection,
+    /// `set_config` and `current_setting`
+    Setting,
+}
+
+/// Whether a relation of the server's own schemas is meant.
+pub(super) fn is_system(relation: &Relation) -> bool {
+    matches!(&*relation.schema, PG_CATALOG | INFORMATION_SCHEMA)
+}
+
+impl Ground {
+    /// The relation that a FROM clause or a statement names.
+    pub(super) fn relation<'a>(&'a self, range: &RangeVar) -> Result<&'a Relation, Denial> {
+        let name = range.relname().unwrap_or_default();
+        if range.catalogname().is_some() {
+            return Err(Denial::unclear(Reason::Name, name, "name tables without the database's name"));
+        }
+        self.relation_named(range.schemaname(), name)
+    }
+
+    /// The relation of this name.
+    pub(super) fn relation_named<'a>(
+        &'a self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<&'a Relation, Denial> {
+        let found = match schema {
+            Some(schema) => self.catalog.relation(schema, name),
+            None => self.path.iter().find_map(|schema| self.catalog.relation(schema, name)),
+        };
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            let full = schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
+            Denial::missing("42P01", format!("relation \"{full}\" does not exist"), name)
+        })
+    }
+
+    /// How a relation is read. Fails if nothing of it may be.
+    pub(super) fn reading<'a>(&'a self, relation: &'a Relation) -> Result<Base<'a>, Denial> {
+        let deny = || Denial::table(&relation.name).about(&relation.schema, &relation.name);
+        if !matches!(relation.kind, b'r' | b'p' | b'v' | b'm' | b'f') {
+            return Err(deny());
+        }
+        if is_system(relation) {
+            let closed = open_catalog(&relation.schema, &relation.name).ok_or_else(deny)?;
+            return Ok(Base { relation, read: Read::Open(closed) });
+        }
+        let limits = self.limits.table(&relation.schema, &relation.name).ok_or_else(deny)?;
+        if limits.select.any() { Ok(Base { relation, read: Read::Granted(limits) }) } else { Err(deny()) }
+    }
+
+    /// Whether a table's existence and shape are the session's to ask about.
+    pub(super) fn is_visible(&self, relation: &Relation) -> bool {
+        is_system(relation) || self.limits.table(&relation.schema, &relation.name).is_some()
+    }
+
+    /// Leave to call a function.
+    pub(super) fn function(&self, call: &FuncCall) -> Result<Function, Denial> {
+        let parts = texts(call.funcname());
+        let (schema, name) = match parts.as_slice() {
+            [name] => (None, *name),
+            [schema, name] => (Some(*schema), *name),
+            _ => return Err(deny_function("")),
+        };
+        let theirs = self.catalog.function_schemas(name);
+        let shadowed = match schema {
+            None => theirs.iter().any(|schema| **schema == *PG_CATALOG || self.path.contains(schema)),
+            Some(PG_CATALOG) => theirs.iter().any(|schema| **schema == *PG_CATALOG),
+            Some(INFORMATION_SCHEMA) if name == "_pg_expandarray" => return Ok(Function::Harmless),
+            Some(_) => true,
+        };
+        if shadowed {
+            return Err(deny_function(name));
+        }
+        match name {
+            "set_config" | "current_setting" => Ok(Function::Setting),
+            _ if FUNCTIONS.binary_search(&name).is_ok() || ON_SESSION.contains(&name) => {
+                Ok(Function::Harmless)
+            }
+            _ if INTROSPECTION.binary_search(&name).is_ok() => Ok(Function::Introspection),
+            _ => Err(deny_function(name)),
+        }
+    }
+
+    /// Leave to select a field. `('a'::text).f` is a call of the function `f` where there is one, whatever the value is.
+    pub(super) fn attribute(&self, name: &str) -> Result<(), Denial> {
+        let harmless = FUNCTIONS.binary_search(&name).is_ok() || !self.catalog.server_has_function(name);
+        if harmless && self.catalog.function_schemas(name).is_empty() {
+            Ok(())
+        } else {
+            Err(deny_function(name))
+        }
+    }
+
+    /// Leave to use an operator.
+    pub(super) fn operator(&self, name: &NodeList) -> Result<(), Denial> {
+        match texts(name).as_slice() {
+            [name] => self.operator_named(name),
+            [PG_CATALOG, name] if !self.is_foreign_operator(name, true) => Ok(()),
+            other => Err(deny_operator(other.last().copied().unwrap_or_default())),
+        }
+    }
+
+    /// The same by its bare name.
+    pub(super) fn operator_named(&self, name: &str) -> Result<(), Denial> {
+        if self.is_foreign_operator(name, false) { Err(deny_operator(name)) } else { Ok(()) }
+    }
+
+    fn is_foreign_operator(&self, name: &str, qualified: bool) -> bool {
+        let theirs = self.catalog.operator_schemas(name);
+        theirs.iter().any(|schema| **schema == *PG_CATALOG || !qualified && self.path.contains(schema))
+    }
+
+    /// Leave to make values of a type.
+    pub(super) fn type_name<'a>(&'a self, name: &TypeName) -> Result<&'a Type, Denial> {
+        let parts: Vec<&str> = name.names().iter().filter_map(|part| part.sval()).collect();
+        let last = parts.last().copied().unwrap_or_default();
+        let deny = |why: &str| Denial::unclear(Reason::Type, last, format!("type {last} {why}"));
+        if name.setof || name.pct_type {
+            return Err(deny("is named in a way that is not for limited sessions"));
+        }
+        let found = match parts.as_slice() {
+            [name] => self.type_in_path(name),
+            [schema, name] => self.catalog.type_named(schema, name),
+            _ => None,
+        };
+        let found = found.ok_or_else(|| deny("is not one of the server's own").stale())?;
+        if !found.harmless || self.catalog.casts_to(found.oid) {
+            return Err(deny("is not one of the server's own"));
+        }
+        constants(name.typmods()).then_some(found).ok_or_else(|| deny("has a modifier that is no constant"))
+    }
+
+    /// The first of this name on the path; nothing if that is a row type.
+    fn type_in_path(&self, name: &str) -> Option<&Type> {
+        for schema in self.path.iter() {
+            let (kind, row) = (self.catalog.type_named(schema, name), self.catalog.relation(schema, name));
+            if kind.is_some() || row.is_some() {
+                return kind.filter(|_| row.is_none_or(|row| matches!(row.kind, b'S' | b'i')));
+            }
+        }
+        None
+    }
+}
+
+fn deny_function(name: &str) -> Denial {
+    let why = format!("what function {name} reads and does cannot be established");
+    Denial::unclear(Reason::Function, name, why)
+}
+
+fn deny_operator(name: &str) -> Denial {
+    Denial::unclear(Reason::Operator, name, format!("operator {name} is not the server's own"))
+}
+
+/// The strings of a list.
+pub(super) fn texts(list: &NodeList) -> Vec<&str> {
+    list.iter().filter_map(Node::as_str).collect()
+}
+
+/// Whether a list holds nothing but numbers and words.
+fn constants(list: &NodeList) -> bool {
+    list.iter().all(|node| matches!(node, Node::A_Const(_)))
+}

@@ -1,0 +1,144 @@
+//! Constants that name an object: a limited session learns of those that it may see.
+
+use pg_raw_parse::{
+    ConstValue, Node,
+    list::NodeList,
+    nodes::{TypeCast, TypeName},
+};
+
+use super::{Ground, walk::Walk};
+use crate::enforce::{Denial, Reason};
+
+/// Functions that tell how much there is of something.
+const SIZES: [&str; 5] = [
+    "pg_indexes_size",
+    "pg_relation_size",
+    "pg_stat_get_numscans",
+    "pg_table_size",
+    "pg_total_relation_size",
+];
+
+/// Functions whose first argument names a role, and the second the object.
+const ROLE_FIRST: [&str; 2] = ["has_table_privilege", "has_any_column_privilege"];
+
+impl<'a> Walk<'a> {
+    /// A type that is named: its words are accounted for, and values of it may be made.
+    pub(super) fn type_name(&mut self, name: &'a TypeName) -> Result<(), Denial> {
+        self.claims.extend(name.names().iter().filter_map(|part| part.sval()));
+        self.ground.type_name(name).map(drop)
+    }
+
+    /// The arguments of a function that tells about objects.
+    pub(super) fn about_objects(&mut self, name: &str, args: &'a NodeList) -> Result<(), Denial> {
+        if matches!(
+            name,
+            "pg_has_role" | "format_type" | "pg_get_userbyid" | "pg_char_to_encoding" | "pg_encoding_to_char"
+        ) {
+            return Ok(());
+        }
+        let at = usize::from(ROLE_FIRST.contains(&name) && args.len() == 3);
+        let numbers = SIZES.contains(&name);
+        args.get(at).map_or(Ok(()), |arg| self.ground.object(arg, numbers))
+    }
+
+    /// A constant that is cast to `regclass`.
+    pub(super) fn object_cast(&self, cast: &'a TypeCast, name: &'a TypeName) -> Result<(), Denial> {
+        let last = name.names().iter().filter_map(|part| part.sval()).next_back();
+        if last == Some("regclass") { self.ground.object(cast.arg(), false) } else { Ok(()) }
+    }
+}
+
+impl Ground {
+    /// Leave to ask about what this constant names. What is no constant comes from the catalog, and so do numbers as a rule.
+    fn object(&self, node: Node<'_>, numbers: bool) -> Result<(), Denial> {
+        match node {
+            Node::TypeCast(cast) => self.object(cast.arg(), numbers),
+            Node::A_Const(constant) => match constant.val() {
+                Some(ConstValue::String(text)) => match text.parse::<u32>() {
+                    Ok(oid) if numbers => self.object_numbered(oid),
+                    Ok(_) => Ok(()),
+                    Err(_) => self.object_named(text),
+                },
+                Some(ConstValue::Integer(oid)) if numbers => {
+                    self.object_numbered(u32::try_from(oid).unwrap_or(0))
+                }
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn object_numbered(&self, oid: u32) -> Result<(), Denial> {
+        match self.catalog.relation_of(oid) {
+            Some(relation) if !self.is_visible(relation) => Err(hidden(&oid.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    fn object_named(&self, text: &str) -> Result<(), Denial> {
+        let Some(parts) = identifiers(text) else { return Err(hidden(text)) };
+        let (schema, name) = match parts.as_slice() {
+            [name] => (None, name),
+            [schema, name] => (Some(schema.as_str()), name),
+            _ => return Err(hidden(text)),
+        };
+        match self.relation_named(schema, name) {
+            Ok(relation) if !self.is_visible(relation) => Err(hidden(text)),
+            // What is no relation is no secret.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
+fn hidden(text: &str) -> Denial {
+    Denial::unclear(Reason::Table, text, format!("the grant does not cover {text}"))
+}
+
+/// The parts of a name as `regclass` reads them.
+fn identifiers(text: &str) -> Option<Vec<String>> {
+    let (mut parts, mut rest) = (Vec::new(), text.trim());
+    loop {
+        let (part, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            let mut part = String::new();
+            let mut letters = quoted.char_indices().peekable();
+            let end = loop {
+                match letters.next()? {
+                    (_, '"') if letters.peek().is_some_and(|(_, next)| *next == '"') => {
+                        letters.next();
+                        part.push('"');
+                    }
+                    (at, '"') => break at + 1,
+                    (_, letter) => part.push(letter),
+                }
+            };
+            (part, quoted.get(end..)?)
+        } else {
+            let end = rest.find(['.', ' ']).unwrap_or(rest.len());
+            (rest.get(..end)?.to_ascii_lowercase(), rest.get(end..)?)
+        };
+        if part.is_empty() {
+            return None;
+        }
+        parts.push(part);
+        match after.trim_start() {
+            "" => return Some(parts),
+            more => rest = more.strip_prefix('.')?.trim_start(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_the_server_reads_them() {
+        assert_eq!(identifiers("Sales"), Some(vec!["sales".to_owned()]));
+        assert_eq!(
+            identifiers("hr.\"Odd \"\"one\"\"\""),
+            Some(vec!["hr".to_owned(), "Odd \"one\"".to_owned()])
+        );
+        assert_eq!(identifiers("a."), None);
+        assert_eq!(identifiers("\"a"), None);
+    }
+}

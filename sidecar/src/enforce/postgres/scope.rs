@@ -1,0 +1,274 @@
+//! Names and what they stand for, level by level, as the server resolves them.
+//!
+//! A level of a query has items: tables, sub-selects, functions, joins. A name that an item does not know is looked for
+//! in the next one, and then further out; wherever more than one thing could be meant, all of them must be allowed.
+
+use std::rc::Rc;
+
+use super::catalog::{Column, Relation};
+use crate::enforce::{Denial, TableLimits};
+
+/// How reading from a relation is decided.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Read<'a> {
+    /// By the grant.
+    Granted(&'a TableLimits),
+    /// It is a table of the server's own that says nothing about data; but for these columns.
+    Open(&'static [&'static str]),
+}
+
+impl Read<'_> {
+    fn covers(&self, column: &str) -> bool {
+        match self {
+            Self::Granted(limits) => limits.select.covers(column),
+            Self::Open(closed) => !closed.contains(&column),
+        }
+    }
+}
+
+/// A relation as it stands in a FROM clause.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Base<'a> {
+    pub(super) relation: &'a Relation,
+    pub(super) read: Read<'a>,
+}
+
+impl Base<'_> {
+    /// Leave to read a column.
+    pub(super) fn column(&self, column: &str) -> Result<(), Denial> {
+        if self.read.covers(column) { Ok(()) } else { Err(self.deny_column(column)) }
+    }
+
+    fn deny_column(&self, column: &str) -> Denial {
+        let denial = Denial::column(column, &self.relation.name);
+        denial.about(&self.relation.schema, &self.relation.name)
+    }
+
+    /// Leave to read a whole row: every column there is.
+    pub(super) fn row(&self) -> Result<(), Denial> {
+        if self.relation.columns.iter().all(|column| self.read.covers(&column.name)) {
+            Ok(())
+        } else {
+            Err(Denial::table(&self.relation.name).about(&self.relation.schema, &self.relation.name))
+        }
+    }
+}
+
+/// A column of a derived table or a join.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Derived<'a> {
+    /// None where it cannot be told what the server calls it.
+    pub(super) name: Option<&'a str>,
+    /// The column that it stands for; none when whatever it reads has been allowed already.
+    pub(super) of: Option<(Base<'a>, &'a Column)>,
+}
+
+impl<'a> Derived<'a> {
+    /// A column that may be read.
+    pub(super) const fn free(name: Option<&'a str>) -> Self {
+        Self { name, of: None }
+    }
+
+    fn read(&self) -> Result<(), Denial> {
+        self.of.map_or(Ok(()), |(base, column)| base.column(&column.name))
+    }
+}
+
+/// The columns of an item.
+#[derive(Clone, Debug)]
+pub(super) enum Columns<'a> {
+    /// Those of a relation, the first of them perhaps under other names.
+    Base(Base<'a>, Rc<[&'a str]>),
+    /// A list; and whether there may be more that are not known.
+    List(Rc<[Derived<'a>]>, bool),
+}
+
+/// One item of a FROM clause.
+#[allow(clippy::struct_excessive_bools)] // they are independent of one another
+#[derive(Clone, Debug)]
+pub(super) struct Item<'a> {
+    /// What it is called; a relation without an alias by its own name.
+    pub(super) name: Option<&'a str>,
+    /// Whether it may be called by `schema.name` as well.
+    pub(super) by_schema: bool,
+    /// Whether it may be called at all: what stands inside a join with an alias may not.
+    pub(super) named: bool,
+    /// Whether its columns may be called without saying whose they are.
+    pub(super) open: bool,
+    /// Whether it is a join; without an alias its parts are items of their own beside it.
+    pub(super) join: bool,
+    pub(super) columns: Columns<'a>,
+}
+
+/// What a column's name stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found<'a> {
+    /// Something that may be read.
+    Free,
+    /// A column of a relation.
+    Column(Base<'a>, &'a Column),
+    /// A column that every table has; only who may read all of the table may read it.
+    System(Base<'a>),
+}
+
+impl Found<'_> {
+    /// Leave to read it.
+    pub(super) fn read(&self) -> Result<(), Denial> {
+        match self {
+            Self::Free => Ok(()),
+            Self::Column(base, column) => base.column(&column.name),
+            Self::System(base) => base.row(),
+        }
+    }
+}
+
+/// How often an item knows a name.
+pub(super) enum Known<'a> {
+    /// Not at all.
+    No,
+    /// Perhaps: not all of its columns are known.
+    Perhaps,
+    /// Once.
+    Once(Found<'a>),
+    /// More than once.
+    Often,
+}
+
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"];
+
+impl<'a> Item<'a> {
+    /// The item of a relation.
+    pub(super) fn base(base: Base<'a>, alias: Option<&'a str>, renamed: Rc<[&'a str]>) -> Self {
+        Self {
+            name: Some(alias.unwrap_or(&base.relation.name)),
+            by_schema: alias.is_none(),
+            named: true,
+            open: true,
+            join: false,
+            columns: Columns::Base(base, renamed),
+        }
+    }
+
+    /// The item of anything else.
+    pub(super) fn derived(name: Option<&'a str>, columns: Rc<[Derived<'a>]>, vague: bool) -> Self {
+        let columns = Columns::List(columns, vague);
+        Self { name, by_schema: false, named: name.is_some(), open: true, join: false, columns }
+    }
+
+    /// All columns, for a join or a star; and whether there may be more.
+    pub(super) fn all(&self) -> (Vec<Derived<'a>>, bool) {
+        match &self.columns {
+            Columns::Base(base, renamed) => {
+                let column = |(at, column): (usize, &'a Column)| Derived {
+                    name: Some(renamed.get(at).copied().unwrap_or(&column.name)),
+                    of: Some((*base, column)),
+                };
+                (base.relation.columns.iter().enumerate().map(column).collect(), false)
+            }
+            Columns::List(list, vague) => (list.to_vec(), *vague),
+        }
+    }
+
+    /// What this name means here.
+    pub(super) fn column(&self, name: &str) -> Known<'a> {
+        match &self.columns {
+            Columns::Base(base, renamed) => {
+                let mut found = base.relation.columns.iter().enumerate().filter(|(at, column)| {
+                    renamed.get(*at).map_or(&*column.name == name, |renamed| *renamed == name)
+                });
+                match (found.next(), found.next()) {
+                    (Some((_, column)), None) => Known::Once(Found::Column(*base, column)),
+                    (Some(_), Some(_)) => Known::Often,
+                    (None, _) if SYSTEM_COLUMNS.contains(&name) => Known::Once(Found::System(*base)),
+                    (None, _) => Known::No,
+                }
+            }
+            Columns::List(list, vague) => {
+                let mut found = list.iter().filter(|column| column.name == Some(name));
+                match (found.next(), found.next()) {
+                    (Some(Derived { of: Some((base, column)), .. }), None) => {
+                        Known::Once(Found::Column(*base, column))
+                    }
+                    (Some(Derived { of: None, .. }), None) => Known::Once(Found::Free),
+                    (Some(_), Some(_)) => Known::Often,
+                    (None, _) if *vague || list.iter().any(|column| column.name.is_none()) => Known::Perhaps,
+                    (None, _) => Known::No,
+                }
+            }
+        }
+    }
+
+    /// Leave to read the whole row.
+    pub(super) fn row(&self) -> Result<(), Denial> {
+        match &self.columns {
+            Columns::Base(base, _) => base.row(),
+            Columns::List(list, _) => list.iter().try_for_each(Derived::read),
+        }
+    }
+
+    fn is_called(&self, schema: Option<&str>, name: &str) -> bool {
+        let Some(schema) = schema else { return self.named && self.name == Some(name) };
+        let Columns::Base(base, _) = &self.columns else { return false };
+        self.named && self.by_schema && *base.relation.name == *name && *base.relation.schema == *schema
+    }
+}
+
+/// A level of a query, and the levels around it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope<'s, 'a> {
+    pub(super) outer: Option<&'s Scope<'s, 'a>>,
+    pub(super) items: &'s [Item<'a>],
+}
+
+/// What an unqualified name may mean.
+pub(super) struct Meaning<'a> {
+    /// The column that is found first, if any.
+    pub(super) column: Option<Found<'a>>,
+    /// Whether something on the way may have known it first.
+    pub(super) perhaps: bool,
+}
+
+impl<'s, 'a> Scope<'s, 'a> {
+    /// The levels, from here outwards.
+    fn levels(&'s self) -> impl Iterator<Item = &'s [Item<'a>]> {
+        std::iter::successors(Some(self), |scope| scope.outer).map(|scope| scope.items)
+    }
+
+    /// A column by its bare name.
+    pub(super) fn column(&'s self, name: &str) -> Result<Meaning<'a>, Denial> {
+        let mut perhaps = false;
+        for items in self.levels() {
+            let mut here = None;
+            for item in items.iter().filter(|item| item.open) {
+                match item.column(name) {
+                    Known::No => {}
+                    Known::Perhaps => perhaps = true,
+                    Known::Once(found) if here.is_none() => here = Some(found),
+                    Known::Once(_) | Known::Often => return Err(Denial::ambiguous(name)),
+                }
+            }
+            if here.is_some() {
+                return Ok(Meaning { column: here, perhaps });
+            }
+        }
+        Ok(Meaning { column: None, perhaps })
+    }
+
+    /// Whether this level itself has a column of this name.
+    pub(super) fn has_here(&self, name: &str) -> bool {
+        self.items.iter().filter(|item| item.open).any(|item| !matches!(item.column(name), Known::No))
+    }
+
+    /// An item by its name.
+    pub(super) fn item(&'s self, schema: Option<&str>, name: &str) -> Result<Option<&'s Item<'a>>, Denial> {
+        for items in self.levels() {
+            let mut found = items.iter().filter(|item| item.is_called(schema, name));
+            match (found.next(), found.next()) {
+                (Some(item), None) => return Ok(Some(item)),
+                (Some(_), Some(_)) => return Err(Denial::ambiguous(name)),
+                (None, _) => {}
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,204 @@
+//! Settings: which a limited session may read, and which it may set.
+//!
+//! Nothing may be set that changes what a statement means, what the database checks, or what others see of it. The search
+//! path is part of the ground that statements are judged on: it may be set to what it is, and to nothing else.
+
+use pg_raw_parse::{
+    ConstValue, Node,
+    list::NodeList,
+    nodes::{VariableSetStmt, VariableShowStmt},
+    raw::VariableSetKind,
+};
+
+use super::{Ground, walk::Walk};
+use crate::enforce::{Denial, Reason};
+
+/// May be set to anything. Sorted.
+#[rustfmt::skip]
+const FREE: &[&str] = &[
+    "application_name", "array_nulls", "bytea_output", "client_min_messages", "constraint_exclusion", "cpu_index_tuple_cost",
+    "cpu_operator_cost", "cpu_tuple_cost", "cursor_tuple_fraction", "datestyle", "default_transaction_deferrable",
+    "default_transaction_isolation", "effective_cache_size", "effective_io_concurrency", "enable_async_append",
+    "enable_bitmapscan", "enable_gathermerge", "enable_hashagg", "enable_hashjoin", "enable_incremental_sort",
+    "enable_indexonlyscan", "enable_indexscan", "enable_material", "enable_memoize", "enable_mergejoin", "enable_nestloop",
+    "enable_parallel_append", "enable_parallel_hash", "enable_partition_pruning", "enable_partitionwise_aggregate",
+    "enable_partitionwise_join", "enable_seqscan", "enable_sort", "enable_tidscan", "escape_string_warning",
+    "extra_float_digits", "from_collapse_limit", "geqo", "geqo_threshold", "hash_mem_multiplier",
+    "idle_in_transaction_session_timeout", "idle_session_timeout", "intervalstyle", "jit", "jit_above_cost",
+    "jit_inline_above_cost", "jit_optimize_above_cost", "join_collapse_limit", "lc_monetary", "lc_numeric", "lc_time",
+    "lock_timeout", "max_parallel_workers_per_gather", "min_parallel_index_scan_size", "min_parallel_table_scan_size",
+    "parallel_leader_participation", "parallel_setup_cost", "parallel_tuple_cost", "plan_cache_mode", "random_page_cost",
+    "recursive_worktable_factor", "seq_page_cost", "statement_timeout", "synchronous_commit", "tcp_keepalives_count",
+    "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout", "timezone", "transaction_deferrable",
+    "transaction_isolation", "transaction_timeout", "work_mem", "xmlbinary", "xmloption",
+];
+
+/// May be set to one of these and nothing else.
+const PINNED: &[(&str, &[&str])] = &[
+    ("client_encoding", &["utf8", "utf-8", "unicode"]),
+    ("default_transaction_read_only", &["on", "true", "1", "yes"]),
+    ("row_security", &["on", "true", "1", "yes"]),
+    ("standard_conforming_strings", &["on", "true", "1", "yes"]),
+    ("transaction_read_only", &["on", "true", "1", "yes"]),
+];
+
+/// May be read, besides those that may be set.
+#[rustfmt::skip]
+const READABLE: &[&str] = &[
+    "block_size", "default_table_access_method", "default_text_search_config", "default_with_oids", "in_hot_standby",
+    "integer_datetimes", "is_superuser", "lc_collate", "lc_ctype", "lc_messages", "max_connections",
+    "max_identifier_length", "max_index_keys", "search_path", "server_encoding", "server_version", "server_version_num",
+    "session_authorization", "role", "quote_all_identifiers", "backslash_quote", "transform_null_equals", "port",
+    "superuser_reserved_connections", "password_encryption", "wal_level", "time_zone", "max_prepared_transactions",
+];
+
+fn deny(name: &str) -> Denial {
+    let why = format!("setting {name} is not a limited session's to change");
+    Denial::unclear(Reason::Setting, name, why)
+}
+
+impl Ground {
+    /// Leave to set a setting to this value; `None` for a return to its default.
+    pub(crate) fn set(&self, name: &str, value: Option<&[&str]>) -> Result<(), Denial> {
+        let name = name.to_ascii_lowercase();
+        if FREE.binary_search(&&*name).is_ok() {
+            return Ok(());
+        }
+        if let Some((_, values)) = PINNED.iter().find(|(pinned, _)| *pinned == name) {
+            let harmless = |value: &[&str]| matches!(value, [value] if values.iter().any(|known| known.eq_ignore_ascii_case(value)));
+            return if value.is_none_or(harmless) { Ok(()) } else { Err(deny(&name)) };
+        }
+        match (name.as_str(), value) {
+            ("search_path", None) => Ok(()),
+            ("search_path", Some(schemas)) if self.same_path(schemas) => Ok(()),
+            _ => Err(deny(&name)),
+        }
+    }
+
+    /// Whether a search path means what the present one means.
+    fn same_path(&self, wanted: &[&str]) -> bool {
+        let meant = wanted.iter().map(|schema| if *schema == "$user" { &*self.user } else { schema });
+        let mut path: Vec<&str> = Vec::new();
+        for schema in meant.filter(|schema| self.catalog.has_schema(schema)) {
+            if !path.contains(&schema) {
+                path.push(schema);
+            }
+        }
+        if !path.contains(&super::catalog::PG_CATALOG) {
+            path.insert(0, super::catalog::PG_CATALOG);
+        }
+        path.iter().copied().eq(self.path.iter().map(AsRef::as_ref))
+    }
+}
+
+/// Leave to read a setting.
+fn show(name: &str) -> Result<(), Denial> {
+    let name = name.to_ascii_lowercase();
+    let known = FREE.binary_search(&&*name).is_ok()
+        || READABLE.contains(&&*name)
+        || PINNED.iter().any(|(pinned, _)| *pinned == name);
+    if known { Ok(()) } else { Err(deny_reading(&name)) }
+}
+
+/// One identifier of a list; nothing if it is quoted in an odd way.
+fn identifier(part: &str) -> Option<String> {
+    let part = part.trim();
+    if !part.contains('"') {
+        return Some(part.to_ascii_lowercase());
+    }
+    let inside = part.strip_prefix('"')?.strip_suffix('"')?;
+    (!inside.contains('"')).then(|| inside.to_owned())
+}
+
+fn deny_reading(name: &str) -> Denial {
+    let why = format!("setting {name} is not a limited session's to read");
+    Denial::unclear(Reason::Setting, name, why)
+}
+
+impl<'a> Walk<'a> {
+    /// `SET` and `RESET`
+    pub(super) fn set_statement(&mut self, set: &'a VariableSetStmt) -> Result<(), Denial> {
+        let name = set.name().unwrap_or_default();
+        self.claims.extend(name.split('.'));
+        let mut values = Vec::new();
+        for arg in set.args() {
+            values.push(self.setting_value(arg)?);
+        }
+        let texts: Vec<&str> = values.iter().map(String::as_str).collect();
+        match set.kind {
+            VariableSetKind::VAR_SET_VALUE => self.ground.set(name, Some(&texts)),
+            VariableSetKind::VAR_SET_DEFAULT | VariableSetKind::VAR_RESET => self.ground.set(name, None),
+            VariableSetKind::VAR_RESET_ALL => Ok(()),
+            VariableSetKind::VAR_SET_MULTI if matches!(name, "TRANSACTION" | "SESSION CHARACTERISTICS") => {
+                Ok(())
+            }
+            _ => Err(deny(name)),
+        }
+    }
+
+    /// A value as text. A transaction's modes are words of the grammar.
+    fn setting_value(&mut self, node: Node<'a>) -> Result<String, Denial> {
+        match node {
+            Node::A_Const(constant) => Ok(match constant.val() {
+                Some(ConstValue::String(text)) => {
+                    self.claims.push(text);
+                    text.to_owned()
+                }
+                Some(ConstValue::Integer(number)) => number.to_string(),
+                Some(ConstValue::Float(number)) => number.to_owned(),
+                _ => String::new(),
+            }),
+            // `SET TIME ZONE INTERVAL '1' HOUR`
+            Node::TypeCast(cast) => self.setting_value(cast.arg()),
+            Node::DefElem(element) => {
+                self.claim(element.defname());
+                self.setting_value(element.arg())
+            }
+            Node::None => Ok(String::new()),
+            _ => Err(deny("")),
+        }
+    }
+
+    /// `SHOW`
+    pub(super) fn show_statement(&mut self, statement: &'a VariableShowStmt) -> Result<(), Denial> {
+        let name = statement.name().unwrap_or_default();
+        self.claims.extend(name.split('.'));
+        show(name)
+    }
+
+    /// `set_config(name, value, …)` and `current_setting(name, …)`: with constants only, so that it is known what is set.
+    pub(super) fn setting_call(&mut self, function: &str, args: &'a NodeList) -> Result<(), Denial> {
+        let constant = |at: usize| match args.get(at) {
+            Some(Node::A_Const(constant)) => match constant.val() {
+                Some(ConstValue::String(text)) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        };
+        let unclear = || {
+            let why = format!("{function} needs the setting's name as a constant");
+            Denial::unclear(Reason::Setting, function, why)
+        };
+        let name = constant(0).ok_or_else(unclear)?;
+        if function == "current_setting" {
+            return show(name);
+        }
+        if FREE.binary_search(&&*name.to_ascii_lowercase()).is_ok() {
+            return Ok(());
+        }
+        let value = constant(1).ok_or_else(unclear)?;
+        let schemas: Option<Vec<String>> = value.split(',').map(identifier).collect();
+        let schemas = schemas.ok_or_else(|| deny(name))?;
+        self.ground.set(name, Some(&schemas.iter().map(String::as_str).collect::<Vec<_>>()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted() {
+        assert!(FREE.is_sorted());
+    }
+}

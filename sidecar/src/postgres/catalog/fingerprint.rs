@@ -1,0 +1,58 @@
+//! One text that is another one whenever a catalog says something else.
+//!
+//! Every version of a catalog's row carries the number of the transaction that wrote it (`xmin`), so a sum over the
+//! hashes of those tells two states apart without reading what the rows say. Temporary tables are left out: some
+//! programs make and drop them all the time, and no snapshot holds them.
+
+/// Begins a transaction that sees one moment, and says which. The moment is named by the transactions that are over;
+/// where two are the same nothing can have changed. On a standby they do not tell, and the moment is NULL.
+///
+/// The search path is pinned once more, because a login trigger comes after the start-up options.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+     SET LOCAL search_path = pg_catalog; \
+     SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_current_snapshot()::text END";
+
+/// Catalogs of which every row counts.
+const WHOLE: [&str; 9] = [
+    "pg_proc",
+    "pg_operator",
+    "pg_cast",
+    "pg_collation",
+    "pg_ts_config",
+    "pg_ts_dict",
+    "pg_ts_parser",
+    "pg_ts_template",
+    "pg_extension",
+];
+
+const TEMPORARY: &str = "SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'";
+
+/// The statement that gives the fingerprint, to be run behind [`BEGIN`].
+pub(super) fn statement() -> String {
+    let sum = |hash: &str, rest: &str| {
+        format!("(SELECT concat(count(*), ':', sum({hash})) FROM pg_catalog.{rest})")
+    };
+    let row = "hashtextextended(xmin::text, oid::int8)";
+    let mut sums: Vec<String> = WHOLE.iter().map(|catalog| sum(row, catalog)).collect();
+    sums.push(sum(row, "pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'"));
+    sums.push(sum(row, &format!("pg_type WHERE typnamespace NOT IN ({TEMPORARY})")));
+    // What a relation is, and not that its rows moved: TRUNCATE and REFRESH write here as well.
+    sums.push(sum(
+        "hashtextextended(relname::text, (oid::int8 << 32) + (relnamespace::int8 << 8) + ascii(relkind::text))",
+        "pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND relpersistence <> 't'",
+    ));
+    sums.push(sum(
+        "hashtextextended(xmin::text, (attrelid::int8 << 16) + attnum)",
+        "pg_attribute WHERE attnum > 0 AND attrelid NOT IN \
+         (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')",
+    ));
+    sums.push(sum("hashtextextended(xmin::text, (inhrelid::int8 << 16) + inhseqno)", "pg_inherits"));
+    sums.push(sum(
+        "hashtextextended(xmin::text, (objid::int8 << 32) + refobjid::int8)",
+        "pg_depend WHERE refclassid = 'pg_catalog.pg_extension'::regclass AND deptype = 'e'",
+    ));
+    format!(
+        "SELECT concat_ws(' ', current_database(), current_setting('server_version_num'), {})",
+        sums.join(", ")
+    )
+}

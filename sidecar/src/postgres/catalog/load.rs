@@ -1,0 +1,228 @@
+//! Reads a whole snapshot, inside a transaction that sees one moment.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    super::{back::BackError, simple::Connection},
+    spelling::Spelling,
+    types::{self, Described, Range},
+};
+use crate::enforce::postgres::catalog::{Column, Named, Parts, Relation, Type};
+
+const SERVER_VERSION: &str = "SELECT current_setting('server_version_num')";
+
+const SCHEMAS: &str =
+    "SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'";
+
+const SERVER_FUNCTIONS: &str = "SELECT DISTINCT proname FROM pg_catalog.pg_proc \
+     WHERE pronamespace = 'pg_catalog'::regnamespace";
+
+const RELATIONS: &str = "SELECT oid, relnamespace, relkind, relname FROM pg_catalog.pg_class \
+     WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND relpersistence <> 't'";
+
+const COLUMNS: &str = "SELECT attrelid, attnum, atttypid, atttypmod, attname FROM pg_catalog.pg_attribute \
+     WHERE attnum > 0 AND NOT attisdropped";
+
+/// Operators of these extensions are written in C and call nothing of a user's.
+const TRUSTED_OPERATORS: &str = "'citext', 'hstore', 'pg_trgm', 'ltree', 'intarray', 'cube', 'seg', 'isn', \
+     'btree_gist', 'btree_gin', 'unaccent'";
+
+const TYPES: &str = "SELECT t.oid, t.typnamespace, t.typname, t.typtype, t.typelem, t.typarray, t.typbasetype, \
+     x.extname FROM pg_catalog.pg_type t LEFT JOIN (SELECT d.objid, e.extname FROM pg_catalog.pg_depend d \
+     JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid WHERE d.classid = 'pg_catalog.pg_type'::regclass \
+     AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e') x ON x.objid = t.oid \
+     WHERE t.typrelid = 0";
+
+/// Multiranges are there since PostgreSQL 14, so their column is asked for in a way that older ones understand.
+const RANGES: &str = "SELECT rngtypid, coalesce(to_jsonb(r) ->> 'rngmultitypid', '0'), rngsubtype, rngsubopc, \
+     rngcanonical::oid, rngsubdiff::oid FROM pg_catalog.pg_range r";
+
+/// The object belongs to one of these extensions.
+fn member(catalog: &str, extensions: &str) -> String {
+    format!(
+        "o.oid IN (SELECT d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
+         WHERE d.classid = 'pg_catalog.{catalog}'::regclass AND d.refclassid = 'pg_catalog.pg_extension'::regclass \
+         AND d.deptype = 'e' AND e.extname IN ({extensions}))"
+    )
+}
+
+/// Schema and name of each object that did not come with the server, or is searched for outside `pg_catalog`.
+fn foreign(catalog: &str, prefix: &str, but: &str) -> String {
+    format!(
+        "SELECT DISTINCT n.nspname, o.{prefix}name FROM pg_catalog.{catalog} o \
+         JOIN pg_catalog.pg_namespace n ON n.oid = o.{prefix}namespace \
+         WHERE (o.oid >= 16384 OR n.nspname NOT IN ('pg_catalog', 'information_schema')) \
+         AND n.nspname !~ '^pg_(toast_)?temp_'{but}"
+    )
+}
+
+/// An operator that takes nothing but its owner's own types stays out: a limited session has no value of those but from a
+/// column that was granted to it.
+fn operators() -> String {
+    let trusted = member("pg_operator", TRUSTED_OPERATORS);
+    let in_c = "(SELECT l.lanname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+         WHERE p.oid = o.oprcode) IN ('c', 'internal')";
+    let own_types = "(o.oprleft = 0 OR o.oprleft >= 16384) AND (o.oprright = 0 OR o.oprright >= 16384)";
+    foreign("pg_operator", "opr", &format!(" AND NOT ({trusted} AND {in_c}) AND NOT ({own_types})"))
+}
+
+fn cast_targets() -> String {
+    let trusted = member("pg_cast", TRUSTED_OPERATORS);
+    format!(
+        "SELECT DISTINCT o.casttarget FROM pg_catalog.pg_cast o \
+         WHERE o.castmethod = 'f' AND o.oid >= 16384 AND NOT {trusted}"
+    )
+}
+
+/// What a snapshot is made of, and how its columns' types are written.
+pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling), BackError> {
+    let schemas = schemas(connection).await?;
+    let mut relations = relations(connection, &schemas).await?;
+    let mut spelling = columns(connection, &mut relations).await?;
+    spelling.learn(connection).await?;
+    let mut text_search = Vec::new();
+    for (catalog, prefix) in
+        [("pg_ts_config", "cfg"), ("pg_ts_dict", "dict"), ("pg_ts_parser", "prs"), ("pg_ts_template", "tmpl")]
+    {
+        text_search.extend(named(connection, &schemas, &foreign(catalog, prefix, "")).await?);
+    }
+    let parts = Parts {
+        server_version: numbers(connection, SERVER_VERSION).await?.first().copied().unwrap_or_default(),
+        types: types(connection, &schemas).await?,
+        server_functions: names(connection, SERVER_FUNCTIONS).await?,
+        functions: named(connection, &schemas, &foreign("pg_proc", "pro", "")).await?,
+        operators: named(connection, &schemas, &operators()).await?,
+        collations: named(connection, &schemas, &foreign("pg_collation", "coll", "")).await?,
+        text_search,
+        cast_targets: numbers(connection, &cast_targets()).await?,
+        schemas: schemas.into_values().collect(),
+        relations,
+    };
+    Ok((parts, spelling))
+}
+
+async fn names(connection: &mut Connection, text: &str) -> Result<Vec<Box<str>>, BackError> {
+    let mut names = Vec::new();
+    connection.ask(text).await?;
+    while let Some(row) = connection.row().await? {
+        let [name] = row.fields()?;
+        names.push(name.text().into());
+    }
+    Ok(names)
+}
+
+/// By OID.
+type Schemas = HashMap<u32, Arc<str>>;
+
+async fn schemas(connection: &mut Connection) -> Result<Schemas, BackError> {
+    let mut schemas = Schemas::new();
+    connection.ask(SCHEMAS).await?;
+    while let Some(row) = connection.row().await? {
+        let [oid, name] = row.fields()?;
+        schemas.insert(oid.parse()?, name.text().into());
+    }
+    Ok(schemas)
+}
+
+/// Relations without their columns, in the order of their OIDs; those of other sessions' temporary schemas are none.
+async fn relations(connection: &mut Connection, schemas: &Schemas) -> Result<Vec<Relation>, BackError> {
+    let mut relations = Vec::new();
+    connection.ask(RELATIONS).await?;
+    while let Some(row) = connection.row().await? {
+        let [oid, schema, kind, name] = row.fields()?;
+        let Some(schema) = schemas.get(&schema.parse()?) else { continue };
+        relations.push(Relation {
+            oid: oid.parse()?,
+            schema: Arc::clone(schema),
+            name: name.text().into(),
+            kind: kind.letter()?,
+            columns: Box::default(),
+        });
+    }
+    relations.sort_unstable_by_key(|relation| relation.oid);
+    Ok(relations)
+}
+
+/// Gives the relations their columns.
+async fn columns(connection: &mut Connection, relations: &mut [Relation]) -> Result<Spelling, BackError> {
+    let mut spelling = Spelling::default();
+    let mut columns: Vec<Vec<Column>> = Vec::new();
+    columns.resize_with(relations.len(), Vec::new);
+    // Rows mostly come relation by relation.
+    let mut last = (0, None);
+    connection.ask(COLUMNS).await?;
+    while let Some(row) = connection.row().await? {
+        let [relation, number, type_oid, modifier, name] = row.fields()?;
+        let oid: u32 = relation.parse()?;
+        if last.0 != oid {
+            last = (oid, relations.binary_search_by_key(&oid, |relation| relation.oid).ok());
+        }
+        let Some((relation, list)) = last.1.and_then(|at| relations.get(at).zip(columns.get_mut(at))) else {
+            continue;
+        };
+        let column =
+            Column { name: name.text().into(), number: number.parse()?, type_oid: type_oid.parse()? };
+        spelling.note(relation, &column, modifier.parse()?);
+        list.push(column);
+    }
+    for (relation, mut list) in relations.iter_mut().zip(columns) {
+        list.sort_unstable_by_key(|column| column.number);
+        relation.columns = list.into_boxed_slice();
+    }
+    Ok(spelling)
+}
+
+async fn types(connection: &mut Connection, schemas: &Schemas) -> Result<Vec<Type>, BackError> {
+    let mut ranges = Vec::new();
+    connection.ask(RANGES).await?;
+    while let Some(row) = connection.row().await? {
+        let [oid, multirange, subtype, order, canonical, distance] = row.fields()?;
+        ranges.push(Range {
+            oid: oid.parse()?,
+            multirange: multirange.parse()?,
+            subtype: subtype.parse()?,
+            helpers: [order.parse()?, canonical.parse()?, distance.parse()?],
+        });
+    }
+    let mut all = Vec::new();
+    connection.ask(TYPES).await?;
+    while let Some(row) = connection.row().await? {
+        let [oid, schema, name, kind, element, array, base, extension] = row.fields()?;
+        let Some(schema) = schemas.get(&schema.parse()?) else { continue };
+        all.push(Described {
+            oid: oid.parse()?,
+            schema: Arc::clone(schema),
+            name: name.text().into(),
+            kind: kind.letter()?,
+            element: element.parse()?,
+            array: array.parse()?,
+            base: base.parse()?,
+            extension: extension.text().into(),
+        });
+    }
+    Ok(types::judged(all, &ranges))
+}
+
+async fn named(connection: &mut Connection, schemas: &Schemas, text: &str) -> Result<Vec<Named>, BackError> {
+    // One text for each schema, as everywhere in the snapshot.
+    let known: HashMap<&str, &Arc<str>> = schemas.values().map(|schema| (&**schema, schema)).collect();
+    let mut all = Vec::new();
+    connection.ask(text).await?;
+    while let Some(row) = connection.row().await? {
+        let [schema, name] = row.fields()?;
+        let schema = schema.text();
+        let schema = known.get(&*schema).map_or_else(|| Arc::from(&*schema), |known| Arc::clone(known));
+        all.push(Named { schema, name: name.text().into() });
+    }
+    Ok(all)
+}
+
+async fn numbers(connection: &mut Connection, text: &str) -> Result<Vec<u32>, BackError> {
+    let mut numbers = Vec::new();
+    connection.ask(text).await?;
+    while let Some(row) = connection.row().await? {
+        let [number] = row.fields()?;
+        numbers.push(number.parse()?);
+    }
+    Ok(numbers)
+}

@@ -1,0 +1,278 @@
+//! On real servers.
+
+use std::sync::Arc;
+
+use postern_tests::postgres::{DATABASE, Postgres, Version, password};
+use serde_json::json;
+
+use super::*;
+use crate::enforce::postgres::catalog::PG_CATALOG;
+
+struct Scene {
+    postgres: Postgres,
+    target: Arc<Target>,
+    account: AccountName,
+}
+
+impl Scene {
+    async fn on(version: Version) -> Option<Self> {
+        let postgres = Postgres::start(version).await?;
+        let account = |name| json!({"password": password(name)});
+        let config = serde_json::from_value(json!({
+            "name": "shop", "engine": "postgres", "address": format!("127.0.0.1:{}", postgres.port()),
+            "database": DATABASE, "accounts": {"app_ro": account("app_ro"), "app_rw": account("app_rw")},
+        }));
+        let target = Target::new(&config.unwrap()).unwrap();
+        tokio::spawn(Asker::new(Arc::clone(&target)).run());
+        Some(Self { postgres, target, account: "app_ro".into() })
+    }
+
+    async fn run(&self, sql: &str) {
+        self.postgres.admin().await.batch_execute(sql).await.unwrap();
+    }
+
+    async fn fresh(&self) -> Arc<Catalog> {
+        self.target.catalog.fresh(&self.target, &self.account).await.unwrap()
+    }
+}
+
+const OBJECTS: &str = "
+create schema \"odd.schema\";
+create table public.sales (id int, dropped text, \"Odd name\" varchar(20), price numeric(10,2)[]);
+alter table public.sales drop column dropped;
+create view \"odd.schema\".v as select id from sales;
+create materialized view mv as select id from sales;
+create table parts (id int) partition by range (id);
+create table parts_1 partition of parts for values from (1) to (9);
+create sequence counter;
+create type pair as (a int, b text);
+create type mood as enum ('good', 'bad');
+create type span as range (subtype = int);
+create domain positive as int check (value > 0);
+create function public.lower(int) returns int language sql as 'select 1';
+create function trick(text) returns mood language sql as $$select 'good'::mood$$;
+create cast (text as mood) with function trick(text);
+create operator public.+ (leftarg = text, rightarg = text, function = pg_catalog.textcat);
+create collation public.own (locale = 'C');
+create text search configuration public.own (copy = pg_catalog.english);
+create text search dictionary public.own (template = simple);
+create extension citext; create extension hstore; create extension isn; create extension pg_trgm;
+";
+
+async fn a_snapshot_tells_what_is_the_servers_own(version: Version) {
+    let Some(scene) = Scene::on(version).await else { return };
+    scene.run(OBJECTS).await;
+    let catalog = scene.fresh().await;
+    assert_eq!(catalog.major(), if version == Version::Fifteen { 15 } else { 18 });
+
+    let sales = catalog.relation("public", "sales").unwrap();
+    let columns: Vec<(&str, i16)> =
+        sales.columns.iter().map(|column| (&*column.name, column.number)).collect();
+    assert_eq!((sales.kind, columns), (b'r', vec![("id", 1), ("Odd name", 3), ("price", 4)]));
+    assert_eq!(catalog.relation_of(sales.oid).unwrap().name, sales.name);
+    let kinds = [
+        ("odd.schema", "v", b'v'),
+        ("public", "mv", b'm'),
+        ("public", "parts", b'p'),
+        ("public", "parts_1", b'r'),
+        ("public", "counter", b'S'),
+        ("public", "pair", b'c'),
+        (PG_CATALOG, "pg_class", b'r'),
+        ("information_schema", "tables", b'v'),
+    ];
+    for (schema, name, kind) in kinds {
+        assert_eq!(catalog.relation(schema, name).unwrap().kind, kind, "{schema}.{name}");
+    }
+    assert!(catalog.relations().all(|relation| &*relation.schema != "pg_toast"));
+
+    let harmless = |schema, name| catalog.type_named(schema, name).map(|kind| kind.harmless);
+    for name in ["int4", "_int4", "text", "numeric", "jsonb", "name", "point", "oidvector", "int4range"] {
+        assert_eq!(harmless(PG_CATALOG, name), Some(true), "{name}");
+    }
+    for name in ["int4multirange", "_int4multirange", "_int4range", "regclass", "xml", "tsquery"] {
+        assert_eq!(harmless(PG_CATALOG, name), Some(true), "{name}");
+    }
+    for name in ["record", "_record", "anyelement", "anyarray", "cstring", "void", "trigger", "unknown"] {
+        assert_eq!(harmless(PG_CATALOG, name), Some(false), "{name}");
+    }
+    for name in ["mood", "_mood", "span", "_span", "span_multirange", "citext", "_citext", "isbn"] {
+        assert_eq!(harmless("public", name), Some(true), "{name}");
+    }
+    for name in ["positive", "_positive", "hstore", "_hstore"] {
+        assert_eq!(harmless("public", name), Some(false), "{name}");
+    }
+    assert_eq!(harmless("information_schema", "sql_identifier"), Some(true));
+    for name in ["sales", "_sales", "pair"] {
+        assert_eq!(harmless("public", name), None, "{name}");
+    }
+
+    let public = [Arc::<str>::from("public")];
+    assert_eq!(catalog.function_schemas("lower"), public);
+    assert!(catalog.function_schemas("upper").is_empty());
+    assert!(catalog.function_schemas("_pg_truetypid").is_empty());
+    assert_eq!(catalog.operator_schemas("+"), public);
+    assert!(catalog.operator_schemas("=").is_empty(), "those of citext and hstore are in C");
+    assert!(catalog.operator_schemas("%").is_empty());
+    assert_eq!(catalog.collation_schemas("own"), public);
+    assert!(catalog.collation_schemas("C").is_empty());
+    assert_eq!(catalog.text_search_schemas("own"), public);
+    assert!(catalog.text_search_schemas("english").is_empty());
+    assert!(catalog.casts_to(catalog.type_named("public", "mood").unwrap().oid));
+    assert!(!catalog.casts_to(catalog.type_named(PG_CATALOG, "text").unwrap().oid));
+    for (schema, is_there) in [("odd.schema", true), ("public", true), ("nowhere", false)] {
+        assert_eq!(catalog.has_schema(schema), is_there, "{schema}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_tells_what_is_the_servers_own_on_15() {
+    a_snapshot_tells_what_is_the_servers_own(Version::Fifteen).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_tells_what_is_the_servers_own_on_18() {
+    a_snapshot_tells_what_is_the_servers_own(Version::Eighteen).await;
+}
+
+#[tokio::test]
+async fn what_somebody_put_into_pg_catalog_is_not_the_servers_own() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    scene
+        .run(
+            "set allow_system_table_mods = on;
+             create function pg_catalog.lower(int) returns int language sql as 'select 1';
+             create operator pg_catalog.+ (leftarg = text, rightarg = text, function = pg_catalog.textcat);
+             create type pg_catalog.smuggled as range (subtype = int, subtype_diff = pg_catalog.int4range_subdiff);
+             create domain pg_catalog.smuggled_too as int;",
+        )
+        .await;
+    let catalog = scene.fresh().await;
+    let own = [Arc::<str>::from(PG_CATALOG)];
+    assert_eq!(catalog.function_schemas("lower"), own);
+    assert_eq!(catalog.operator_schemas("+"), own);
+    assert!(!catalog.type_named(PG_CATALOG, "smuggled_too").unwrap().harmless);
+}
+
+async fn every_change_of_a_name_makes_a_new_snapshot(version: Version) {
+    let Some(scene) = Scene::on(version).await else { return };
+    scene.run(OBJECTS).await;
+    let mut version = scene.fresh().await.version();
+    for change in [
+        "create table other (id int)",
+        "alter table other rename column id to number",
+        "alter table other alter column number type bigint",
+        "alter table other add column note text",
+        "alter table other drop column note",
+        "drop table other; create table other (number bigint)",
+        "alter table other rename to another",
+        "alter table another set schema \"odd.schema\"",
+        "create or replace function public.lower(int) returns int language sql as 'select 2'",
+        "create function public.lower(bigint) returns int language sql as 'select 1'",
+        "drop function public.lower(bigint)",
+        "create operator public.- (leftarg = text, rightarg = text, function = pg_catalog.textcat)",
+        "create type another_mood as enum ('good', 'bad')",
+        "drop type another_mood",
+        "drop cast (text as mood)",
+        "create schema more",
+        "alter schema more rename to less",
+        "alter collation own rename to owned",
+        "alter text search configuration own rename to owned",
+        "alter extension citext drop operator public.= (citext, citext)",
+        "create table heir () inherits (sales)",
+        "alter table heir no inherit sales",
+    ] {
+        scene.run(change).await;
+        let after = scene.fresh().await.version();
+        assert!(after > version, "{change}");
+        version = after;
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_a_name_makes_a_new_snapshot_on_15() {
+    every_change_of_a_name_makes_a_new_snapshot(Version::Fifteen).await;
+}
+
+#[tokio::test]
+async fn every_change_of_a_name_makes_a_new_snapshot_on_18() {
+    every_change_of_a_name_makes_a_new_snapshot(Version::Eighteen).await;
+}
+
+#[tokio::test]
+async fn what_changes_no_name_keeps_the_snapshot() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    scene.run(OBJECTS).await;
+    let before = scene.fresh().await;
+    for work in [
+        "insert into sales (id) values (1)",
+        "truncate sales",
+        "refresh materialized view mv",
+        "vacuum analyze",
+        "create temp table passing (id int); create temp view passing_too as select 1 as one",
+        "vacuum full sales",
+    ] {
+        for statement in work.split("; ") {
+            scene.run(statement).await;
+        }
+        assert!(Arc::ptr_eq(&before, &scene.fresh().await), "{work}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_was_restarted_is_asked_again() {
+    let mut scene = Scene::on(Version::Fifteen).await.unwrap();
+    let before = scene.fresh().await;
+    scene.postgres.stop();
+    let lost = scene.target.catalog.fresh(&scene.target, &scene.account).await;
+    assert!(matches!(lost, Err(BackError::Catalog(_))));
+    scene.target.catalog.refresh().await;
+    assert!(Arc::ptr_eq(&before, &scene.target.catalog.newest().unwrap()));
+    scene.postgres.restart().await;
+    scene.run("create table other (id int)").await;
+    assert!(scene.fresh().await.relation("public", "other").is_some());
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_configured_learns_nothing() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    let refused = scene.target.catalog.fresh(&scene.target, &"postgres".into()).await;
+    assert!(matches!(refused, Err(BackError::Account(_))));
+}
+
+#[tokio::test]
+async fn many_who_ask_at_once_get_the_same_answer() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    let all = futures_util::future::join_all((0..100).map(|_| scene.fresh())).await;
+    assert!(all.iter().all(|one| Arc::ptr_eq(one, &all[0])));
+}
+
+#[tokio::test]
+async fn an_attended_catalog_follows_the_database_by_itself() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    let before = scene.fresh().await.version();
+    let _attendance = scene.target.catalog.attend();
+    let mut snapshots = scene.target.catalog.snapshots();
+    scene.run("create table other (id int)").await;
+    let newer = |snapshot: &Option<Arc<Snapshot>>| {
+        snapshot.as_ref().is_some_and(|snapshot| snapshot.catalog.version() > before)
+    };
+    snapshots.wait_for(newer).await.unwrap();
+    assert!(scene.target.catalog.newest().unwrap().relation("public", "other").is_some());
+}
+
+#[tokio::test]
+async fn types_are_written_as_people_write_them() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    scene.run(OBJECTS).await;
+    scene.run("create table typed (a pair, b mood[], c citext, d timestamptz(3))").await;
+    scene.fresh().await;
+    let snapshot = scene.target.catalog.snapshots().borrow().clone().unwrap();
+    let types = |table: &str| -> Vec<String> {
+        let relation = snapshot.catalog.relation("public", table).unwrap();
+        let spelled = |column| snapshot.spelling.of(relation, column).to_owned();
+        relation.columns.iter().map(spelled).collect()
+    };
+    assert_eq!(types("sales"), ["integer", "character varying(20)", "numeric(10,2)[]"]);
+    let typed = ["public.pair", "public.mood[]", "public.citext", "timestamp(3) with time zone"];
+    assert_eq!(types("typed"), typed);
+}

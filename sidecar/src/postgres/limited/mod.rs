@@ -1,0 +1,192 @@
+//! The wire of a session that is held to some tables and columns.
+//!
+//! In: the two streams' bytes, from the relay. Out: what the guard makes of them. What the guard knows nothing of is
+//! seen to here: the grant and the catalog that change while the session lives, the wait for a newer catalog, and the
+//! traces that verdicts leave.
+
+mod defaults;
+mod footing;
+mod traces;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use postern_service::random::{self, NoRandomness};
+
+pub(crate) use defaults::{Defaults, Unsuitable};
+pub(crate) use footing::{Footing, NoFooting};
+
+use self::traces::Traces;
+use super::{catalog::Attendance, target::Target, traffic::Traffic};
+use crate::{
+    enforce::{
+        Limits,
+        postgres::{Breach, Ground, Guard, Pace, Remedy, Star, catalog::Catalog, judge},
+    },
+    gatehouse::Gatehouse,
+    session::{Direction, Ending, Passing, Session, Violation, Wire},
+};
+
+type Refresh = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A limited session's wire.
+pub(crate) struct Limited {
+    guard: Guard,
+    traffic: Traffic,
+    session: Arc<Session>,
+    target: Arc<Target>,
+    traces: Traces,
+    /// The waits for a newer catalog, up and down.
+    refreshes: [Option<Refresh>; 2],
+    /// Keeps the catalog's snapshot fresh.
+    _attendance: Attendance,
+}
+
+impl Limited {
+    /// The wire of a session that stands on this footing.
+    pub(crate) fn new(
+        house: &Arc<Gatehouse>,
+        session: &Arc<Session>,
+        target: &Arc<Target>,
+        limits: Arc<Limits>,
+        catalog: Arc<Catalog>,
+        footing: Footing,
+    ) -> Result<Self, NoRandomness> {
+        let Footing { path, user, pinned, .. } = footing;
+        let ground = Ground { catalog, limits, path, user, star: Star::Deny };
+        let key = random::hex(&random::bytes::<12>()?);
+        let remedy = Remedy { repo: session.repo.to_string(), account: session.account.to_string() };
+        Ok(Self {
+            guard: Guard::new(judge, ground, Arc::clone(&target.verdicts), pinned, &key, remedy),
+            traffic: Traffic::default(),
+            session: Arc::clone(session),
+            target: Arc::clone(target),
+            traces: Traces::new(house, session),
+            refreshes: [None, None],
+            _attendance: target.catalog.attend(),
+        })
+    }
+
+    /// What it knows of both directions.
+    pub(crate) fn into_traffic(self) -> Traffic {
+        self.traffic
+    }
+
+    /// Stands on the newest ground that there is.
+    fn renew(&mut self) {
+        let ground = self.guard.ground();
+        let limits = self.session.limits().unwrap_or_else(|| Arc::clone(&ground.limits));
+        let catalog = self.target.catalog.newest().unwrap_or_else(|| Arc::clone(&ground.catalog));
+        let other_limits = !Arc::ptr_eq(&limits, &ground.limits);
+        if !other_limits && Arc::ptr_eq(&catalog, &ground.catalog) {
+            return;
+        }
+        let ground = Ground { limits, catalog, ..ground.clone() };
+        self.guard.stand_on(ground);
+        if other_limits && !self.guard.still_covers() {
+            self.session.leash.fall(Ending::Shrunk);
+        }
+    }
+
+    /// What follows from a guard's word: a wait, or the end.
+    fn heed(&mut self, direction: Direction, word: Result<Pace, Breach>) -> Result<(), Violation> {
+        self.traces.leave(self.guard.news());
+        match word {
+            Ok(Pace::Going) => Ok(()),
+            Ok(Pace::WantsCatalog) => {
+                let target = Arc::clone(&self.target);
+                let refresh: Refresh = Box::pin(async move { target.catalog.refresh().await });
+                *self.refresh(direction) = Some(refresh);
+                Ok(())
+            }
+            Err(Breach::Violation(violation)) => Err(Violation(violation)),
+            Err(Breach::Tripwire(what)) => {
+                if self.session.leash.fall(Ending::Tripwire) {
+                    self.traces.tripwire(&what);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    const fn refresh(&mut self, direction: Direction) -> &mut Option<Refresh> {
+        let [up, down] = &mut self.refreshes;
+        match direction {
+            Direction::Up => up,
+            Direction::Down => down,
+        }
+    }
+
+    /// The messages that waited in this direction are decided now.
+    fn resume(&mut self, direction: Direction, instead: &mut BytesMut) -> Result<(), Violation> {
+        self.renew();
+        let before = instead.len();
+        let word = match direction {
+            Direction::Up => self.guard.resume(instead),
+            Direction::Down => self.guard.resume_down(instead),
+        };
+        self.heed(direction, word)?;
+        match direction {
+            Direction::Up => self.traffic.sending(instead.get(before..).unwrap_or_default()),
+            Direction::Down => Ok(()),
+        }
+    }
+}
+
+impl Wire for Limited {
+    fn forwarding(&mut self, bytes: &[u8], instead: &mut BytesMut) -> Result<Passing, Violation> {
+        let before = instead.len();
+        let word = self.guard.from_client(bytes, instead);
+        self.heed(Direction::Up, word)?;
+        self.traffic.sending(instead.get(before..).unwrap_or_default())?;
+        Ok(Passing::Replaced)
+    }
+
+    fn returning(&mut self, bytes: &[u8], instead: &mut BytesMut) -> Result<Passing, Violation> {
+        let streaming = self.guard.streaming(bytes)?;
+        let (streaming, looked_at) = bytes.split_at(streaming.min(bytes.len()));
+        if looked_at.is_empty() {
+            return Ok(Passing::AsTheyAre);
+        }
+        instead.extend_from_slice(streaming);
+        let word = self.guard.from_server(looked_at, instead);
+        self.heed(Direction::Down, word)?;
+        Ok(Passing::Replaced)
+    }
+
+    fn poll_decided(
+        &mut self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        instead: &mut BytesMut,
+    ) -> Poll<Result<(), Violation>> {
+        while let Some(refresh) = self.refresh(direction) {
+            let Poll::Ready(()) = refresh.as_mut().poll(cx) else { return Poll::Pending };
+            *self.refresh(direction) = None;
+            self.resume(direction, instead)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn look_around(&mut self) {
+        self.renew();
+        self.traces.leave(self.guard.news());
+    }
+
+    fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        self.traffic.delivered(bytes)
+    }
+
+    fn client_needs(&self) -> Option<usize> {
+        self.traffic.client_needs()
+    }
+
+    fn warning(&self, left: Duration) -> Bytes {
+        self.traffic.warning(left)
+    }
+}

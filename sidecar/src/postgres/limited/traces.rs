@@ -1,0 +1,82 @@
+//! The traces that verdicts leave: in the audit, in the metrics, in the log.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use postern_service::audit::Event;
+
+use crate::{
+    enforce::{
+        Denial,
+        postgres::{News, redact},
+    },
+    gatehouse::Gatehouse,
+    metrics,
+    session::Session,
+};
+
+/// So many denials of one session are recorded one by one within [`WINDOW`]; the others are counted in the next
+/// record. Whoever asks for too much at will must not fill the audit for all.
+const EACH: u32 = 200;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Where one session's traces go.
+pub(super) struct Traces {
+    house: Arc<Gatehouse>,
+    session: Arc<Session>,
+    window: Instant,
+    recorded: u32,
+    unrecorded: u64,
+}
+
+impl Traces {
+    pub(super) fn new(house: &Arc<Gatehouse>, session: &Arc<Session>) -> Self {
+        let (house, session) = (Arc::clone(house), Arc::clone(session));
+        Self { house, session, window: Instant::now(), recorded: 0, unrecorded: 0 }
+    }
+
+    /// Takes down what a guard has to tell.
+    pub(super) fn leave(&mut self, news: Option<News>) {
+        let Some(News { allowed, denied, judged }) = news else { return };
+        let repo = &self.session.repo;
+        if allowed > 0 {
+            metrics::statements(repo, "allow", "", allowed);
+        }
+        for (hit, took) in judged {
+            metrics::decision(hit, took);
+        }
+        for (text, denial) in denied {
+            metrics::statements(&self.session.repo, "deny", denial.reason.label(), 1);
+            self.record(&text, &denial);
+        }
+    }
+
+    fn record(&mut self, text: &str, denial: &Denial) {
+        if self.window.elapsed() > WINDOW {
+            (self.window, self.recorded) = (Instant::now(), 0);
+        }
+        if self.recorded >= EACH {
+            self.unrecorded += 1;
+            return;
+        }
+        self.recorded += 1;
+        let mut event = Event::new("statement.denied")
+            .with("statement", redact(text))
+            .with("reason", denial.reason.label())
+            .with("identifier", denial.culprit.as_str())
+            .with("sqlstate", denial.sqlstate);
+        if self.unrecorded > 0 {
+            event = event.with("unrecorded", std::mem::take(&mut self.unrecorded));
+        }
+        self.house.record(&self.session, event);
+    }
+
+    /// A result, or a setting, is not what the verdict said it would be.
+    pub(super) fn tripwire(&self, what: &str) {
+        metrics::tripwire(&self.session.repo);
+        tracing::error!(session = %self.session.id, repo = %self.session.repo, what, "a verdict was wrong: the session was ended");
+        self.house.record(&self.session, Event::new("session.tripwire").with("message", what));
+    }
+}
