@@ -4,7 +4,7 @@
 # fetched once. What cannot be fetched is said aloud, and the tests that need it say so too and pass over it.
 #
 #   tests/deps.sh            fetch everything
-#   tests/deps.sh pg18 …     only some of: system pg18 regress python node java
+#   tests/deps.sh pg18 …     only some of: system pg18 regress python orm node java sqlsmith
 #
 # POSTERN_TEST_CACHE is the cache folder (default: .cache at the top of the repository).
 set -u
@@ -68,27 +68,30 @@ unpack() {
     for package in apt/archives/*.deb; do dpkg-deb -x "$package" "$1"; done
 }
 
-# The programs start through the unpacked tree's own loader, so that they meet the C library they were built for. A
-# script stands in for each because PostgreSQL's tools start one another by path.
+# Programs of the tree in root/ start through that tree's own loader, so that they meet the C library they were built
+# for: a script stands in for each. own_loader NAME PROGRAM..., NAME being the part of the cache.
+own_loader() {
+    final=$cache/$1/root; shift
+    loader=$(cd root && find usr/lib lib* -name 'ld-linux-*.so.*' 2>/dev/null | head -1)
+    [ -n "$loader" ]
+    folders=$(cd root && find usr/lib lib* \( -name libc.so.6 -o -name 'libpq.so.5' \) 2>/dev/null |
+        xargs -n1 dirname | sort -u | sed "s|^|$final/|" | paste -sd:)
+    for program; do
+        [ "$(head -c 4 "$program" | tail -c 3)" = ELF ] || continue
+        mv "$program" "$program.real"
+        printf '#!/bin/sh\nexec %s --library-path %s --argv0 "$0" %s "$@"\n' \
+            "$final/$loader" "$folders" "$final/${program#root/}.real" >"$program"
+        chmod 755 "$program"
+    done
+}
+
+# PostgreSQL's tools start one another by path.
 pg18() {
     own_apt unstable unstable
     apt-get -y -qq --download-only install postgresql-18 postgresql-client-18
     unpack root
     rm -rf apt
-    bin=$PWD/root/usr/lib/postgresql/18/bin
-    final=$cache/pg18/root
-    loader=$(cd root && find usr/lib lib* -name 'ld-linux-*.so.*' 2>/dev/null | head -1)
-    [ -n "$loader" ]
-    folders=$(cd root && find usr/lib lib* \( -name libc.so.6 -o -name libpq.so.5 \) 2>/dev/null |
-        xargs -n1 dirname | sort -u | sed "s|^|$final/|" | paste -sd:)
-    for program in "$bin"/*; do
-        [ "$(head -c 4 "$program" | tail -c 3)" = ELF ] || continue
-        name=$(basename "$program")
-        mv "$program" "$program.real"
-        printf '#!/bin/sh\nexec %s --library-path %s --argv0 "$0" %s "$@"\n' \
-            "$final/$loader" "$folders" "$final/usr/lib/postgresql/18/bin/$name.real" >"$program"
-        chmod 755 "$program"
-    done
+    own_loader pg18 root/usr/lib/postgresql/18/bin/*
 }
 
 # The sources of PostgreSQL's own suite, in the packaged version, and its C functions.
@@ -110,13 +113,30 @@ regress() {
     rm -rf apt source dev ./*.deb ./*.orig.tar.* ./*.debian.tar.* ./*.dsc
 }
 
-python() {
+environment() {
     interpreter=
     for candidate in /usr/bin/python3 python3; do
         "$candidate" -c 'import ensurepip, venv' 2>/dev/null && { interpreter=$candidate; break; }
     done
     "$interpreter" -m venv venv
-    venv/bin/python -m pip install --quiet psycopg2-binary 'psycopg[binary]' asyncpg
+    venv/bin/python -m pip install --quiet "$@"
+}
+
+python() {
+    environment psycopg2-binary 'psycopg[binary]' asyncpg
+}
+
+orm() {
+    environment psycopg2-binary sqlalchemy django
+}
+
+# A generator of random queries.
+sqlsmith() {
+    own_apt bookworm bookworm bookworm-updates
+    apt-get -y -qq --download-only install sqlsmith
+    unpack root
+    rm -rf apt
+    own_loader sqlsmith root/usr/bin/sqlsmith
 }
 
 node() {
@@ -155,15 +175,17 @@ system() {
     fi
 }
 
-[ $# -gt 0 ] || set -- system pg18 regress python node java
+[ $# -gt 0 ] || set -- system pg18 regress python orm node java sqlsmith
 for part in "$@"; do
     case $part in
         system) system || missing="$missing system" ;;
         pg18) provide pg18 "the tests on PostgreSQL 18" pg18 ;;
         regress) provide regress "PostgreSQL's own regression suite" regress ;;
         python) provide python "psycopg 2 and 3, asyncpg" python ;;
+        orm) provide orm "SQLAlchemy and Django" orm ;;
         node) provide node "node-postgres" node ;;
         java) provide java "pgjdbc" java ;;
+        sqlsmith) provide sqlsmith "the random queries of sqlsmith" sqlsmith ;;
         *) echo "unknown part $part" >&2; exit 2 ;;
     esac
 done

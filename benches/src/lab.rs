@@ -109,6 +109,7 @@ impl Lab {
             control_port: control.port(),
             database_port: postgres.port(),
             database: DATABASE.to_owned(),
+            more: Vec::new(),
             lease: "60s".to_owned(),
             host: "127.0.0.1".to_owned(),
             tls: Some(tls),

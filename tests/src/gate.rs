@@ -137,6 +137,8 @@ pub struct SidecarWish {
     pub database_port: u16,
     /// The database behind the repo.
     pub database: String,
+    /// More databases of the same server, each behind a repo of its own name.
+    pub more: Vec<String>,
     /// The lease, such as `60s`.
     pub lease: String,
     /// The address of its listener: `127.0.0.1`, or `0.0.0.0` to be reached from elsewhere.
@@ -172,21 +174,30 @@ fn account_tables(wish: &SidecarWish) -> String {
     text
 }
 
+fn repo_table(wish: &SidecarWish, name: &str, database: &str) -> String {
+    let lines = if wish.repo.is_empty() { "tls = \"disable\"" } else { &wish.repo };
+    let (port, accounts) = (wish.database_port, account_tables(wish));
+    format!(
+        "[[repo]]\nname = \"{name}\"\nengine = \"postgres\"\naddress = \"127.0.0.1:{port}\"\n\
+         database = \"{database}\"\n{lines}\n{accounts}"
+    )
+}
+
 fn configuration(wish: &SidecarWish, port: u16, admin_port: u16) -> String {
-    let SidecarWish { control_port, database_port, database, lease, host, top, .. } = wish;
+    let SidecarWish { control_port, database, lease, host, top, more, .. } = wish;
     let tls = wish.tls.as_ref().map_or_else(String::new, |(cert, key)| {
         format!("[tls]\ncert = {}\nkey = {}\n", json!(cert), json!(key))
     });
-    let repo = if wish.repo.is_empty() { "tls = \"disable\"" } else { &wish.repo };
-    let accounts = account_tables(wish);
+    let repos = [&["sales".to_owned()], &more[..]].concat();
+    let first = repo_table(wish, "sales", database);
+    let others: String = more.iter().map(|name| repo_table(wish, name, name)).collect();
     format!(
         "name = \"edge-1\"\n{top}\n\
          [control]\nurl = \"http://127.0.0.1:{control_port}\"\ntoken = {{ file = \"sidecar.token\" }}\n\
          lease = \"{lease}\"\n{tls}\
          [admin]\nlisten = \"127.0.0.1:{admin_port}\"\n[audit]\nfile = \"audit.jsonl\"\n\
-         [[listener]]\nlisten = \"{host}:{port}\"\nrepos = [\"sales\"]\n\
-         [[repo]]\nname = \"sales\"\nengine = \"postgres\"\naddress = \"127.0.0.1:{database_port}\"\n\
-         database = \"{database}\"\n{repo}\n{accounts}"
+         [[listener]]\nlisten = \"{host}:{port}\"\nrepos = {}\n{first}{others}",
+        json!(repos)
     )
 }
 

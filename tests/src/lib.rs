@@ -12,6 +12,7 @@ pub mod cut;
 pub mod folder;
 pub mod gate;
 pub mod liar;
+pub mod limits;
 pub mod port;
 pub mod postgres;
 pub mod process;

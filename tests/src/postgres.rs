@@ -59,6 +59,14 @@ impl Version {
         }
     }
 
+    /// Its number.
+    pub const fn major(self) -> u32 {
+        match self {
+            Self::Fifteen => 15,
+            Self::Eighteen => 18,
+        }
+    }
+
     const fn number(self) -> &'static str {
         match self {
             Self::Fifteen => "15",
@@ -248,7 +256,12 @@ impl Postgres {
 
     /// A superuser's connection to [`DATABASE`], past the gate.
     pub async fn admin(&self) -> Client {
-        connect("postgres", DATABASE, self.port).await
+        self.admin_of(DATABASE).await
+    }
+
+    /// The same to any database.
+    pub async fn admin_of(&self, database: &str) -> Client {
+        connect("postgres", database, self.port).await
     }
 
     /// The configuration for a direct connection as `account`.

@@ -52,6 +52,8 @@ pub struct Wish {
     pub top: String,
     /// The database behind the repo; [`DATABASE`] if empty.
     pub database: String,
+    /// More databases of the server, each behind a repo of its own name.
+    pub more: Vec<String>,
     /// Whether the sidecar reaches the database over [`Stage::database_wire`]. Otherwise that wire hangs loose.
     pub database_wire: bool,
 }
@@ -105,7 +107,11 @@ impl Stage {
 
     /// A stage on this version; `None` when it could not be fetched.
     pub async fn on(version: Version, wish: Wish) -> Option<Self> {
-        let postgres = Postgres::start(version).await?;
+        Some(Self::around(Postgres::start(version).await?, wish).await)
+    }
+
+    /// A stage around a server that is there already.
+    pub async fn around(postgres: Postgres, wish: Wish) -> Self {
         let control = Control::start().await;
         let api = control.bootstrap();
         for (name, groups) in [(ALICE, json!(["engineering"])), (BOB, json!(["engineering", "dba"]))] {
@@ -125,6 +131,7 @@ impl Stage {
             control_port: control_wire.port(),
             database_port: if wish.database_wire { database_wire.port() } else { postgres.port() },
             database: or(wish.database, DATABASE),
+            more: wish.more,
             lease: or(wish.lease, "60s"),
             host: or(wish.host, "127.0.0.1"),
             tls,
@@ -134,7 +141,7 @@ impl Stage {
         })
         .await;
         let authority = authority.pem();
-        Some(Self { sidecar, control_wire, database_wire, api, control, postgres, authority, folder })
+        Self { sidecar, control_wire, database_wire, api, control, postgres, authority, folder }
     }
 
     /// Puts a certificate of another authority in the place of the sidecar's. It takes effect when the sidecar reads it.
@@ -175,6 +182,26 @@ impl Stage {
         access
     }
 
+    /// From nothing to an approved grant of these resources at a repo for Alice, known to the sidecar.
+    pub async fn limited(&self, repo: &str, account: &str, resources: &Value) -> Access {
+        let request = json!({
+            "for": ALICE, "repo": repo, "account": account, "duration": "1h", "reason": "OPS-1", "resources": resources,
+        });
+        let request = self.api.post("/v1/requests", request).await.ok();
+        let grant = self.approve(&request).await;
+        let token = self.token(ALICE).await;
+        let access = Access { grant, identity: ALICE.to_owned(), account: account.to_owned(), token };
+        let mut refusal = Fields::default();
+        until(&format!("the limited grant to open {repo}"), async || {
+            let outcome = self.raw_to(repo, account, &access.token).await;
+            refusal = outcome.err().unwrap_or_default();
+            assert!(!refusal.get('D').contains("limited"), "{refusal:?}");
+            refusal == Fields::default()
+        })
+        .await;
+        access
+    }
+
     /// Revokes a grant and returns what the control plane answered.
     pub async fn revoke(&self, access: &Access) -> Value {
         let path = format!("/v1/grants/{}/revoke", access.grant);
@@ -201,8 +228,13 @@ impl Stage {
 
     /// A log-in at the gate with any user name and password.
     pub async fn raw_as(&self, user: &str, password: &str) -> Result<Raw, Fields> {
+        self.raw_to(REPO, user, password).await
+    }
+
+    /// The same at any repo.
+    pub async fn raw_to(&self, repo: &str, user: &str, password: &str) -> Result<Raw, Fields> {
         let mut raw = Raw::connect(self.sidecar.port()).await;
-        raw.log_in(&[("user", user), ("database", REPO)], password).await?;
+        raw.log_in(&[("user", user), ("database", repo)], password).await?;
         Ok(raw)
     }
 }

@@ -48,6 +48,7 @@ impl Den {
             control_port: wire.port(),
             database_port,
             database: DATABASE.to_owned(),
+            more: Vec::new(),
             lease: lease.to_owned(),
             host: "127.0.0.1".to_owned(),
             tls: None,

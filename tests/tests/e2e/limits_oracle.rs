@@ -1,0 +1,141 @@
+//! The database itself says what a limited session may do: random statements as a role with the grant's privileges, and
+//! through the gate. A number of statements by hand: `POSTERN_TEST_STATEMENTS=100000`; `POSTERN_TEST_SEED` goes on from
+//! a seed.
+
+use std::env;
+
+use postern_tests::{
+    folder::fetched,
+    limits::{
+        ACCOUNT, NATIVE,
+        case::{Case, Expected},
+        generate::{innocent, mutated, statement},
+        ground::{COMMON, Ground},
+        oracle::{Oracle, Tally},
+        resources,
+        talk::Door,
+    },
+    postgres::{Postgres, Version},
+    process::bound,
+    stage::{Stage, Wish},
+};
+
+fn number(name: &str, ordinary: u64) -> u64 {
+    env::var(name).ok().map_or(ordinary, |text| text.parse().expect("a number"))
+}
+
+fn native(postgres: &Postgres) -> Door {
+    Door { port: postgres.port(), user: NATIVE.to_owned(), password: String::new() }
+}
+
+/// A limited session beside a native one, both in the same database.
+async fn court(version: Version) -> Option<(Stage, Oracle)> {
+    let postgres = Postgres::start(version).await?;
+    Ground::lay(&postgres, &[]).await;
+    let stage = Stage::around(postgres, Wish { more: vec![COMMON.to_owned()], ..Wish::default() }).await;
+    let access = stage.limited(COMMON, ACCOUNT, &resources()).await;
+    let gate = Door { port: stage.sidecar.port(), user: access.account, password: access.token };
+    let oracle = Oracle::open(native(&stage.postgres), gate, COMMON).await;
+    Some((stage, oracle))
+}
+
+/// Nothing got through that the role may not do, and hardly anything was refused that it may.
+fn hold(tally: &Tally, share: usize) {
+    eprintln!("{}", tally.report());
+    assert!(tally.wrong.is_empty(), "{}", tally.report());
+    assert!(tally.strictly() * share <= tally.rightful(), "more than 1 in {share}: {}", tally.report());
+    assert!(tally.allowed > 0 && tally.refused > 0, "{}", tally.report());
+}
+
+async fn random_statements(version: Version) {
+    let Some((_stage, mut oracle)) = court(version).await else { return };
+    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 600));
+    eprintln!("seeds {seed} to {} on {version:?}", seed + count - 1);
+    for seed in seed..seed + count {
+        oracle.compare(&statement(seed)).await;
+    }
+    hold(&oracle.tally, 100);
+}
+
+#[tokio::test]
+async fn random_statements_get_what_the_native_role_gets_on_15() {
+    random_statements(Version::Fifteen).await;
+}
+
+#[tokio::test]
+async fn random_statements_get_what_the_native_role_gets_on_18() {
+    random_statements(Version::Eighteen).await;
+}
+
+/// Allowed statements to start from: the cases' and the generator's own.
+fn beginnings(seed: u64, count: u64) -> Vec<String> {
+    let cases = Case::all().into_iter().filter(|case| case.expect == Expected::Allow && !case.captured);
+    let cases = cases.filter(|case| case.session.len() == 1 && case.class.starts_with(['r', 'w', 's', 'j']));
+    let plain = |sql: &String| !["--", "/*", "pg_", "$t$", "&"].iter().any(|odd| sql.contains(odd));
+    cases
+        .map(|case| case.session[0].clone())
+        .filter(plain)
+        .chain((seed..seed + count).map(innocent))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_changed_token_gets_what_the_native_role_gets() {
+    let Some((_stage, mut oracle)) = court(Version::Fifteen).await else { return };
+    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 2000));
+    eprintln!("seeds {seed} to {} on 15", seed + count - 1);
+    let mut allowed = Vec::new();
+    for sql in beginnings(seed, count / 4) {
+        if oracle.compare(&sql).await {
+            allowed.push(sql);
+        }
+    }
+    oracle.tally = Tally::default();
+    for seed in seed..seed + count {
+        let from = &allowed[usize::try_from(seed).expect("a seed") % allowed.len()];
+        oracle.compare(&mutated(from, seed)).await;
+    }
+    hold(&oracle.tally, 100);
+}
+
+/// The comparison proves itself without a gate: the account itself in the gate's place is caught.
+#[tokio::test]
+async fn an_open_gate_would_be_noticed() {
+    let postgres = Postgres::start(Version::Fifteen).await.expect("PostgreSQL 15 is installed");
+    Ground::lay(&postgres, &[]).await;
+    let open = Door { user: ACCOUNT.to_owned(), ..native(&postgres) };
+    let mut oracle = Oracle::open(native(&postgres), open, COMMON).await;
+    for seed in 1..1 + number("POSTERN_TEST_STATEMENTS", 300) {
+        oracle.compare(&statement(seed)).await;
+    }
+    eprintln!("{}", oracle.tally.report());
+    assert!(oracle.tally.wrong.len() > 30, "{}", oracle.tally.report());
+    assert!(oracle.tally.strict.is_empty(), "{}", oracle.tally.report());
+}
+
+/// The queries that sqlsmith writes for this schema: an independent hand.
+fn sqlsmith(postgres: &Postgres, seed: u64, count: u64) -> Option<Vec<String>> {
+    let program = fetched("sqlsmith")?.join("root/usr/bin/sqlsmith");
+    let target = format!("host=127.0.0.1 port={} user=postgres dbname={COMMON}", postgres.port());
+    let mut command = bound(program, "KILL");
+    command.args(["--dry-run", "--exclude-catalog", "--target", &target, "--seed", &seed.to_string()]);
+    command.args(["--max-queries", &count.to_string()]);
+    let output = command.output().expect("sqlsmith runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let queries: Vec<String> =
+        text.split(";\n").map(|sql| sql.trim().to_owned()).filter(|sql| !sql.is_empty()).collect();
+    assert!(!queries.is_empty(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    Some(queries)
+}
+
+#[tokio::test]
+async fn queries_of_sqlsmith_get_what_the_native_role_gets() {
+    let Some((stage, mut oracle)) = court(Version::Fifteen).await else { return };
+    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 300));
+    let Some(queries) = sqlsmith(&stage.postgres, seed, count) else { return };
+    for sql in queries {
+        oracle.compare(&sql).await;
+    }
+    eprintln!("{}", oracle.tally.report());
+    assert!(oracle.tally.wrong.is_empty(), "{}", oracle.tally.report());
+}
