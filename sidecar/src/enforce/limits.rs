@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use postern_protocol::gate::{Privilege, ResourceGrant};
+use postern_protocol::gate::{Privilege, ResourceGrant, Terms};
 
 /// Columns of one table, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,12 +76,14 @@ impl TableLimits {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     tables: HashMap<Box<str>, HashMap<Box<str>, TableLimits>>,
+    /// What else its sessions are held to.
+    pub(crate) terms: Terms,
 }
 
 impl Limits {
-    /// Reads a grant's list.
-    pub(crate) fn new(resources: &[ResourceGrant]) -> Self {
-        let mut limits = Self::default();
+    /// Reads a grant's list and terms.
+    pub(crate) fn new(resources: &[ResourceGrant], terms: Terms) -> Self {
+        let mut limits = Self { terms, ..Self::default() };
         for ResourceGrant { resource, privileges } in resources {
             let schema = limits.tables.entry(resource.schema.clone()).or_default();
             let table = schema.entry(resource.table.clone()).or_default();
@@ -114,7 +116,7 @@ mod tests {
             resource: name.parse().unwrap(),
             privileges: privileges.to_vec(),
         };
-        Limits::new(&list.iter().map(resource).collect::<Vec<_>>())
+        Limits::new(&list.iter().map(resource).collect::<Vec<_>>(), Terms::default())
     }
 
     #[test]

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use postern_protocol::gate::{
     AccessToken, AccountName, Change, EndCause, Grant, GrantId, Identity, RepoName, ResourceGrant, Scope,
-    TokenId,
+    Terms, TokenId,
 };
 use postern_service::random::sha256_hex;
 use tokio::time::Instant;
@@ -125,18 +125,18 @@ struct Picture {
     known_limits: Arc<KnownLimits>,
 }
 
-/// The limits of all grants, by what the grants list.
+/// The limits of all grants, by what the grants list and their terms.
 #[derive(Debug, Default)]
-struct KnownLimits(DashMap<Box<[ResourceGrant]>, Weak<Limits>>);
+struct KnownLimits(DashMap<(Box<[ResourceGrant]>, Terms), Weak<Limits>>);
 
 impl KnownLimits {
-    fn of(&self, scope: &Scope) -> Option<Arc<Limits>> {
+    fn of(&self, scope: &Scope, terms: &Terms) -> Option<Arc<Limits>> {
         let Scope::Limited(resources) = scope else { return None };
         let mut list = resources.clone();
         list.sort_unstable();
-        let mut place = self.0.entry(list.into()).or_default();
+        let mut place = self.0.entry((list.into(), terms.clone())).or_default();
         Some(place.upgrade().unwrap_or_else(|| {
-            let limits = Arc::new(Limits::new(resources));
+            let limits = Arc::new(Limits::new(resources, terms.clone()));
             *place = Arc::downgrade(&limits);
             limits
         }))
@@ -332,7 +332,7 @@ impl Picture {
         if let Some(before) = before.filter(|before| self::access(&before.grant) != access) {
             self.forget_access(&self::access(&before.grant), &id);
         }
-        let limits = self.known_limits.of(&grant.scope);
+        let limits = self.known_limits.of(&grant.scope, &grant.terms);
         self.grants.insert(id.clone(), Arc::new(Held { grant, limits, starts, ends }));
         let mut ids = self.by_access.entry(access).or_default();
         if !ids.contains(&id) {
@@ -381,7 +381,7 @@ mod tests {
             repo: "sales".into(),
             account: "app_ro".into(),
             scope,
-            terms: Default::default(),
+            terms: Terms::default(),
             not_before: 0,
             expires_at: HOUR,
         }

@@ -29,6 +29,8 @@ pub(crate) enum Ending {
     Unguarded,
     /// A result, or the database's state, was not what the verdict on a statement said it would be.
     Tripwire,
+    /// More was moved than the grant allows.
+    Exceeded(String),
     /// The sidecar stops.
     Shutdown,
 }
@@ -54,6 +56,7 @@ impl Ending {
             Self::AuditFull => "audit_full",
             Self::Unguarded => "unguarded",
             Self::Tripwire => "tripwire",
+            Self::Exceeded(_) => "limits",
             Self::Shutdown => "shutdown",
         }
     }
@@ -84,6 +87,7 @@ impl Ending {
                 "access suspended: a result was not what the statement was allowed for; the sidecar's operator was told"
                     .to_owned()
             }
+            Self::Exceeded(what) => format!("limit exceeded: {what}"),
             Self::Shutdown => "terminating connection: the sidecar is shutting down".to_owned(),
         };
         format!("{what} (grant {grant})")
@@ -103,6 +107,7 @@ impl Ending {
             | Self::AuditFull
             | Self::Unguarded
             | Self::Tripwire
+            | Self::Exceeded(_)
             | Self::Shutdown => "",
         }
     }

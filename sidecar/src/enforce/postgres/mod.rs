@@ -37,16 +37,6 @@ pub(crate) use verdicts::Verdicts;
 
 use super::{Denial, Limits, Reason};
 
-/// What becomes of `SELECT *` on a partly granted table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Star {
-    /// It is refused, as the database itself would.
-    #[default]
-    Deny,
-    /// It becomes the columns that are granted.
-    Expand,
-}
-
 /// What a statement is judged on.
 #[derive(Clone, Debug)]
 pub(crate) struct Ground {
@@ -58,8 +48,6 @@ pub(crate) struct Ground {
     pub(crate) path: Arc<[Arc<str>]>,
     /// The role that the statement runs as: what `"$user"` stands for.
     pub(crate) user: Arc<str>,
-    /// What becomes of stars.
-    pub(crate) star: Star,
 }
 
 /// What a statement does to the names that a session holds at the server. Prepared statements of the protocol and of

@@ -8,9 +8,9 @@ use pg_raw_parse::{
     nodes::{CommonTableExpr, LockingClause, ResTarget, SelectStmt, SortBy, WithClause},
     raw::SetOperation,
 };
+use postern_protocol::gate::Star;
 
 use super::{
-    Star,
     expr::Place,
     names::texts,
     outputs::{is_star, name_of},
@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
             return Err(Denial::missing("42P01", format!("missing FROM-clause entry for \"{name}\""), name));
         }
         self.claim_all(column.fields());
-        if self.ground.star == Star::Expand && found.iter().any(|item| item.row().is_err()) {
+        if self.ground.limits.terms.star == Star::Expand && found.iter().any(|item| item.row().is_err()) {
             return self.expand(usize::try_from(column.location).unwrap_or(usize::MAX), &found);
         }
         let (mut output, mut vague) = (Vec::new(), false);

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use postern_protocol::gate::{Privilege, ResourceGrant};
+use postern_protocol::gate::{MovementLimits, Privilege, ResourceGrant, Star, Terms};
 
 use super::{
-    Ground, Judgement, Star, Step,
+    Ground, Judgement, Step,
     catalog::{Catalog, Column, Named, Parts, Relation, Type},
     judge,
 };
@@ -63,10 +63,9 @@ pub(crate) fn ground_of(parts: Parts, star: Star) -> Ground {
     list.push(resource("public.orders", &[Select, Insert, Update]));
     Ground {
         catalog: Arc::new(Catalog::new(1, parts)),
-        limits: Arc::new(Limits::new(&list)),
+        limits: Arc::new(Limits::new(&list, Terms { star, limits: MovementLimits::default() })),
         path: ["pg_catalog", "public"].map(Arc::from).into(),
         user: "app".into(),
-        star,
     }
 }
 

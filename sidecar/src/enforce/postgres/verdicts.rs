@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Ground, Judgement, Star};
+use super::{Ground, Judgement};
 use crate::enforce::{Denial, Limits};
 
 /// What is found about a text.
@@ -28,7 +28,6 @@ struct Known {
     limits: Arc<Limits>,
     path: Arc<[Arc<str>]>,
     user: Arc<str>,
-    star: Star,
     catalog: u64,
     verdict: Verdict,
 }
@@ -37,7 +36,6 @@ impl Known {
     fn fits(&self, text: &str, ground: &Ground) -> bool {
         self.catalog == ground.catalog.version()
             && Arc::ptr_eq(&self.limits, &ground.limits)
-            && self.star == ground.star
             && self.user == ground.user
             && self.path == ground.path
             && &*self.text == text
@@ -93,9 +91,9 @@ impl Verdicts {
             return;
         }
         let hash = self.hash(text, ground);
-        let Ground { catalog, limits, path, user, star } = ground.clone();
+        let Ground { catalog, limits, path, user } = ground.clone();
         let catalog = catalog.version();
-        let known = Known { text: text.into(), limits, path, user, star, catalog, verdict: verdict.clone() };
+        let known = Known { text: text.into(), limits, path, user, catalog, verdict: verdict.clone() };
         if let Some(part) = self.part(hash) {
             part.lock().unwrap_or_else(PoisonError::into_inner).keep(hash, known);
         }
@@ -121,7 +119,6 @@ mod tests {
             limits: Arc::default(),
             path: ["pg_catalog".into(), "public".into()].into(),
             user: "app_ro".into(),
-            star: Star::Deny,
         }
     }
 
@@ -139,7 +136,6 @@ mod tests {
             Ground { limits: Arc::default(), ..here.clone() },
             Ground { path: ["hr".into()].into(), ..here.clone() },
             Ground { user: "app_rw".into(), ..here.clone() },
-            Ground { star: Star::Expand, ..here.clone() },
         ];
         for other in others {
             assert_eq!(verdicts.find("select 1", &other), None, "{other:?}");

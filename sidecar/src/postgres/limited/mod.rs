@@ -26,7 +26,7 @@ use super::{catalog::Attendance, target::Target, traffic::Traffic};
 use crate::{
     enforce::{
         Limits,
-        postgres::{Breach, Ground, Guard, Pace, Remedy, Star, catalog::Catalog, judge},
+        postgres::{Breach, Ground, Guard, Pace, Remedy, catalog::Catalog, judge},
     },
     gatehouse::Gatehouse,
     session::{Direction, Ending, Passing, Session, Violation, Wire},
@@ -58,7 +58,7 @@ impl Limited {
         footing: Footing,
     ) -> Result<Self, NoRandomness> {
         let Footing { path, user, pinned, .. } = footing;
-        let ground = Ground { catalog, limits, path, user, star: Star::Deny };
+        let ground = Ground { catalog, limits, path, user };
         let key = random::hex(&random::bytes::<12>()?);
         let remedy = Remedy { repo: session.repo.to_string(), account: session.account.to_string() };
         Ok(Self {
@@ -105,6 +105,10 @@ impl Limited {
                 Ok(())
             }
             Err(Breach::Violation(violation)) => Err(Violation(violation)),
+            Err(Breach::Exceeded(what)) => {
+                self.session.leash.fall(Ending::Exceeded(what));
+                Ok(())
+            }
             Err(Breach::Tripwire(what)) => {
                 if self.session.leash.fall(Ending::Tripwire) {
                     self.traces.tripwire(&what);
@@ -148,7 +152,13 @@ impl Wire for Limited {
     }
 
     fn returning(&mut self, bytes: &[u8], instead: &mut BytesMut) -> Result<Passing, Violation> {
-        let streaming = self.guard.streaming(bytes)?;
+        let streaming = match self.guard.streaming(bytes) {
+            Ok(streaming) => streaming,
+            Err(breach) => {
+                self.heed(Direction::Down, Err(breach))?;
+                return Ok(Passing::Replaced);
+            }
+        };
         let (streaming, looked_at) = bytes.split_at(streaming.min(bytes.len()));
         if looked_at.is_empty() {
             return Ok(Passing::AsTheyAre);

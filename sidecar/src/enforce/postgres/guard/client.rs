@@ -156,6 +156,7 @@ impl Guard {
     fn query(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
         let text = text_of(query_text(body).ok_or_else(malformed)?)?;
         let text = self.admit(text)?;
+        self.quota.statements(text.steps().len().max(1) as u64, self.ground.limits.terms.limits)?;
         self.news.allowed += 1;
         self.replies.expect(Sent::Query, effects(&text, 1).collect(), Some(one(&text)));
         Ok(text.judgement.instead.as_deref().map(postgres::query))
@@ -202,6 +203,7 @@ impl Guard {
     fn execute(&mut self, body: &[u8]) -> Result<(), Objection> {
         let portal = execute_portal(body).ok_or_else(malformed)?;
         let texts = self.under(Space::Portals, portal)?;
+        self.quota.statements(1, self.ground.limits.terms.limits)?;
         let effects = texts.iter().flat_map(|text| effects(text, texts.len())).collect();
         self.replies.expect(Sent::Execute, effects, Some(texts));
         Ok(())

@@ -65,7 +65,7 @@ impl Inbox {
     pub(super) fn take_streaming(
         &mut self,
         bytes: &[u8],
-        streams: impl Fn(u8) -> bool,
+        mut streams: impl FnMut(u8) -> bool,
     ) -> Result<usize, FrameError> {
         if !self.held.is_empty() || self.dropping > 0 {
             return Ok(0);

@@ -9,6 +9,7 @@
 mod client;
 mod inbox;
 mod names;
+mod quota;
 mod redact;
 mod remedy;
 mod replies;
@@ -27,6 +28,7 @@ use bytes::BytesMut;
 use inbox::{Inbox, Piece};
 use names::{Text, Texts, name};
 use postern_protocol::postgres::FrameError;
+use quota::Quota;
 pub(crate) use redact::redact;
 pub(crate) use remedy::Remedy;
 use replies::{Replies, Space};
@@ -59,6 +61,8 @@ pub(crate) enum Breach {
     Violation(String),
     /// A result, or the server's state, is not what the verdict said it would be.
     Tripwire(String),
+    /// More than the grant allows in number.
+    Exceeded(String),
 }
 
 impl From<FrameError> for Breach {
@@ -124,6 +128,7 @@ pub(crate) struct Guard {
     denials: VecDeque<(u64, Denial)>,
     remedy: Remedy,
     room: Arc<AtomicUsize>,
+    quota: Quota,
     news: News,
 }
 
@@ -154,6 +159,7 @@ impl Guard {
             denials: VecDeque::new(),
             remedy,
             room: Arc::default(),
+            quota: Quota::default(),
             news: News::default(),
         }
     }

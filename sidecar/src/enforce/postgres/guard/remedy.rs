@@ -88,10 +88,10 @@ impl Remedy {
 mod tests {
     use std::sync::Arc;
 
-    use postern_protocol::gate::{Privilege, ResourceGrant};
+    use postern_protocol::gate::{Privilege, ResourceGrant, Terms};
 
     use super::*;
-    use crate::enforce::{Limits, postgres::Star};
+    use crate::enforce::Limits;
 
     fn ground() -> Ground {
         let names = ["public.sales.id", "public.sales.sku", "public.orders"];
@@ -101,10 +101,9 @@ mod tests {
         });
         Ground {
             catalog: Arc::default(),
-            limits: Arc::new(Limits::new(&grants)),
+            limits: Arc::new(Limits::new(&grants, Terms::default())),
             path: ["pg_catalog".into(), "public".into()].into(),
             user: "app_ro".into(),
-            star: Star::Deny,
         }
     }
 

@@ -4,9 +4,7 @@
 //! result is compared with the grant once more; what does not fit ends the session.
 
 use bytes::BytesMut;
-use postern_protocol::postgres::{
-    self, FrameError, Header, InvalidMessage, parameter_status, result_columns,
-};
+use postern_protocol::postgres::{self, Header, InvalidMessage, parameter_status, result_columns};
 
 use super::{
     Breach, Guard, Pace,
@@ -39,8 +37,21 @@ fn need(header: Header, _: usize) -> Result<Need, Breach> {
 
 impl Guard {
     /// How many of these bytes of the server go on as they are. The others have to be looked at.
-    pub(crate) fn streaming(&mut self, bytes: &[u8]) -> Result<usize, FrameError> {
-        if self.waiting_down.is_some() { Ok(0) } else { self.down.take_streaming(bytes, streams) }
+    pub(crate) fn streaming(&mut self, bytes: &[u8]) -> Result<usize, Breach> {
+        if self.waiting_down.is_some() {
+            return Ok(0);
+        }
+        let mut rows = 0;
+        let length = self.down.take_streaming(bytes, |kind| {
+            rows += u64::from(streams(kind));
+            streams(kind)
+        })?;
+        self.count_rows(rows)?;
+        Ok(length)
+    }
+
+    fn count_rows(&mut self, rows: u64) -> Result<(), Breach> {
+        self.quota.rows(rows, self.ground.limits.terms.limits).map_err(Breach::Exceeded)
     }
 
     /// Takes bytes of the server and puts what goes to the client into `out`.
@@ -65,7 +76,8 @@ impl Guard {
     /// Decides about one message.
     pub(super) fn server_message(&mut self, piece: Piece, out: &mut BytesMut) -> Result<Pace, Breach> {
         match piece.kind {
-            b'D' | b'd' | b'c' => {}
+            b'D' | b'd' => self.count_rows(1)?,
+            b'c' => {}
             b'T' if !self.may_show(piece.body())? => {
                 self.waiting_down = Some(piece);
                 return Ok(Pace::WantsCatalog);
@@ -84,12 +96,16 @@ impl Guard {
             }
             b'A' => return Ok(Pace::Going),
             b'Z' => {
+                self.quota.answered();
                 self.replies.answered(b'Z', piece.body().first().copied());
                 if self.replies.is_idle() {
                     self.denials.clear();
                 }
             }
             b'1' | b'2' | b'3' | b'C' | b'G' | b'H' | b'I' | b'T' | b'n' | b's' | b't' => {
+                if piece.kind == b'C' {
+                    self.quota.answered();
+                }
                 self.replies.answered(piece.kind, None);
             }
             other => {

@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use postern_protocol::{
-    gate::{Privilege, ResourceGrant},
+    gate::{Privilege, ResourceGrant, Terms},
     postgres::error_field,
 };
 
 use super::*;
 use crate::enforce::{
     Limits,
-    postgres::{
-        Star,
-        catalog::{Catalog, Column, Parts, Relation},
-    },
+    postgres::catalog::{Catalog, Column, Parts, Relation},
 };
 
 const SALES: u32 = 20_000;
@@ -49,7 +46,7 @@ fn toy(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
 fn limits(names: &[&str]) -> Arc<Limits> {
     let grant =
         |name: &&str| ResourceGrant { resource: name.parse().unwrap(), privileges: vec![Privilege::Select] };
-    Arc::new(Limits::new(&names.iter().map(grant).collect::<Vec<_>>()))
+    Arc::new(Limits::new(&names.iter().map(grant).collect::<Vec<_>>(), Terms::default()))
 }
 
 fn catalog(version: u64) -> Arc<Catalog> {
@@ -65,7 +62,6 @@ fn ground(names: &[&str], version: u64) -> Ground {
         limits: limits(names),
         path: ["pg_catalog".into(), "public".into()].into(),
         user: "app_ro".into(),
-        star: Star::Deny,
     }
 }
 

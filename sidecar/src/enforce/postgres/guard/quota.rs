@@ -1,0 +1,101 @@
+//! How much a session moves: rows in one answer, rows and statements in a minute.
+//!
+//! A statement too many is refused, and the session goes on. Rows too many are not there to be refused any more: the
+//! answer is cut off, and the session ends with it.
+
+use std::time::{Duration, Instant};
+
+use postern_protocol::gate::MovementLimits;
+
+use crate::enforce::{Denial, Reason};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// What was counted since a minute began.
+#[derive(Debug, Default)]
+struct Window {
+    begun: Option<Instant>,
+    count: u64,
+}
+
+impl Window {
+    /// Counts; how long until the next minute if that was more than `most`.
+    fn add(&mut self, count: u64, most: u64, now: Instant) -> Option<Duration> {
+        let begun = self.begun.filter(|begun| now.duration_since(*begun) < MINUTE);
+        if begun.is_none() {
+            *self = Self { begun: Some(now), count: 0 };
+        }
+        self.count = self.count.saturating_add(count);
+        let age = begun.map_or(Duration::ZERO, |begun| now.duration_since(begun));
+        (self.count > most).then(|| MINUTE.saturating_sub(age))
+    }
+}
+
+/// The counts of one session.
+#[derive(Debug, Default)]
+pub(super) struct Quota {
+    statements: Window,
+    rows: Window,
+    in_answer: u64,
+}
+
+impl Quota {
+    /// Leave to run so many statements more.
+    pub(super) fn statements(&mut self, count: u64, limits: MovementLimits) -> Result<(), Denial> {
+        let Some(most) = limits.statements_per_minute else { return Ok(()) };
+        self.statements.add(count, most, Instant::now()).map_or(Ok(()), |wait| {
+            let message = format!("the grant allows {most} statements a minute");
+            let hint = format!("Go on in {} s.", wait.as_secs() + 1);
+            Err(Denial::in_words(Reason::Rate, "53400", message, "").with_hint(hint))
+        })
+    }
+
+    /// Counts rows on their way to the client; what was exceeded, if anything was.
+    pub(super) fn rows(&mut self, count: u64, limits: MovementLimits) -> Result<(), String> {
+        self.in_answer = self.in_answer.saturating_add(count);
+        if let Some(most) = limits.max_rows.filter(|most| self.in_answer > *most) {
+            return Err(format!("the grant allows {most} rows in one answer"));
+        }
+        match limits.rows_per_minute {
+            Some(most) if count > 0 && self.rows.add(count, most, Instant::now()).is_some() => {
+                Err(format!("the grant allows {most} rows a minute"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// An answer is over.
+    pub(super) const fn answered(&mut self) {
+        self.in_answer = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_holds_so_many_statements() {
+        let limits = MovementLimits { statements_per_minute: Some(2), ..MovementLimits::default() };
+        let mut quota = Quota::default();
+        assert!(quota.statements(2, limits).is_ok());
+        let denial = quota.statements(1, limits).unwrap_err();
+        assert_eq!((denial.sqlstate, &*denial.message), ("53400", "the grant allows 2 statements a minute"));
+        let mut window = Window::default();
+        let now = Instant::now();
+        assert!(window.add(3, 2, now).is_some());
+        assert!(window.add(2, 2, now + MINUTE).is_none());
+    }
+
+    #[test]
+    fn rows_are_counted_by_the_answer_and_by_the_minute() {
+        let limits =
+            MovementLimits { max_rows: Some(2), rows_per_minute: Some(3), ..MovementLimits::default() };
+        let mut quota = Quota::default();
+        assert!(quota.rows(2, limits).is_ok());
+        quota.answered();
+        assert!(quota.rows(1, limits).is_ok());
+        assert_eq!(quota.rows(1, limits).unwrap_err(), "the grant allows 3 rows a minute");
+        assert_eq!(quota.rows(1, limits).unwrap_err(), "the grant allows 2 rows in one answer");
+    }
+}
