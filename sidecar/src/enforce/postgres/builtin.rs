@@ -225,7 +225,7 @@ pub(super) const INTROSPECTION: &[&str] = &[
     "pg_get_triggerdef", "pg_get_userbyid", "pg_has_role", "pg_index_column_has_property", "pg_indexam_has_property",
     "pg_indexes_size", "pg_is_other_temp_schema", "pg_my_temp_schema", "pg_opclass_is_visible",
     "pg_operator_is_visible", "pg_opfamily_is_visible", "pg_options_to_table", "pg_partition_ancestors",
-    "pg_postmaster_start_time", "pg_relation_is_publishable", "pg_relation_size", "pg_show_all_settings",
+    "pg_postmaster_start_time", "pg_relation_is_publishable", "pg_relation_size",
     "pg_stat_clear_snapshot", "pg_stat_get_numscans", "pg_statistics_obj_is_visible", "pg_table_is_visible", "pg_table_size",
     "pg_total_relation_size", "pg_ts_config_is_visible", "pg_ts_dict_is_visible", "pg_ts_parser_is_visible",
     "pg_ts_template_is_visible", "pg_type_is_visible", "shobj_description", "to_regclass", "to_regnamespace",

@@ -21,12 +21,16 @@ const PG_OPEN: &[(&str, &[&str])] = &[
     ("pg_proc", &["prosrc", "prosqlbody", "probin"]), ("pg_publication", &[]), ("pg_publication_namespace", &[]),
     ("pg_publication_rel", &[]), ("pg_publication_tables", &[]), ("pg_range", &[]),
     ("pg_rewrite", &["ev_action", "ev_qual"]), ("pg_roles", &[]), ("pg_rules", &["definition"]), ("pg_seclabel", &[]),
-    ("pg_seclabels", &[]), ("pg_sequence", &[]), ("pg_sequences", &["last_value"]), ("pg_settings", &[]), ("pg_shdepend", &[]),
+    ("pg_seclabels", &[]), ("pg_sequence", &[]), ("pg_sequences", &["last_value"]), ("pg_settings", SETTING_VALUES), ("pg_shdepend", &[]),
     ("pg_shdescription", &[]), ("pg_stat_gssapi", &[]), ("pg_stat_ssl", &[]), ("pg_statistic_ext", &[]), ("pg_tables", &[]),
     ("pg_tablespace", &[]), ("pg_timezone_abbrevs", &[]), ("pg_timezone_names", &[]), ("pg_transform", &[]),
     ("pg_trigger", &["tgargs", "tgqual"]), ("pg_ts_config", &[]), ("pg_ts_config_map", &[]), ("pg_ts_dict", &[]),
     ("pg_ts_parser", &[]), ("pg_ts_template", &[]), ("pg_type", &[]), ("pg_user", &[]), ("pg_views", &["definition"]),
 ];
+
+/// What settings are set to, passwords of replication and paths among them. They are open where they are asked for by
+/// name.
+const SETTING_VALUES: &[&str] = &["boot_val", "reset_val", "setting", "sourcefile", "sourceline"];
 
 /// Closed in `information_schema`; everything else there is open. Sorted.
 const INFORMATION_CLOSED: &[&str] = &[

@@ -12,6 +12,7 @@ use pg_raw_parse::{
 };
 
 use super::{
+    catalog::PG_CATALOG,
     expr::Place,
     names::texts,
     outputs::name_of,
@@ -100,7 +101,13 @@ impl<'a> Walk<'a> {
             let name = item.name.or(Some(cte.name));
             return Ok(Item { name, named: true, ..item });
         }
-        let base = self.ground.reading(self.ground.relation(range)?)?;
+        let mut base = self.ground.reading(self.ground.relation(range)?)?;
+        if self.named_settings
+            && *base.relation.schema == *PG_CATALOG
+            && *base.relation.name == *"pg_settings"
+        {
+            base.read = Read::Open(&[]);
+        }
         Ok(self.based(base, alias))
     }
 
@@ -164,7 +171,9 @@ impl<'a> Walk<'a> {
             // Each is a list: the call, and its column definitions.
             let Node::NodeList(entry) = entry else { return Err(refuse("a function of this kind in FROM")) };
             let call = entry.first().unwrap_or(Node::None);
-            self.expression(call, here)?;
+            if !(self.named_settings && self.all_settings(call)) {
+                self.expression(call, here)?;
+            }
             let before = columns.len();
             if let Some(Node::NodeList(definitions)) = entry.get(1) {
                 for definition in definitions {
@@ -190,6 +199,19 @@ impl<'a> Walk<'a> {
         }
         let item = self.with_alias(range.alias(), columns, vague);
         Ok(Item { name, named: name.is_some(), ..item })
+    }
+
+    /// Whether this is the server's own function that lists the settings.
+    fn all_settings(&mut self, node: Node<'a>) -> bool {
+        let Node::FuncCall(call) = node else { return false };
+        let parts = texts(call.funcname());
+        let named =
+            matches!(parts.as_slice(), ["pg_show_all_settings"] | [PG_CATALOG, "pg_show_all_settings"]);
+        let own = named && self.ground.catalog.function_schemas("pg_show_all_settings").is_empty();
+        if own {
+            self.claim_all(call.funcname());
+        }
+        own && call.args().is_empty()
     }
 
     fn column_definition(&mut self, column: &'a ColumnDef) -> Result<Derived<'a>, Denial> {

@@ -15,6 +15,7 @@ use super::{
     names::texts,
     outputs::{is_star, name_of},
     scope::{Columns, Derived, Item, Read, Scope},
+    settings::names_settings,
     walk::{Cte, Ctes, Walk, refuse},
 };
 use crate::enforce::{Denial, Reason};
@@ -65,7 +66,9 @@ impl<'a> Walk<'a> {
     }
 
     fn plain(&mut self, select: &'a SelectStmt, place: Place<'_, 'a>) -> Result<Output<'a>, Denial> {
+        self.named_settings = names_settings(select);
         let items = self.from(select.from_clause(), place)?;
+        self.named_settings = false;
         let scope = Scope { outer: place.scope, items: &items };
         let here = Place { scope: Some(&scope), ..place };
         let output = self.targets(select.target_list().iter(), &items, here)?;

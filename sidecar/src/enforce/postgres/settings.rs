@@ -6,8 +6,8 @@
 use pg_raw_parse::{
     ConstValue, Node,
     list::NodeList,
-    nodes::{VariableSetStmt, VariableShowStmt},
-    raw::VariableSetKind,
+    nodes::{SelectStmt, VariableSetStmt, VariableShowStmt},
+    raw::{A_Expr_Kind, BoolExprType, VariableSetKind},
 };
 
 use super::{Ground, walk::Walk};
@@ -98,6 +98,42 @@ fn show(name: &str) -> Result<(), Denial> {
         || READABLE.contains(&&*name)
         || PINNED.iter().any(|(pinned, _)| *pinned == name);
     if known { Ok(()) } else { Err(deny_reading(&name)) }
+}
+
+/// Whether all rows of this query are settings that may be read, because it asks for them by name, from one place.
+pub(super) fn names_settings(select: &SelectStmt) -> bool {
+    let alias = match select.from_clause().first() {
+        Some(Node::RangeVar(table)) => table.alias(),
+        Some(Node::RangeFunction(function)) => function.alias(),
+        _ => return false,
+    };
+    // Under other names `name` might be another column.
+    let plain = alias.is_none_or(|alias| alias.colnames().is_empty());
+    select.from_clause().len() == 1 && plain && by_name(select.where_clause())
+}
+
+fn by_name(condition: Node<'_>) -> bool {
+    match condition {
+        Node::BoolExpr(all) if all.boolop == BoolExprType::AND_EXPR => all.args().iter().any(by_name),
+        Node::A_Expr(equal) if matches!(equal.kind, A_Expr_Kind::AEXPR_OP | A_Expr_Kind::AEXPR_IN) => {
+            let operator = equal.name().iter().filter_map(Node::as_str).eq(["="]);
+            let column = matches!(equal.lexpr(), Node::ColumnRef(column)
+                if column.fields().iter().next_back().and_then(Node::as_str) == Some("name"));
+            operator && column && readable(equal.rexpr())
+        }
+        _ => false,
+    }
+}
+
+/// Whether these are names of settings that may be read.
+fn readable(names: Node<'_>) -> bool {
+    match names {
+        Node::NodeList(list) => list.iter().all(readable),
+        Node::A_Const(constant) => {
+            matches!(constant.val(), Some(ConstValue::String(name)) if show(name).is_ok())
+        }
+        _ => false,
+    }
 }
 
 /// One identifier of a list; nothing if it is quoted in an odd way.

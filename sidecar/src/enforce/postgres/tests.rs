@@ -88,6 +88,8 @@ fn what_is_granted_is_let_through_as_it_is() {
         "SELECT s.sku, o.* FROM public.sales s JOIN orders o ON o.sale_id = s.id WHERE o.qty > 1 ORDER BY 1",
         "INSERT INTO orders(sale_id, qty) VALUES (1, 2) RETURNING id",
         "WITH x AS (SELECT id AS card_number FROM sales) SELECT card_number FROM x",
+        "SELECT setting FROM pg_catalog.pg_settings WHERE name='max_index_keys'",
+        "SELECT set_config('bytea_output','hex',false) FROM pg_show_all_settings() WHERE name = 'bytea_output'",
     ] {
         assert_eq!(verdict(text).map_err(|denial| (text, denial)).unwrap().instead, None);
     }
@@ -166,6 +168,12 @@ fn statements_that_people_have_got_past_such_gates_with_are_refused() {
         "SELECT current_setting('a' || 'b')",
         "SELECT set_config('search_path', '\"hr, public\"', false)",
         "TABLE employees",
+        "SELECT setting FROM pg_settings",
+        "SELECT setting FROM pg_settings WHERE name = 'primary_conninfo'",
+        "SELECT setting FROM pg_settings WHERE name = 'port' OR name = 'primary_conninfo'",
+        "SELECT s.setting FROM pg_settings s, pg_settings t WHERE t.name = 'port'",
+        "SELECT b FROM pg_settings AS s(a, b, c, d, e, f, name) WHERE name = 'port'",
+        "SELECT x.setting FROM (SELECT * FROM pg_show_all_settings()) x WHERE x.name = 'port'",
         "SELECT 1::public.sales",
         "SELECT '(1,a,b)'::sales",
     ] {

@@ -45,6 +45,8 @@ pub(super) struct Walk<'a> {
     pub(super) claims: Vec<&'a str>,
     /// Where stars stand in the text, and what is put in their place.
     pub(super) edits: Vec<(usize, String)>,
+    /// The FROM clause at hand gives nothing but settings that may be read, by their names.
+    pub(super) named_settings: bool,
     /// Cursors that `WHERE CURRENT OF` names.
     pub(super) cursors: Vec<&'a str>,
     depth: u32,
@@ -53,7 +55,14 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// The beginning.
     pub(super) const fn new(ground: &'a Ground) -> Self {
-        Self { ground, claims: Vec::new(), edits: Vec::new(), cursors: Vec::new(), depth: 0 }
+        Self {
+            ground,
+            claims: Vec::new(),
+            edits: Vec::new(),
+            named_settings: false,
+            cursors: Vec::new(),
+            depth: 0,
+        }
     }
 
     /// An identifier that is accounted for.
