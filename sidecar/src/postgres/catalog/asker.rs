@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{CatalogKeeper, Need, Question, Snapshot, fingerprint, load};
 use crate::{
     enforce::postgres::catalog::Catalog,
+    metrics,
     postgres::{
         back::BackError,
         simple::{self, Connection},
@@ -199,10 +200,13 @@ impl Asker {
         if let Some(known) = known.filter(|_| fingerprint == self.fingerprint) {
             return Ok(known);
         }
+        let begun = Instant::now();
         let (parts, spelling) = load::load(connection).await?;
+        let relations = parts.relations.len();
         self.version += 1;
         self.fingerprint = fingerprint;
         let snapshot = Arc::new(Snapshot { catalog: Arc::new(Catalog::new(self.version, parts)), spelling });
+        metrics::catalog_read(&self.target.name, begun.elapsed(), relations);
         keeper.newest.send_replace(Some(Arc::clone(&snapshot)));
         Ok(snapshot)
     }
