@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_mins(1);
 /// How often to look while somebody attends.
 const ATTENDED: Duration = Duration::from_secs(2);
 /// How often to look while nobody does.
-const UNATTENDED: Duration = Duration::from_secs(15);
+const UNATTENDED: Duration = Duration::from_secs(10);
 /// How long the connection outlives the last one who attended.
 const LINGER: Duration = Duration::from_mins(1);
 /// A look every so many times its own length takes two hundredths of a core at most.
