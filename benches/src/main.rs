@@ -2,11 +2,13 @@
 //!
 //! Absolute numbers say something about the machine; what counts is the ratio between columns of one row. Rounds are
 //! interleaved (each way once, then each way again), and a row shows the median of its rounds.
-//! `compare [quick] [SECTION…]` runs everything, or the named sections: throughput, connects, bulk, memory, revoke.
+//! `compare [quick] [SECTION…]` runs everything, or the named sections: throughput, connects, bulk, memory, revoke,
+//! catalog.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bulk;
+mod catalog;
 mod client;
 mod lab;
 mod memory;
@@ -50,5 +52,8 @@ async fn main() {
     }
     if wanted("revoke") {
         revoke::run(&lab).await;
+    }
+    if wanted("catalog") {
+        catalog::run(&mut lab).await;
     }
 }

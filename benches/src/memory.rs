@@ -6,7 +6,8 @@ use crate::{client::Client, lab::Lab};
 
 const SESSIONS: usize = 1_000;
 
-fn resident_kib(process: u32) -> f64 {
+/// What a process has in memory.
+pub(crate) fn resident_kib(process: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(f64::NAN)

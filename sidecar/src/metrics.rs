@@ -24,6 +24,8 @@ pub(crate) fn describe() {
     describe_gauge!("postern_feed_lag_seconds", Unit::Seconds, "Time since the control plane was last heard");
     describe_gauge!("postern_lease_remaining_seconds", Unit::Seconds, "What is left of the lease");
     describe_counter!("postern_upstream_errors_total", "Errors of databases, by kind");
+    describe_histogram!("postern_catalog_read_seconds", Unit::Seconds, "Reading a database's whole catalog");
+    describe_gauge!("postern_catalog_relations", "Tables, views and the like in a database's catalog");
     describe_counter!("postern_audit_dropped_total", "Audit records that could not be kept");
     describe_counter!("postern_statements_total", "Statements of limited sessions, by decision and reason");
     describe_histogram!("postern_decision_seconds", Unit::Seconds, "Judging a statement");
@@ -65,6 +67,14 @@ pub(crate) fn connect_stage(stage: &'static str, took: Duration) {
 /// A database failed.
 pub(crate) fn upstream_error(repo: &RepoName, kind: &'static str) {
     counter!("postern_upstream_errors_total", "repo" => repo.to_string(), "kind" => kind).increment(1);
+}
+
+/// A database's catalog was read.
+pub(crate) fn catalog_read(repo: &RepoName, took: Duration, relations: usize) {
+    histogram!("postern_catalog_read_seconds").record(took);
+    // More relations than a double counts exactly do not fit into memory.
+    #[allow(clippy::cast_precision_loss)]
+    gauge!("postern_catalog_relations", "repo" => repo.to_string()).set(relations as f64);
 }
 
 /// The counters of bytes from the client and to it.

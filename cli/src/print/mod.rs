@@ -41,7 +41,7 @@ impl Output {
     /// Writes a listing.
     pub(crate) fn list(self, columns: &[Column], items: &[Value]) -> Result<(), Error> {
         match self.format {
-            Format::Table => write(&table::listing(columns, items)),
+            Format::Table => write(&listing(columns, items)),
             Format::Json => json(&items),
             Format::Yaml => write(&yaml::document(&Value::Array(items.to_vec()))),
         }
@@ -50,7 +50,7 @@ impl Output {
     /// Writes one object.
     pub(crate) fn show(self, item: &Value) -> Result<(), Error> {
         match self.format {
-            Format::Table => write(&table::fields(item)),
+            Format::Table => write(&fields(item)),
             Format::Json => json(item),
             Format::Yaml => write(&yaml::document(item)),
         }

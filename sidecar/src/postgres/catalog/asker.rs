@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::{CatalogKeeper, Need, Question, Snapshot, fingerprint, load};
 use crate::{
     enforce::postgres::catalog::Catalog,
+    metrics,
     postgres::{
         back::BackError,
         simple::{self, Connection},
@@ -20,7 +21,7 @@ const LOOK: Duration = Duration::from_mins(1);
 /// How often to look while somebody attends.
 const ATTENDED: Duration = Duration::from_secs(2);
 /// How often to look while nobody does.
-const UNATTENDED: Duration = Duration::from_secs(15);
+const UNATTENDED: Duration = Duration::from_secs(10);
 /// How long the connection outlives the last one who attended.
 const LINGER: Duration = Duration::from_mins(1);
 /// A look every so many times its own length takes two hundredths of a core at most.
@@ -199,10 +200,13 @@ impl Asker {
         if let Some(known) = known.filter(|_| fingerprint == self.fingerprint) {
             return Ok(known);
         }
+        let begun = Instant::now();
         let (parts, spelling) = load::load(connection).await?;
+        let relations = parts.relations.len();
         self.version += 1;
         self.fingerprint = fingerprint;
         let snapshot = Arc::new(Snapshot { catalog: Arc::new(Catalog::new(self.version, parts)), spelling });
+        metrics::catalog_read(&self.target.name, begun.elapsed(), relations);
         keeper.newest.send_replace(Some(Arc::clone(&snapshot)));
         Ok(snapshot)
     }
