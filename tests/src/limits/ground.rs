@@ -1,6 +1,4 @@
 //! Databases in which cases play: one that all share, and one for each case that needs something of its own.
-//!
-//! All are copies of one, with the same OIDs, so that a spoilt one can be thrown away under a running sidecar.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,7 +10,6 @@ use tokio_postgres::{Client, NoTls};
 use super::{GRANTS, NATIVE, case::Case};
 use crate::{postgres::Postgres, wait::until};
 
-const PRISTINE: &str = "pristine";
 /// The database that cases without a set-up share.
 pub const COMMON: &str = "common";
 
@@ -23,8 +20,8 @@ pub struct Ground {
     absent: BTreeSet<String>,
 }
 
-/// Makes the template, and the native role that logs in without a password.
-async fn lay_template(postgres: &Postgres) -> Client {
+/// Makes the native role, which logs in without a password.
+async fn let_native_role_in(postgres: &Postgres) -> Client {
     let rules = postgres.file("pg_hba.conf");
     let old = fs::read_to_string(&rules).expect("the data folder can be read");
     fs::write(&rules, format!("host all {NATIVE} 127.0.0.1/32 trust\n{old}")).expect("it can be written");
@@ -33,23 +30,21 @@ async fn lay_template(postgres: &Postgres) -> Client {
     admin.batch_execute(&make).await.expect("the role is new");
     let mut direct = postgres.direct("by_trust");
     until("the native role to be let in", async || direct.user(NATIVE).connect(NoTls).await.is_ok()).await;
-    admin.batch_execute(&format!("create database {PRISTINE}")).await.expect("it is new");
-    let inside = postgres.admin_of(PRISTINE).await;
-    inside.batch_execute(include_str!("../../data/pg_schema.sql")).await.expect("the schema runs");
-    inside.batch_execute(GRANTS).await.expect("the grants run");
     admin
 }
 
-async fn copy(admin: &Client, name: &str) {
-    let make = format!("create database {name} template {PRISTINE}");
-    until("the template to be free", async || admin.batch_execute(&make).await.is_ok()).await;
+async fn furnish(postgres: &Postgres, admin: &Client, name: &str) {
+    admin.batch_execute(&format!("create database {name}")).await.expect("it is new");
+    let inside = postgres.admin_of(name).await;
+    inside.batch_execute(include_str!("../../data/pg_schema.sql")).await.expect("the schema runs");
+    inside.batch_execute(GRANTS).await.expect("the grants run");
 }
 
 impl Ground {
     /// Makes every database that these cases need.
     pub async fn lay(postgres: &Postgres, cases: &[Case]) -> Self {
-        let admin = lay_template(postgres).await;
-        copy(&admin, COMMON).await;
+        let admin = let_native_role_in(postgres).await;
+        furnish(postgres, &admin, COMMON).await;
         let available = admin.query("select name from pg_available_extensions", &[]).await;
         let available: BTreeSet<String> =
             available.expect("the view is there").iter().map(|row| row.get(0)).collect();
@@ -60,7 +55,7 @@ impl Ground {
                 ground.absent.insert(case.id.clone());
             } else if !case.setup.is_empty() {
                 let name = format!("own_{}", ground.own.len());
-                copy(&admin, &name).await;
+                furnish(postgres, &admin, &name).await;
                 ground.own.insert(case.id.clone(), name);
                 ground.set_up(postgres, case).await;
             }
@@ -100,7 +95,7 @@ impl Ground {
             .batch_execute(&format!("drop database if exists {home} with (force)"))
             .await
             .expect("it can go");
-        copy(&admin, home).await;
+        furnish(postgres, &admin, home).await;
         self.set_up(postgres, case).await;
     }
 }

@@ -105,28 +105,19 @@ macro_rules! held {
 }
 
 held! {
-    cases_of_direct_references: "direct-column" "direct-star" "direct-table" "system-column";
+    cases_of_references_and_scopes: "direct-column" "direct-star" "direct-table" "system-column" "join" "scope-alias";
     cases_of_inference: "infer-aggregate" "infer-case" "infer-distinct" "infer-group-by" "infer-having"
         "infer-limit" "infer-order-by" "infer-select-expr" "infer-tablesample" "infer-where" "infer-window";
-    cases_of_join: "join";
-    cases_of_scope_alias: "scope-alias";
     cases_of_whole_row: "whole-row";
-    cases_of_view: "view";
-    cases_of_dml: "dml" "dml-pg17" "dml-pg18";
-    cases_of_copy: "copy";
-    cases_of_ddl_admin: "ddl-admin";
-    cases_of_builtin: "builtin";
-    cases_of_function: "function" "overload" "operator";
-    cases_of_extension: "extension";
-    cases_of_session_guc: "session-guc" "session" "session-more";
-    cases_of_prepared: "prepared" "cursor" "multi" "async";
-    cases_of_explain: "explain";
-    cases_of_catalog: "catalog" "introspection-deny";
-    cases_of_lexer: "lexer" "lexer-allow" "grammar-drift";
-    cases_of_read: "read" "read-more" "write";
-    cases_of_introspection: "introspection-asyncpg" "introspection-django" "introspection-node"
-        "introspection-pgjdbc" "introspection-psql" "introspection-psycopg2" "introspection-psycopg3"
-        "introspection-sqlalchemy" "introspection-tools";
+    cases_of_dml_and_copy: "dml" "dml-pg17" "dml-pg18" "copy" "write";
+    cases_of_view_and_ddl_admin: "view" "ddl-admin";
+    cases_of_function_and_operator: "builtin" "function" "overload" "operator" "extension";
+    cases_of_session_and_prepared: "session-guc" "session" "session-more" "prepared" "cursor" "multi" "async";
+    cases_of_catalog_and_explain: "catalog" "introspection-deny" "explain";
+    cases_of_lexer_and_grammar: "lexer" "lexer-allow" "grammar-drift";
+    cases_of_read_and_introspection: "read" "read-more" "introspection-asyncpg" "introspection-django"
+        "introspection-node" "introspection-pgjdbc" "introspection-psql" "introspection-psycopg2"
+        "introspection-psycopg3" "introspection-sqlalchemy" "introspection-tools";
 }
 
 #[test]
