@@ -304,9 +304,12 @@ impl Guest {
                 let defaults = Defaults::new(&self.startup.parameters)?;
                 let mut backend = wanted.target.connect(account, &defaults.parameters).await?;
                 let catalog = wanted.target.catalog.fresh(&wanted.target, account).await?;
-                let footing = Footing::ask(&mut backend, &defaults).await?;
+                let footing = Footing::ask(&mut backend).await?;
                 let behind = footing.behind.clone();
-                let mut wire = Limited::new(&self.house, session, &wanted.target, limits, catalog, footing)?;
+                let wished_path = defaults.search_path.as_deref();
+                let house = &self.house;
+                let mut wire =
+                    Limited::new(house, session, &wanted.target, limits, catalog, footing, wished_path)?;
                 wire.returning(&behind, &mut ahead).map_err(Refusal::Violation)?;
                 (backend, Some(wire))
             }

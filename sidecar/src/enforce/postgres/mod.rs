@@ -18,6 +18,7 @@ mod keywords;
 mod names;
 mod objects;
 mod outputs;
+mod path;
 mod query;
 mod scope;
 mod settings;
@@ -31,7 +32,7 @@ mod write;
 use std::sync::Arc;
 
 use catalog::Catalog;
-pub(crate) use guard::{Breach, Guard, News, Pace, Pinned, Remedy, redact};
+pub(crate) use guard::{Breach, Guard, Judged, News, Pace, Pinned, Remedy, redact};
 pub(crate) use judge::judge;
 pub(crate) use verdicts::Verdicts;
 

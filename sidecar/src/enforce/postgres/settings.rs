@@ -76,7 +76,7 @@ impl Ground {
     }
 
     /// Whether a search path means what the present one means.
-    fn same_path(&self, wanted: &[&str]) -> bool {
+    pub(super) fn same_path(&self, wanted: &[&str]) -> bool {
         let meant = wanted.iter().map(|schema| if *schema == "$user" { &*self.user } else { schema });
         let mut path: Vec<&str> = Vec::new();
         for schema in meant.filter(|schema| self.catalog.has_schema(schema)) {

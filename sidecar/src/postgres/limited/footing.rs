@@ -6,7 +6,7 @@ use bytes::Bytes;
 use postern_protocol::postgres::{self, InvalidMessage};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-use super::{Defaults, Unsuitable};
+use super::Unsuitable;
 use crate::{
     enforce::postgres::Pinned,
     postgres::{
@@ -52,7 +52,7 @@ pub(crate) enum NoFooting {
 
 impl Footing {
     /// Asks the connection, which must not have been used yet.
-    pub(crate) async fn ask(backend: &mut Backend, defaults: &Defaults) -> Result<Self, NoFooting> {
+    pub(crate) async fn ask(backend: &mut Backend) -> Result<Self, NoFooting> {
         let asking = answer(backend);
         let (row, behind) = timeout(ANSWER, asking).await.map_err(|_| BackError::Timeout)??;
         let fields = row.fields::<5>().map_err(BackError::Invalid)?;
@@ -65,12 +65,6 @@ impl Footing {
             serde_json::from_str(&schemas).map_err(|_| BackError::Invalid(InvalidMessage(b'D')))?;
         if path.iter().any(|schema| schema.starts_with("pg_temp_")) {
             return Err(Unsuitable::Temporary.into());
-        }
-        match &defaults.search_path {
-            Some(asked) if elements(asked) != elements(&search_path) => {
-                return Err(Unsuitable::SearchPath { asked: asked.clone(), is: search_path }.into());
-            }
-            Some(_) | None => {}
         }
         Ok(Self {
             path: path.into(),
@@ -103,27 +97,5 @@ async fn answer(backend: &mut Backend) -> Result<(Row, Bytes), BackError> {
             b'T' | b'C' | b'N' | b'A' => {}
             other => return Err(BackError::Unexpected(other)),
         }
-    }
-}
-
-/// The names in a search path, without what only looks different.
-fn elements(path: &str) -> Vec<String> {
-    let plain = |name: &str| {
-        let name = name.trim();
-        let unquoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
-        unquoted.map_or_else(|| name.to_lowercase(), str::to_owned)
-    };
-    path.split(',').map(plain).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_search_path_is_compared_by_its_names() {
-        assert_eq!(elements("\"$user\", public"), elements("\"$user\",PUBLIC"));
-        assert_ne!(elements("public"), elements("hr, public"));
-        assert_ne!(elements("\"Public\""), elements("public"));
     }
 }

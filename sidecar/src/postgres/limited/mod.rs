@@ -16,23 +16,25 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use postern_service::random::{self, NoRandomness};
+use postern_service::random;
+use tokio::task::spawn_blocking;
 
 pub(crate) use defaults::{Defaults, Unsuitable};
 pub(crate) use footing::{Footing, NoFooting};
 
 use self::traces::Traces;
-use super::{catalog::Attendance, target::Target, traffic::Traffic};
+use super::{catalog::Attendance, refusal::Refusal, target::Target, traffic::Traffic};
 use crate::{
     enforce::{
         Limits,
-        postgres::{Breach, Ground, Guard, Pace, Remedy, catalog::Catalog, judge},
+        postgres::{Breach, Ground, Guard, Judged, Pace, Remedy, catalog::Catalog, judge},
     },
     gatehouse::Gatehouse,
     session::{Direction, Ending, Passing, Session, Violation, Wire},
 };
 
-type Refresh = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What a message waits for: a newer catalog, or the verdict on a long text.
+type Wait = Pin<Box<dyn Future<Output = Option<Judged>> + Send>>;
 
 /// A limited session's wire.
 pub(crate) struct Limited {
@@ -43,8 +45,8 @@ pub(crate) struct Limited {
     traces: Traces,
     /// The catalog is kept fresh as long as the session lives.
     _attendance: Attendance,
-    /// The waits for a newer catalog, up and down.
-    refreshes: [Option<Refresh>; 2],
+    /// What messages wait for, up and down.
+    waits: [Option<Wait>; 2],
 }
 
 impl Limited {
@@ -56,9 +58,15 @@ impl Limited {
         limits: Arc<Limits>,
         catalog: Arc<Catalog>,
         footing: Footing,
-    ) -> Result<Self, NoRandomness> {
+        wished_path: Option<&str>,
+    ) -> Result<Self, Refusal> {
         let Footing { path, user, pinned, .. } = footing;
         let ground = Ground { catalog, limits, path, user };
+        if let Some(asked) =
+            wished_path.filter(|asked| *asked != pinned.search_path && !ground.keeps_path(asked))
+        {
+            return Err(Unsuitable::SearchPath { asked: asked.to_owned(), is: pinned.search_path }.into());
+        }
         let key = random::hex(&random::bytes::<12>()?);
         let remedy = Remedy { repo: session.repo.to_string(), account: session.account.to_string() };
         Ok(Self {
@@ -68,7 +76,7 @@ impl Limited {
             target: Arc::clone(target),
             traces: Traces::new(house, session),
             _attendance: target.catalog.attend(),
-            refreshes: [None, None],
+            waits: [None, None],
         })
     }
 
@@ -86,7 +94,8 @@ impl Limited {
         if !other_limits && Arc::ptr_eq(&catalog, &ground.catalog) {
             return;
         }
-        let ground = Ground { catalog, limits, ..ground.clone() };
+        let path = ground.path_on(&catalog, &self.guard.pinned().search_path);
+        let ground = Ground { catalog, limits, path, ..ground.clone() };
         self.guard.stand_on(ground);
         if other_limits && !self.guard.still_covers() {
             self.session.leash.fall(Ending::Shrunk);
@@ -100,8 +109,20 @@ impl Limited {
             Ok(Pace::Going) => Ok(()),
             Ok(Pace::WantsCatalog) => {
                 let target = Arc::clone(&self.target);
-                let refresh: Refresh = Box::pin(async move { target.catalog.refresh().await });
-                *self.refresh(direction) = Some(refresh);
+                *self.wait(direction) = Some(Box::pin(async move {
+                    target.catalog.refresh().await;
+                    None
+                }));
+                Ok(())
+            }
+            Ok(Pace::WantsVerdict) => {
+                let long = self.guard.long_text();
+                *self.wait(direction) = Some(Box::pin(async move {
+                    let long = long?;
+                    let same = long.clone();
+                    let judged = spawn_blocking(move || same.judged()).await;
+                    Some(judged.unwrap_or_else(|_| long.failed()))
+                }));
                 Ok(())
             }
             Err(Breach::Violation(violation)) => Err(Violation(violation)),
@@ -118,8 +139,8 @@ impl Limited {
         }
     }
 
-    const fn refresh(&mut self, direction: Direction) -> &mut Option<Refresh> {
-        let [up, down] = &mut self.refreshes;
+    const fn wait(&mut self, direction: Direction) -> &mut Option<Wait> {
+        let [up, down] = &mut self.waits;
         match direction {
             Direction::Up => up,
             Direction::Down => down,
@@ -175,9 +196,12 @@ impl Wire for Limited {
         cx: &mut Context<'_>,
         instead: &mut BytesMut,
     ) -> Poll<Result<(), Violation>> {
-        while let Some(refresh) = self.refresh(direction) {
-            let Poll::Ready(()) = refresh.as_mut().poll(cx) else { return Poll::Pending };
-            *self.refresh(direction) = None;
+        while let Some(wait) = self.wait(direction) {
+            let Poll::Ready(judged) = wait.as_mut().poll(cx) else { return Poll::Pending };
+            *self.wait(direction) = None;
+            if let Some(judged) = judged {
+                self.guard.take_judged(judged);
+            }
             self.resume(direction, instead)?;
         }
         Poll::Ready(Ok(()))

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use postern_protocol::postgres::{self, Header, Named, Parse, bind_names, execute_portal, query_text};
 
 use super::{
-    Breach, Guard, Objection, Pace,
+    Breach, Guard, Objection, Pace, Waiting,
     inbox::{Need, Piece},
     names::{Text, Texts, name},
     replies::{Effect, Sent, Space},
@@ -90,11 +90,12 @@ impl Guard {
     /// Decides about everything that is here.
     pub(super) fn client_messages(&mut self, out: &mut BytesMut) -> Result<Pace, Breach> {
         if self.waiting_up.is_some() {
-            return Ok(Pace::WantsCatalog);
+            return Ok(Pace::Going);
         }
         while let Some(piece) = self.up.next(need)? {
-            if self.client_message(piece, out)? == Pace::WantsCatalog {
-                return Ok(Pace::WantsCatalog);
+            match self.client_message(piece, out)? {
+                Pace::Going => {}
+                waiting => return Ok(waiting),
             }
         }
         Ok(Pace::Going)
@@ -114,8 +115,12 @@ impl Guard {
                 self.up.drop(&piece);
             }
             Err(Objection::Stale) => {
-                self.waiting_up = Some(piece);
+                self.waiting_up = Some(Waiting { piece, asked: true });
                 return Ok(Pace::WantsCatalog);
+            }
+            Err(Objection::Long) => {
+                self.waiting_up = Some(Waiting { piece, asked: self.asked });
+                return Ok(Pace::WantsVerdict);
             }
         }
         Ok(Pace::Going)

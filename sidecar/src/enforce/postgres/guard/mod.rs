@@ -33,11 +33,16 @@ pub(crate) use redact::redact;
 pub(crate) use remedy::Remedy;
 use replies::{Replies, Space};
 
-use super::{Ground, Judgement, Step, verdicts::Verdicts};
+use super::{
+    Ground, Judgement, Step,
+    verdicts::{Verdict, Verdicts},
+};
 use crate::enforce::{Denial, Reason};
 
 /// So many bytes of texts one session may hold at the server.
 const ROOM: usize = 64 * 1024 * 1024;
+/// Longer texts are judged where nobody waits for them.
+const LONG: usize = 64 * 1024;
 /// So deep may one prepared statement execute another.
 const DEPTH: usize = 8;
 
@@ -52,6 +57,51 @@ pub(crate) enum Pace {
     /// It takes none in this direction until the database was asked for a newer catalog, and [`Guard::resume`] was
     /// called.
     WantsCatalog,
+    /// It takes none in this direction until [`Guard::long_text`] was judged elsewhere, and [`Guard::resume`] was called.
+    WantsVerdict,
+}
+
+/// A text that takes its time to be judged, and what it is to be judged on.
+#[derive(Clone, Debug)]
+pub(crate) struct LongText {
+    text: Arc<str>,
+    ground: Ground,
+    epoch: u64,
+    judge: Judge,
+}
+
+impl LongText {
+    /// Judges it, in about ten nanoseconds for each byte.
+    pub(crate) fn judged(self) -> Judged {
+        let verdict = (self.judge)(&self.text, &self.ground).map(Arc::new);
+        Judged { text: self.text, epoch: self.epoch, verdict }
+    }
+
+    /// It could not be judged.
+    pub(crate) fn failed(self) -> Judged {
+        let why = "the statement could not be judged";
+        Judged {
+            text: self.text,
+            epoch: self.epoch,
+            verdict: Err(Denial::unclear(Reason::Statement, "", why)),
+        }
+    }
+}
+
+/// What was found about a long text.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    text: Arc<str>,
+    epoch: u64,
+    verdict: Verdict,
+}
+
+/// A message that waits.
+#[derive(Debug)]
+struct Waiting {
+    piece: Piece,
+    /// Whether the catalog will be as new as can be when it is looked at again.
+    asked: bool,
 }
 
 /// What a session does not survive.
@@ -77,6 +127,8 @@ enum Objection {
     Denied(Denial),
     /// A newer catalog may know better.
     Stale,
+    /// The verdict takes too long to be waited for here.
+    Long,
 }
 
 impl From<Denial> for Objection {
@@ -117,10 +169,15 @@ pub(crate) struct Guard {
     up: Inbox,
     down: Inbox,
     /// Messages that wait for a newer catalog.
-    waiting_up: Option<Piece>,
-    waiting_down: Option<Piece>,
+    waiting_up: Option<Waiting>,
+    waiting_down: Option<Waiting>,
+    /// The long text that a message waits for, and what was found about it.
+    long: Option<LongText>,
+    judged: Option<Judged>,
     /// The catalog is as new as can be for the message at hand.
     asked: bool,
+    /// Long texts are judged here and now.
+    patient: bool,
     replies: Replies,
     /// What denials are known by at the server: nobody else knows the word.
     key: Box<str>,
@@ -152,7 +209,10 @@ impl Guard {
             down: Inbox::default(),
             waiting_up: None,
             waiting_down: None,
+            long: None,
+            judged: None,
             asked: false,
+            patient: false,
             replies: Replies::default(),
             key: key.into(),
             serial: 0,
@@ -162,6 +222,11 @@ impl Guard {
             quota: Quota::default(),
             news: News::default(),
         }
+    }
+
+    /// The server's state that has to stay.
+    pub(crate) const fn pinned(&self) -> &Pinned {
+        &self.pinned
     }
 
     /// The ground that it stands on.
@@ -178,20 +243,31 @@ impl Guard {
     /// Whether all that is being executed or lies open is covered by the ground it stands on.
     pub(crate) fn still_covers(&mut self) -> bool {
         let open = self.replies.open();
-        let asked = std::mem::replace(&mut self.asked, true);
+        (self.asked, self.patient) = (true, true);
         let covered = open.iter().all(|texts| self.covered(texts, 0).is_ok());
-        self.asked = asked;
+        (self.asked, self.patient) = (false, false);
         covered
     }
 
-    /// The database was asked for a newer catalog: decides about the messages that waited for it.
+    /// The text that has to be judged elsewhere.
+    pub(crate) fn long_text(&mut self) -> Option<LongText> {
+        self.long.take()
+    }
+
+    /// It was.
+    pub(crate) fn take_judged(&mut self, judged: Judged) {
+        self.judged = Some(judged);
+    }
+
+    /// What they waited for has come: decides about the client's messages.
     pub(crate) fn resume(&mut self, up: &mut BytesMut) -> Result<Pace, Breach> {
-        if let Some(piece) = self.waiting_up.take() {
-            self.asked = true;
+        if let Some(Waiting { piece, asked }) = self.waiting_up.take() {
+            self.asked = asked;
             let pace = self.client_message(piece, up);
             self.asked = false;
-            if pace? == Pace::WantsCatalog {
-                return Ok(Pace::WantsCatalog);
+            match pace? {
+                Pace::Going => self.judged = None,
+                waiting => return Ok(waiting),
             }
         }
         self.client_messages(up)
@@ -199,11 +275,11 @@ impl Guard {
 
     /// The same for messages of the server.
     pub(crate) fn resume_down(&mut self, down: &mut BytesMut) -> Result<Pace, Breach> {
-        if let Some(piece) = self.waiting_down.take() {
-            self.asked = true;
+        if let Some(Waiting { piece, asked }) = self.waiting_down.take() {
+            self.asked = asked;
             let pace = self.server_message(piece, down);
             self.asked = false;
-            if pace? == Pace::WantsCatalog {
+            if pace? != Pace::Going {
                 return Ok(Pace::WantsCatalog);
             }
         }
@@ -219,8 +295,13 @@ impl Guard {
     /// Judges a text, or remembers how it was judged.
     fn judge(&mut self, text: &str) -> Result<Arc<Judgement>, Objection> {
         let begun = Instant::now();
-        let known = self.verdicts.find(text, &self.ground);
+        let known = self.known(text);
         let hit = known.is_some();
+        if !hit && text.len() > LONG && !self.patient {
+            let (judge, ground, epoch) = (self.judge, self.ground.clone(), self.epoch);
+            self.long = Some(LongText { text: text.into(), ground, epoch, judge });
+            return Err(Objection::Long);
+        }
         let verdict = known.unwrap_or_else(|| {
             let verdict = (self.judge)(text, &self.ground).map(Arc::new);
             self.verdicts.keep(text, &self.ground, &verdict);
@@ -231,6 +312,12 @@ impl Guard {
             Err(denial) if denial.stale && !self.asked => Err(Objection::Stale),
             verdict => Ok(verdict?),
         }
+    }
+
+    fn known(&self, text: &str) -> Option<Verdict> {
+        let judged =
+            self.judged.as_ref().filter(|judged| judged.epoch == self.epoch && *judged.text == *text);
+        judged.map_or_else(|| self.verdicts.find(text, &self.ground), |judged| Some(judged.verdict.clone()))
     }
 
     /// Judges a text that is to lie at the server.

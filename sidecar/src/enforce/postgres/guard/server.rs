@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use postern_protocol::postgres::{self, Header, InvalidMessage, parameter_status, result_columns};
 
 use super::{
-    Breach, Guard, Pace,
+    Breach, Guard, Pace, Waiting,
     inbox::{Need, Piece},
     scrub,
 };
@@ -63,11 +63,12 @@ impl Guard {
     /// Decides about everything that is here.
     pub(super) fn server_messages(&mut self, out: &mut BytesMut) -> Result<Pace, Breach> {
         if self.waiting_down.is_some() {
-            return Ok(Pace::WantsCatalog);
+            return Ok(Pace::Going);
         }
         while let Some(piece) = self.down.next(need)? {
-            if self.server_message(piece, out)? == Pace::WantsCatalog {
-                return Ok(Pace::WantsCatalog);
+            match self.server_message(piece, out)? {
+                Pace::Going => {}
+                waiting => return Ok(waiting),
             }
         }
         Ok(Pace::Going)
@@ -79,7 +80,7 @@ impl Guard {
             b'D' | b'd' => self.count_rows(1)?,
             b'c' => {}
             b'T' if !self.may_show(piece.body())? => {
-                self.waiting_down = Some(piece);
+                self.waiting_down = Some(Waiting { piece, asked: true });
                 return Ok(Pace::WantsCatalog);
             }
             b'S' => self.check_parameter(piece.body())?,
@@ -137,7 +138,7 @@ impl Guard {
         let as_pinned = match name {
             "standard_conforming_strings" => value == "on",
             "client_encoding" => value == "UTF8",
-            "search_path" => value == self.pinned.search_path,
+            "search_path" => value == self.pinned.search_path || self.ground.keeps_path(value),
             "session_authorization" => value == self.pinned.session_user,
             _ => true,
         };

@@ -53,7 +53,8 @@ fn catalog(version: u64) -> Arc<Catalog> {
     let column = |name: &str, number| Column { name: name.into(), number, type_oid: 25 };
     let columns = [column("id", 1), column("price", 2)].into();
     let sales = Relation { oid: SALES, schema: "public".into(), name: "sales".into(), kind: b'r', columns };
-    Arc::new(Catalog::new(version, Parts { relations: vec![sales], ..Parts::default() }))
+    let schemas = vec!["pg_catalog".into(), "public".into()];
+    Arc::new(Catalog::new(version, Parts { schemas, relations: vec![sales], ..Parts::default() }))
 }
 
 fn ground(names: &[&str], version: u64) -> Ground {
@@ -347,6 +348,30 @@ fn a_name_that_the_catalog_does_not_know_is_judged_once_more_on_a_newer_one() {
 }
 
 #[test]
+fn a_long_text_is_judged_elsewhere() {
+    let long = |word: &str| query(&format!("select {word} {}", "x".repeat(100_000)));
+    let (mut guard, mut out) = (guard(), BytesMut::new());
+    let stream = [long("1"), query("select 2")].concat();
+    assert_eq!(guard.take_from_client(&stream, &mut out), Ok(Pace::WantsVerdict));
+    assert!(out.is_empty());
+    let judged = guard.long_text().unwrap().judged();
+    guard.take_judged(judged);
+    assert_eq!(guard.resume(&mut out), Ok(Pace::Going));
+    assert!(out == stream);
+    out.clear();
+    assert_eq!(guard.take_from_client(&long("unheard"), &mut out), Ok(Pace::WantsVerdict));
+    let judged = guard.long_text().unwrap().judged();
+    guard.take_judged(judged);
+    assert_eq!(guard.resume(&mut out), Ok(Pace::WantsCatalog));
+    guard.stand_on(ground(ORDINARY, 2));
+    assert_eq!(guard.resume(&mut out), Ok(Pace::WantsVerdict), "what was found holds for the old ground");
+    let judged = guard.long_text().unwrap().judged();
+    guard.take_judged(judged);
+    assert_eq!(guard.resume(&mut out), Ok(Pace::Going));
+    assert!(out == long("unheard"));
+}
+
+#[test]
 fn what_was_rewritten_is_sent_instead() {
     let mut guard = guard();
     assert_eq!(up(&mut guard, &query("select star")), query("select a, b"));
@@ -407,7 +432,7 @@ fn settings_that_give_statements_their_meaning_must_stay() {
     for (name, value) in [
         ("client_encoding", "SJIS"),
         ("standard_conforming_strings", "off"),
-        ("search_path", "hr"),
+        ("search_path", "public, pg_catalog"),
         ("session_authorization", "postgres"),
     ] {
         let result = guard().take_from_server(&setting(name, value), &mut BytesMut::new());
