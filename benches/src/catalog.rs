@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use postern_tests::{stage::REPO, wait::until_some};
 
-use crate::{lab::Lab, memory::resident_kib, table::median};
+use crate::{
+    lab::Lab,
+    memory::resident_kib,
+    table::{median, metric},
+};
 
 const TABLES: usize = 50_000;
 const COLUMNS: usize = 10;
@@ -16,13 +20,6 @@ const FILL: &str = "do $$ begin for number in 1..50000 loop
         price numeric(12,2), quantity int, note varchar(200), status text, is_open bool, payload jsonb)', number);
     if number % 500 = 0 then commit; end if;
 end loop; end $$";
-
-/// A metric of the sidecar's; zero while it is not there.
-async fn metric(lab: &Lab, name: &str) -> f64 {
-    let text = lab.sidecar.metrics().await;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or_default()
-}
 
 /// How often the catalog was read, and how long that took in all, in seconds.
 async fn reads(lab: &Lab) -> (f64, f64) {
