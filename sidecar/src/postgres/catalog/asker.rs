@@ -42,7 +42,7 @@ pub(crate) struct Asker {
     /// What the newest snapshot was made of.
     fingerprint: String,
     version: u64,
-    /// How long the last look took, and its fingerprint.
+    /// How long the database was busy with the last look, and with its fingerprint.
     took: Duration,
     compared: Duration,
     /// The last look failed; said once.
@@ -76,10 +76,8 @@ impl Asker {
         loop {
             let mut questions = self.await_need(keeper, due, attended).await;
             let account = questions.iter().find_map(|question| question.account.clone());
-            let begun = Instant::now();
-            self.compared = Duration::ZERO;
+            (self.took, self.compared) = (Duration::ZERO, Duration::ZERO);
             let outcome = self.look(keeper, account).await.map_err(Arc::new);
-            self.took = begun.elapsed();
             self.report(outcome.as_ref().err());
             let asked = !questions.is_empty();
             for question in questions.drain(..) {
@@ -173,7 +171,9 @@ impl Asker {
         keeper: &CatalogKeeper,
         mut open: Open,
     ) -> Result<Arc<Catalog>, BackError> {
+        let begun = Instant::now();
         let looking = timeout(LOOK, self.look_at_one_moment(keeper, &mut open)).await;
+        self.took = begun.elapsed();
         let found = looking.map_err(|_| BackError::Timeout)??;
         self.connection = Some(open);
         Ok(found)
