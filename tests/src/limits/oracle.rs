@@ -18,7 +18,7 @@ const LATE: [&str; 3] = ["query_to_xml", "table_to_xml", "pg_read_file"];
 const UNSTABLE: [&str; 9] =
     ["insert", "merge", "ctid", "xmin", "xmax", "explain", "current_", "now(", "localtime"];
 /// No statement may take longer.
-const LIMIT: &str = "set statement_timeout = '2s'";
+const LIMIT: &str = "set statement_timeout = '400ms'";
 
 /// One of the two.
 struct Side {

@@ -82,7 +82,7 @@ fn beginnings(seed: u64, count: u64) -> Vec<String> {
 #[tokio::test]
 async fn a_changed_token_gets_what_the_native_role_gets() {
     let Some((_stage, mut oracle)) = court(Version::Fifteen).await else { return };
-    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 2000));
+    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 1200));
     eprintln!("seeds {seed} to {} on 15", seed + count - 1);
     let mut allowed = Vec::new();
     for sql in beginnings(seed, count / 4) {

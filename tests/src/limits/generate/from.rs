@@ -71,21 +71,24 @@ impl Writer {
     }
 
     fn from_shelf(&mut self, taken: &[String]) -> (String, Item) {
-        let found = self.dice.pick(&self.shelf.clone());
+        let wanted = self.dice.below(self.shelf.len());
         // A later one of the same name hides it.
-        let Some(seen) = self.shelf.iter().rev().find(|item| item.name == found.name).cloned() else {
+        let name = self.shelf[wanted].item.name.clone();
+        let Some(found) = self.shelf.iter_mut().rev().find(|shelved| shelved.item.name == name) else {
             return self.from_table(taken);
         };
-        if !taken.contains(&seen.name) && self.dice.one_in(2) {
-            return (format!("\"{}\"", seen.name), seen);
+        found.read = true;
+        let item = found.item.clone();
+        if !taken.contains(&name) && self.dice.one_in(2) {
+            return (format!("\"{name}\""), item);
         }
-        let name = self.alias(taken);
-        (format!("\"{}\" as \"{name}\"", seen.name), Item { name, ..seen })
+        let alias = self.alias(taken);
+        (format!("\"{name}\" as \"{alias}\""), Item { name: alias, ..item })
     }
 
     fn from_table(&mut self, taken: &[String]) -> (String, Item) {
         let table = self.table();
-        let hidden = self.shelf.iter().any(|item| item.name == table.name);
+        let hidden = self.shelf.iter().any(|shelved| shelved.item.name == table.name);
         let qualified = table.schema != "public" || hidden || self.dice.one_in(3);
         let mut text = if qualified {
             format!("\"{}\".\"{}\"", table.schema, table.name)

@@ -29,7 +29,7 @@ pub(crate) struct Writer {
     /// What the innermost and the enclosing queries can see, innermost last.
     levels: Vec<Level>,
     /// Common table expressions in sight, innermost last.
-    shelf: Vec<scope::Item>,
+    shelf: Vec<scope::Shelved>,
     /// How many more sub-queries may open.
     room: usize,
     names: usize,

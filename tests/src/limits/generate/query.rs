@@ -3,7 +3,7 @@
 use super::{
     Writer,
     schema::Kind,
-    scope::{Field, Item, Level},
+    scope::{Field, Item, Level, Shelved},
 };
 
 /// What a query gives, and whether `ORDER BY` and `LIMIT` may follow freely.
@@ -57,7 +57,9 @@ impl Writer {
     /// A query that gives these kinds, or whatever it likes.
     pub(crate) fn select(&mut self, wanted: Option<&[Kind]>) -> (String, Vec<Field>) {
         let shelf = self.shelf.len();
-        let with = if self.room > 0 && self.dice.one_in(6) { self.with() } else { String::new() };
+        if self.room > 0 && self.dice.one_in(6) {
+            self.with();
+        }
         let core = self.core(wanted);
         let kinds: Vec<Kind> = core.fields.iter().map(|field| field.kind).collect();
         let mut text = core.text;
@@ -74,8 +76,7 @@ impl Writer {
                 text = format!("{text} for {how} of \"{name}\"");
             }
         }
-        self.shelf.truncate(shelf);
-        (format!("{with}{text}"), core.fields)
+        (format!("{}{text}", self.unshelved(shelf)), core.fields)
     }
 
     fn ordered(&mut self, first: Option<String>, columns: usize) -> String {
@@ -94,34 +95,44 @@ impl Writer {
         text
     }
 
-    /// `WITH …`, whose names are on the shelf afterwards.
-    pub(crate) fn with(&mut self) -> String {
+    /// Puts common table expressions on the shelf.
+    pub(crate) fn with(&mut self) {
         self.depth += 1;
-        let mut parts = Vec::new();
         let recursive = self.dice.one_in(5);
         let mut names = Vec::new();
         for _ in 0..self.dice.pick(&[1, 1, 2]) {
             self.room = self.room.saturating_sub(1);
             let name = self.alias(&names);
             names.push(name.clone());
-            if recursive {
-                parts.push(format!(
-                    "\"{name}\"(\"i\") as (values (1) union all select \"i\" + 1 from \"{name}\" where \"i\" < 4)"
-                ));
-                let fields = vec![Field { name: "i".to_owned(), kind: Kind::Int, granted: true }];
-                self.shelf.push(Item { name, schema: None, fields, whole: true });
-            } else {
-                // What is outside is out of sight for nobody: correlated names are refused by the server.
-                let levels = std::mem::take(&mut self.levels);
-                let (query, fields) = self.select(None);
-                self.levels = levels;
-                let how = self.dice.pick(&["as", "as", "as materialized", "as not materialized"]);
-                parts.push(format!("\"{name}\" {how} ({query})"));
-                self.shelf.push(Item { name, schema: None, fields, whole: true });
-            }
+            let (text, fields) = if recursive { counting(&name) } else { self.named_query(&name) };
+            let item = Item { name, schema: None, fields, whole: true };
+            self.shelf.push(Shelved { item, text, read: false });
         }
         self.depth -= 1;
-        format!("with {}{} ", if recursive { "recursive " } else { "" }, parts.join(", "))
+    }
+
+    fn named_query(&mut self, name: &str) -> (String, Vec<Field>) {
+        // What is outside is out of sight for nobody: correlated names are refused by the server.
+        let levels = std::mem::take(&mut self.levels);
+        let (query, fields) = self.select(None);
+        self.levels = levels;
+        let how = self.dice.pick(&["as", "as", "as materialized", "as not materialized"]);
+        (format!("\"{name}\" {how} ({query})"), fields)
+    }
+
+    /// Takes everything from the shelf but so many, as `WITH …`. What a foul statement does not read is left out.
+    pub(crate) fn unshelved(&mut self, keep: usize) -> String {
+        let taken = self.shelf.split_off(keep);
+        let foul = self.foul;
+        let texts: Vec<String> =
+            taken.into_iter().filter(|shelved| shelved.read || !foul).map(|shelved| shelved.text).collect();
+        match texts.first() {
+            None => String::new(),
+            Some(first) if first.contains("(\"i\") as (values") => {
+                format!("with recursive {} ", texts.join(", "))
+            }
+            Some(_) => format!("with {} ", texts.join(", ")),
+        }
     }
 
     fn core(&mut self, wanted: Option<&[Kind]>) -> Core {
@@ -170,7 +181,7 @@ impl Writer {
         } else if single
             && (from.starts_with(" from \"orders\"") || from.starts_with(" from \"public\".\"orders\""))
         {
-            let shelved = self.shelf.iter().any(|item| item.name == "orders");
+            let shelved = self.shelf.iter().any(|shelved| shelved.item.name == "orders");
             let plain = !shelved && !from.contains("tablesample") && !list.contains(" over ");
             let level = self.levels.last().filter(|_| plain);
             lockable = level.map(|level| level.items[0].name.clone());
@@ -297,6 +308,14 @@ impl Writer {
             (_, _) => format!("min({text})"),
         }
     }
+}
+
+/// A query that reads itself.
+fn counting(name: &str) -> (String, Vec<Field>) {
+    let text = format!(
+        "\"{name}\"(\"i\") as (values (1) union all select \"i\" + 1 from \"{name}\" where \"i\" < 4)"
+    );
+    (text, vec![Field { name: "i".to_owned(), kind: Kind::Int, granted: true }])
 }
 
 fn unique(fields: impl Iterator<Item = Field>) -> Vec<Field> {

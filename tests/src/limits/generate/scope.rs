@@ -22,6 +22,16 @@ pub(crate) struct Item {
     pub(crate) whole: bool,
 }
 
+/// A common table expression.
+#[derive(Clone, Debug)]
+pub(crate) struct Shelved {
+    pub(crate) item: Item,
+    /// `"name" as (…)`
+    pub(crate) text: String,
+    /// Whether anything reads it. The server looks at what nobody reads as little as at a comment.
+    pub(crate) read: bool,
+}
+
 /// Columns that a `USING` made one.
 #[derive(Clone, Debug)]
 pub(crate) struct Merged {

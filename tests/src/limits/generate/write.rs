@@ -4,13 +4,15 @@ use super::{
     Writer,
     from::item_of,
     schema::{Kind, TABLES},
-    scope::{Field, Item, Level},
+    scope::{Field, Item, Level, Shelved},
 };
 
 impl Writer {
     /// A statement that changes something.
     pub(crate) fn change(&mut self) -> String {
-        let with = if self.dice.one_in(6) { self.with() } else { String::new() };
+        if self.dice.one_in(6) {
+            self.with();
+        }
         let text = match self.dice.below(10) {
             0..=3 => self.insert().0,
             4..=7 => self.update().0,
@@ -18,15 +20,16 @@ impl Writer {
             _ if self.foul => self.delete(),
             _ => self.update().0,
         };
-        self.shelf.clear();
-        format!("{with}{text}")
+        format!("{}{text}", self.unshelved(0))
     }
 
     /// A query over what a statement within it returns.
     pub(crate) fn reading_what_changed(&mut self) -> String {
         let name = self.alias(&[]);
         let (change, fields) = if self.dice.one_in(2) { self.insert() } else { self.update() };
-        self.shelf.push(Item { name: name.clone(), schema: None, fields, whole: true });
+        let item = Item { name: name.clone(), schema: None, fields, whole: true };
+        // It is executed whether anything reads it or not.
+        self.shelf.push(Shelved { item, text: String::new(), read: true });
         let (query, _) = self.select(None);
         self.shelf.clear();
         let with = format!("with \"{name}\" as ({change})");
@@ -42,7 +45,7 @@ impl Writer {
         let table =
             if self.slips() { self.dice.pick(&[&TABLES[0], &TABLES[2], &TABLES[5]]) } else { &TABLES[1] };
         let mut item = item_of(table);
-        let hidden = self.shelf.iter().any(|shelved| shelved.name == item.name);
+        let hidden = self.shelf.iter().any(|shelved| shelved.item.name == item.name);
         let mut text = format!("\"{}\"", item.name);
         if hidden || self.dice.one_in(2) {
             text = format!("\"{}\".{text}", table.schema);
