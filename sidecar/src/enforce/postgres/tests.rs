@@ -8,6 +8,7 @@ use super::{
     Ground, Judgement, Step,
     catalog::{Catalog, Column, Named, Parts, Relation, Type},
     judge,
+    judge::judge_text,
 };
 use crate::enforce::{Denial, Limits};
 
@@ -190,7 +191,8 @@ fn known_statements() -> Vec<(bool, String)> {
         if newer || case["setup"].as_array().is_some_and(|setup| !setup.is_empty()) {
             continue;
         }
-        let session: Vec<&str> = case["session"].as_array().unwrap().iter().filter_map(|text| text.as_str()).collect();
+        let session: Vec<&str> =
+            case["session"].as_array().unwrap().iter().filter_map(|text| text.as_str()).collect();
         let denied = case["deny_at"].as_u64().map(|at| usize::try_from(at).unwrap());
         let first = session.iter().take(denied.unwrap_or(usize::MAX));
         statements.extend(first.map(|text| (true, (*text).to_owned())));
@@ -203,7 +205,12 @@ fn known_statements() -> Vec<(bool, String)> {
 fn the_known_sessions_get_their_verdicts() {
     let (ground, mut wrong) = (shop(), Vec::new());
     // What is right about names that nobody made, and about rows of open catalogs, is not the judge's to say.
-    let elsewhere = ["FETCH ALL FROM unknown_cursor", "EXPLAIN ANALYZE EXECUTE nosuch", "reltuples FROM pg_class", "pg_table_size(c.oid)"];
+    let elsewhere = [
+        "FETCH ALL FROM unknown_cursor",
+        "EXPLAIN ANALYZE EXECUTE nosuch",
+        "reltuples FROM pg_class",
+        "pg_table_size(c.oid)",
+    ];
     for (allowed, text) in known_statements() {
         if judge(&text, &ground).is_ok() != allowed && !elsewhere.iter().any(|part| text.contains(part)) {
             wrong.push((allowed, text));
@@ -226,7 +233,8 @@ impl Dice {
 
 #[test]
 fn no_text_makes_the_judge_panic_and_what_it_sends_is_what_it_would_judge() {
-    let rounds = std::env::var("POSTERN_TEST_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000);
+    let rounds =
+        std::env::var("POSTERN_TEST_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000);
     let (ground, mut dice) = (ground_of(shop_parts(), Star::Expand), Dice(0x2545_f491_4f6c_dd1d));
     let known: Vec<String> = known_statements().into_iter().map(|(_, text)| text).collect();
     let words: Vec<&str> = known.iter().flat_map(|text| text.split(' ')).collect();
@@ -237,14 +245,15 @@ fn no_text_makes_the_judge_panic_and_what_it_sends_is_what_it_would_judge() {
             match dice.roll(4) {
                 0 => drop(letters.drain(at..(at + dice.roll(8)).min(letters.len()))),
                 1 => drop(letters.splice(at..at, words[dice.roll(words.len())].chars())),
-                2 => letters.insert(at, ['\'', '"', '(', ')', ';', '*', '\\', '$', '.', '\u{e9}'][dice.roll(10)]),
+                2 => letters
+                    .insert(at, ['\'', '"', '(', ')', ';', '*', '\\', '$', '.', '\u{e9}'][dice.roll(10)]),
                 _ => drop(letters.splice(at..at, known[dice.roll(known.len())].chars().take(80))),
             }
         }
         let text: String = letters.into_iter().collect();
-        let verdict = super::judge::judge_text(&text, &ground);
+        let verdict = judge_text(&text, &ground);
         if let Ok(Judgement { instead: Some(sent), .. }) = verdict {
-            let again = super::judge::judge_text(&sent, &ground).unwrap_or_else(|denial| panic!("{sent}: {denial:?}"));
+            let again = judge_text(&sent, &ground).unwrap_or_else(|denial| panic!("{sent}: {denial:?}"));
             assert_eq!(again.instead, None, "{sent}");
         }
     }
@@ -256,15 +265,24 @@ fn depth_and_odd_bytes_are_refused_and_break_nothing() {
         format!("SELECT {}{inside}{}", open.repeat(times), close.repeat(times))
     };
     for times in [100, 450, 100_000] {
-        for (open, inside, close) in
-            [("NOT ", "true", ""), ("(", "1", ")"), ("-(", "1", ")"), ("ARRAY[", "1", "]"), ("(SELECT ", "1", ")"), ("1 || ", "1", ""), ("coalesce(", "1", ")"), ("CASE WHEN true THEN ", "1", " END")]
-        {
+        for (open, inside, close) in [
+            ("NOT ", "true", ""),
+            ("(", "1", ")"),
+            ("-(", "1", ")"),
+            ("ARRAY[", "1", "]"),
+            ("(SELECT ", "1", ")"),
+            ("1 || ", "1", ""),
+            ("coalesce(", "1", ")"),
+            ("CASE WHEN true THEN ", "1", " END"),
+        ] {
             let _ = verdict(&deep(open, inside, close, times));
         }
         let _ = verdict(&format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(times)));
         let _ = verdict(&format!("SELECT 1 FROM orders{}", " CROSS JOIN orders".repeat(times.min(2_000))));
     }
-    for text in ["SELECT E'\\xff'", "SELECT U&'\\ffff'", "SELECT '\u{1}'", "", ";;", "-- nothing", "SELECT $$", "/*"] {
+    for text in
+        ["SELECT E'\\xff'", "SELECT U&'\\ffff'", "SELECT '\u{1}'", "", ";;", "-- nothing", "SELECT $$", "/*"]
+    {
         let _ = verdict(text);
     }
     assert_eq!(verdict("").unwrap().steps.len(), 0);
