@@ -29,7 +29,12 @@ pub(crate) struct Way {
 impl Way {
     /// The password of an account on this way.
     pub(crate) fn password(&self, account: &str) -> String {
-        self.token.clone().unwrap_or_else(|| password(account).to_owned())
+        let own = match password(account) {
+            // PgBouncer takes no empty one, and the database none at all.
+            "" => "trusted",
+            own => own,
+        };
+        self.token.clone().unwrap_or_else(|| own.to_owned())
     }
 }
 
@@ -62,8 +67,8 @@ fn haproxy(folder: &Folder, listen: u16, database: u16) -> Process {
 }
 
 fn pgbouncer(folder: &Folder, listen: u16, database: u16, tls: &(PathBuf, PathBuf)) -> Process {
-    let users =
-        folder.write("users.txt", format!("\"app_rw\" \"{}\"\n\"by_trust\" \"\"\n", password("app_rw")));
+    let users = folder
+        .write("users.txt", format!("\"app_rw\" \"{}\"\n\"by_trust\" \"trusted\"\n", password("app_rw")));
     let file = folder.write(
         "pgbouncer.ini",
         format!(

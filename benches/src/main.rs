@@ -11,6 +11,7 @@ mod bulk;
 mod catalog;
 mod client;
 mod lab;
+mod limited;
 mod memory;
 mod pgbench;
 mod revoke;
@@ -52,6 +53,9 @@ async fn main() {
     }
     if wanted("revoke") {
         revoke::run(&lab).await;
+    }
+    if wanted("limited") {
+        limited::run(&lab, effort).await;
     }
     if wanted("catalog") {
         catalog::run(&mut lab).await;

@@ -9,10 +9,15 @@ use crate::{
 };
 
 fn pgbench(lab: &Lab, way: &Way, tls: bool, arguments: &[&str]) -> f64 {
+    pgbench_as(lab, way, "app_rw", tls, arguments)
+}
+
+/// `pgbench -S` as this account: its transactions per second.
+pub(crate) fn pgbench_as(lab: &Lab, way: &Way, account: &str, tls: bool, arguments: &[&str]) -> f64 {
     let mut command = Command::new(lab.postgres.program("pgbench"));
-    command.args(["-n", "-S", "-h", "127.0.0.1", "-U", "app_rw", "-p", &way.port.to_string()]);
+    command.args(["-n", "-S", "-h", "127.0.0.1", "-U", account, "-p", &way.port.to_string()]);
     command.args(arguments).arg(way.database);
-    command.env("PGPASSWORD", way.password("app_rw"));
+    command.env("PGPASSWORD", way.password(account));
     command.env("PGSSLMODE", if tls { "require" } else { "disable" });
     let output = command.output().expect("pgbench runs");
     let text = String::from_utf8_lossy(&output.stdout);

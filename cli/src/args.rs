@@ -73,8 +73,11 @@ impl Cli {
     }
 }
 
+/// A thread's stack, in bytes: statements are judged by recursion, and may be nested deeply.
+const STACK: usize = 8 * 1024 * 1024;
+
 fn many_threads() -> Result<Runtime, Error> {
-    Builder::new_multi_thread().enable_all().build().map_err(Error::io("cannot start the runtime"))
+    Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build().map_err(Error::io("cannot start the runtime"))
 }
 
 /// The demo needs this too: a child that is to die with its parent dies with the very thread that started it.

@@ -19,7 +19,8 @@ pub(crate) fn judge(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
         .unwrap_or_else(|_| Err(Denial::unclear(Reason::Syntax, "", "the statement could not be read")))
 }
 
-fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
+/// The same, with whatever a panic does.
+pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
     let tree = pg_raw_parse::parse(text).map_err(|error| Denial::syntax(error.to_string()))?;
     let mut walk = Walk::new(ground);
     let mut steps = Vec::new();
@@ -27,8 +28,15 @@ fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
         walk.statement(node, &mut steps)?;
     }
     account::identifiers(text, &walk.claims)?;
-    let instead = (!walk.edits.is_empty()).then(|| account::edited(text, &walk.edits)).transpose()?;
-    Ok(Judgement { instead, steps: steps.into() })
+    if walk.edits.is_empty() {
+        return Ok(Judgement { instead: None, steps: steps.into() });
+    }
+    // What is sent is judged as well; nothing in it is left to be changed.
+    let sent = account::edited(text, &walk.edits)?;
+    match judge_text(&sent, ground)? {
+        Judgement { instead: None, steps } => Ok(Judgement { instead: Some(sent), steps }),
+        Judgement { .. } => Err(refuse("a star in this place")),
+    }
 }
 
 impl<'a> Walk<'a> {

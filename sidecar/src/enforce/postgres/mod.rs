@@ -21,7 +21,7 @@ mod outputs;
 mod path;
 mod query;
 mod scope;
-mod settings;
+pub(crate) mod settings;
 mod sqljson;
 #[cfg(test)]
 mod tests;

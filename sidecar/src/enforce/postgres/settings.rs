@@ -52,6 +52,11 @@ const READABLE: &[&str] = &[
     "superuser_reserved_connections", "password_encryption", "wal_level", "time_zone", "max_prepared_transactions",
 ];
 
+/// Whether a session may set this to whatever it likes, from its beginning on. The name is in lower case.
+pub(crate) fn is_free(name: &str) -> bool {
+    FREE.binary_search(&name).is_ok()
+}
+
 fn deny(name: &str) -> Denial {
     let why = format!("setting {name} is not a limited session's to change");
     Denial::unclear(Reason::Setting, name, why)
@@ -61,7 +66,7 @@ impl Ground {
     /// Leave to set a setting to this value; `None` for a return to its default.
     pub(crate) fn set(&self, name: &str, value: Option<&[&str]>) -> Result<(), Denial> {
         let name = name.to_ascii_lowercase();
-        if FREE.binary_search(&&*name).is_ok() {
+        if is_free(&name) {
             return Ok(());
         }
         if let Some((_, values)) = PINNED.iter().find(|(pinned, _)| *pinned == name) {

@@ -24,8 +24,10 @@ const ATTENDED: Duration = Duration::from_secs(2);
 const UNATTENDED: Duration = Duration::from_secs(10);
 /// How long the connection outlives the last one who attended.
 const LINGER: Duration = Duration::from_mins(1);
-/// A look every so many times its own length takes two hundredths of a core at most.
+/// A fingerprint every so many times its own length takes two hundredths of a core at most.
 const SHARE: u32 = 50;
+/// The same for what else a look takes where something has changed.
+const SHARE_OF_CHANGE: u32 = 10;
 /// Between two looks that were asked for.
 const BREATH: Duration = Duration::from_millis(250);
 /// The same where a session waits, if ten times what a look takes is not more.
@@ -40,8 +42,9 @@ pub(crate) struct Asker {
     /// What the newest snapshot was made of.
     fingerprint: String,
     version: u64,
-    /// How long the last look took.
+    /// How long the database was busy with the last look, and with its fingerprint.
     took: Duration,
+    compared: Duration,
     /// The last look failed; said once.
     failing: bool,
 }
@@ -60,6 +63,7 @@ impl Asker {
             fingerprint: String::new(),
             version: 0,
             took: Duration::ZERO,
+            compared: Duration::ZERO,
             failing: false,
         }
     }
@@ -72,9 +76,8 @@ impl Asker {
         loop {
             let mut questions = self.await_need(keeper, due, attended).await;
             let account = questions.iter().find_map(|question| question.account.clone());
-            let begun = Instant::now();
+            (self.took, self.compared) = (Duration::ZERO, Duration::ZERO);
             let outcome = self.look(keeper, account).await.map_err(Arc::new);
-            self.took = begun.elapsed();
             self.report(outcome.as_ref().err());
             let asked = !questions.is_empty();
             for question in questions.drain(..) {
@@ -115,13 +118,15 @@ impl Asker {
 
     /// How long until the next look that nobody asks for. Without anybody to attend there is no connection meanwhile.
     async fn pause(&mut self, attended: Option<Instant>) -> Duration {
+        let spared = self.took.saturating_sub(self.compared) * SHARE_OF_CHANGE;
+        let spared = spared.max(self.compared * SHARE);
         if is_recent(attended) {
-            return ATTENDED.max(self.took * SHARE);
+            return ATTENDED.max(spared);
         }
         if let Some(open) = self.connection.take() {
             open.connection.close().await;
         }
-        UNATTENDED.max(self.took * SHARE)
+        UNATTENDED.max(spared)
     }
 
     fn report(&mut self, error: Option<&Arc<BackError>>) {
@@ -166,7 +171,9 @@ impl Asker {
         keeper: &CatalogKeeper,
         mut open: Open,
     ) -> Result<Arc<Catalog>, BackError> {
+        let begun = Instant::now();
         let looking = timeout(LOOK, self.look_at_one_moment(keeper, &mut open)).await;
+        self.took = begun.elapsed();
         let found = looking.map_err(|_| BackError::Timeout)??;
         self.connection = Some(open);
         Ok(found)
@@ -196,7 +203,9 @@ impl Asker {
         connection: &mut Connection,
         known: Option<Arc<Snapshot>>,
     ) -> Result<Arc<Snapshot>, BackError> {
+        let begun = Instant::now();
         let fingerprint = one_text(connection, &fingerprint::statement()).await?.unwrap_or_default();
+        self.compared = begun.elapsed();
         if let Some(known) = known.filter(|_| fingerprint == self.fingerprint) {
             return Ok(known);
         }

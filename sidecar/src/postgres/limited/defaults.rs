@@ -1,27 +1,10 @@
 //! With which session defaults a limited session begins.
 //!
 //! Start-up parameters, and the command line in `options`, can set anything: the role, the search path, the encoding
-//! in which statements are read. So what goes to the database is written anew, from settings that change nothing but
-//! how values look and how long things may take, and from those that the verdicts stand on.
+//! in which statements are read. So what goes to the database is written anew, from settings that a limited session may
+//! set at any time, and from those that the verdicts stand on.
 
-/// Settings that a client may choose.
-const FREE: [&str; 15] = [
-    "application_name",
-    "bytea_output",
-    "datestyle",
-    "default_transaction_deferrable",
-    "default_transaction_isolation",
-    "default_transaction_read_only",
-    "extra_float_digits",
-    "idle_in_transaction_session_timeout",
-    "idle_session_timeout",
-    "intervalstyle",
-    "jit",
-    "lock_timeout",
-    "statement_timeout",
-    "timezone",
-    "transaction_timeout",
-];
+use crate::enforce::postgres::settings;
 
 /// What verdicts stand on.
 const OURS: [(&str, &str); 3] =
@@ -106,7 +89,7 @@ impl Defaults {
             "replication" if is_false(value) => {}
             "replication" => return Err(Unsuitable::Replication),
             "search_path" => self.search_path = Some(value.to_owned()),
-            free if FREE.contains(&free) => {
+            free if settings::is_free(free) || free == "default_transaction_read_only" => {
                 self.parameters.retain(|(known, _)| *known != lower);
                 self.parameters.push((lower, value.to_owned()));
             }
@@ -121,10 +104,11 @@ fn is_on(value: &str, wanted: &str) -> bool {
     wanted == "on" && ["on", "true", "yes", "1"].contains(&value.to_ascii_lowercase().as_str())
 }
 
-/// As the server reads the names of encodings: letters and digits count, and nothing else.
+/// As the server reads the names of encodings: letters and digits count, and nothing else. `SQL_ASCII` is what psql asks
+/// for where no locale is set: bytes as they are, which at a database in UTF-8 are UTF-8.
 fn is_utf8(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    ["utf8", "unicode"].contains(&plain.to_ascii_lowercase().as_str())
+    ["utf8", "unicode", "sqlascii"].contains(&plain.to_ascii_lowercase().as_str())
 }
 
 fn is_false(value: &str) -> bool {
@@ -201,6 +185,12 @@ mod tests {
         assert_eq!(value(&defaults, "lock_timeout"), Some("1s"));
         assert_eq!(value(&defaults, "client_encoding"), Some("UTF8"));
         assert_eq!(value(&defaults, "row_security"), Some("on"));
+    }
+
+    #[test]
+    fn psql_without_a_locale_speaks_utf_8() {
+        let defaults = defaults(&[("client_encoding", "SQL_ASCII")]).unwrap();
+        assert_eq!(value(&defaults, "client_encoding"), Some("UTF8"));
     }
 
     #[test]

@@ -1,0 +1,86 @@
+//! What a limited session costs: `pgbench -S` against a whole one, and how long a verdict takes.
+
+use postern_tests::stage::{ALICE, BOB, REPO};
+use serde_json::json;
+
+use crate::{
+    Effort,
+    client::Client,
+    lab::Lab,
+    pgbench::pgbench_as,
+    table::{median, metric},
+};
+
+/// What `pgbench -S` reads, and nothing else.
+const TABLES: [&str; 4] = [
+    "public.pgbench_accounts",
+    "public.pgbench_branches",
+    "public.pgbench_tellers",
+    "public.pgbench_history",
+];
+
+/// Some 600 bytes.
+const COMMON: &str = "with recent as (select a.aid, a.bid, a.abalance from pgbench_accounts a where a.aid between 1 \
+    and 100 and a.abalance is not null), by_branch as (select r.bid, count(*) as accounts, sum(r.abalance) as balance, \
+    max(r.aid) as newest from recent r group by r.bid having count(*) > 0), known as (select b.bid, b.bbalance, \
+    coalesce(b.filler, 'none') as filler from pgbench_branches b where b.bid in (select bid from by_branch)) select \
+    k.bid, k.bbalance, k.filler, y.accounts, y.balance, y.newest, row_number() over (order by y.balance desc) as rank \
+    from known k join by_branch y on y.bid = k.bid where y.accounts > 0 order by rank limit 10 -- ";
+
+async fn limited_grant(lab: &Lab) {
+    let resources: Vec<_> =
+        TABLES.iter().map(|table| json!({"resource": table, "privileges": ["SELECT"]})).collect();
+    let wish = json!({"for": ALICE, "repo": REPO, "account": "postgres", "duration": "8h", "reason": "bench",
+                      "resources": resources});
+    let request = lab.api.post("/v1/requests", wish).await.ok();
+    let path = format!("/v1/requests/{}/reviews", request["id"].as_str().expect("an id"));
+    lab.api.post(&path, json!({"decision": "approve", "reason": "", "by": BOB})).await.ok();
+}
+
+/// Count and sum of the verdicts that were found in the cache, or were not.
+async fn verdicts(lab: &Lab, cache: &str) -> (f64, f64) {
+    let of =
+        async |part| metric(lab, &format!("postern_decision_seconds_{part}{{cache=\"{cache}\"}} ")).await;
+    (of("count").await, of("sum").await)
+}
+
+/// The mean time of the verdicts on `count` statements, in microseconds.
+async fn mean(lab: &Lab, client: &mut Client, cache: &str, count: u32, text: impl Fn(u32) -> String) -> f64 {
+    let before = verdicts(lab, cache).await;
+    for number in 0..count {
+        client.count(&text(number)).await.expect("the statement is allowed");
+    }
+    let after = verdicts(lab, cache).await;
+    (after.1 - before.1) / (after.0 - before.0) * 1e6
+}
+
+/// Runs the section.
+pub(crate) async fn run(lab: &Lab, effort: Effort) {
+    limited_grant(lab).await;
+    let way = lab.ways.last().expect("Postern is a way");
+    println!("\n### A limited session (pgbench -S, 8 clients; transactions per second)\n");
+    println!("| | whole | limited | limited ÷ whole |\n|---|--:|--:|--:|");
+    for mode in ["simple", "extended", "prepared"] {
+        let seconds = effort.seconds.to_string();
+        let arguments = ["-M", mode, "-c", "8", "-j", "2", "-T", &seconds];
+        let mut results = [Vec::new(), Vec::new()];
+        for _ in 0..effort.rounds {
+            for (account, results) in ["app_rw", "postgres"].iter().zip(&mut results) {
+                results.push(pgbench_as(lab, way, account, false, &arguments));
+            }
+        }
+        let [whole, limited] = results.map(median);
+        println!("| {mode} | {whole:.0} | {limited:.0} | {:.2} |", limited / whole);
+    }
+    println!("\n### Verdicts (microseconds, mean)\n\n| | not cached | cached |\n|---|--:|--:|");
+    let mut client = Client::connect(way, "postgres").await.expect("a limited session");
+    let key = |number| format!("select abalance from pgbench_accounts where aid = {number}");
+    let common = |number| format!("{COMMON}{number}");
+    let rows: [(&str, &dyn Fn(u32) -> String); 2] =
+        [("primary-key lookup", &key), ("a query of 600 bytes with three CTEs", &common)];
+    for (name, text) in rows {
+        let fresh = mean(lab, &mut client, "miss", 2_000, text).await;
+        let known = mean(lab, &mut client, "hit", 2_000, |_| text(1_999)).await;
+        println!("| {name} | {fresh:.2} | {known:.2} |");
+    }
+}
