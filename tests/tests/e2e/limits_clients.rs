@@ -281,23 +281,23 @@ async fn checked_by_sqlx(door: &Door) -> sqlx::Result<String> {
     let options = PgConnectOptions::new().host("127.0.0.1").port(door.port).ssl_mode(PgSslMode::Disable);
     let options = options.username(&door.user).password(&door.password).database(COMMON);
     let mut connection = PgConnection::connect_with(&options).await?;
-    let mut seen = String::new();
+    let mut seen = Vec::new();
     for sql in [
         "select id, sku from sales where sku = $1",
         "select o.id, s.prod_name from orders o left join sales s on s.id = o.sale_id where o.qty > $1",
         "insert into orders (sale_id, qty) values ($1, $2) returning id",
     ] {
         let described = connection.describe(sqlx::SqlStr::from_static(sql)).await?;
-        seen += &format!(
-            "{:?} {:?}\n",
+        seen.push(format!(
+            "{:?} {:?}",
             described.columns(),
             (0..2).map(|at| described.nullable(at)).collect::<Vec<_>>()
-        );
+        ));
     }
     let rows = sqlx::query("select sku from sales where id >= $1 order by id").bind(3);
-    seen += &format!("{} rows\n", rows.fetch_all(&mut connection).await?.len());
+    seen.push(format!("{} rows", rows.fetch_all(&mut connection).await?.len()));
     connection.close().await?;
-    Ok(seen)
+    Ok(seen.join("\n"))
 }
 
 #[tokio::test]
