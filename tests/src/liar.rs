@@ -144,7 +144,7 @@ pub fn grant(id: &str, account: &str, revision: u64) -> Grant {
         repo: crate::stage::REPO.into(),
         account: account.into(),
         scope: Scope::Whole,
-        terms: Default::default(),
+        terms: postern_protocol::gate::Terms::default(),
         not_before: now() - 1000,
         expires_at: now() + 3_600_000,
     }

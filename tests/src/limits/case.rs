@@ -113,9 +113,10 @@ impl Case {
         let itself = format!("port={port} user=postgres dbname={database}");
         let placed = |text: &String| {
             let text = text.replace("port=55431 user=postgres dbname=tpl_shop", &itself);
-            match self.replace_shop_with_current_database {
-                true => text.replace("shop.", &format!("{database}.")),
-                false => text,
+            if self.replace_shop_with_current_database {
+                text.replace("shop.", &format!("{database}."))
+            } else {
+                text
             }
         };
         self.session.iter().map(placed).collect()

@@ -51,9 +51,25 @@ pub fn leaks(said: &str, answer: &str) -> BTreeSet<String> {
 
 /// The names in a refusal that the client had not said and that its grant does not cover.
 pub fn hidden_names(said: &str, refusal: &str) -> BTreeSet<String> {
-    let said: BTreeSet<&str> = identifiers(said).collect();
+    let said = format!("{said} {}", unescaped(said));
+    let said: BTreeSet<&str> = identifiers(&said).collect();
     let told = identifiers(refusal).filter(|word| HIDDEN.contains(word) && !said.contains(word));
     told.map(str::to_owned).collect()
+}
+
+/// A text in which code points stand for themselves: `\\005F` or, with another escape character, `!005F`.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split(['\\', '!']);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = if part.starts_with('+') { 1..7 } else { 0..4 };
+        let code = part.get(digits.clone()).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        match code.and_then(char::from_u32) {
+            Some(letter) => plain.extend([&*letter.to_string(), part.get(digits.end..).unwrap_or_default()]),
+            None => plain.push_str(part),
+        }
+    }
+    plain
 }
 
 fn identifiers(text: &str) -> impl Iterator<Item = &str> {
@@ -77,6 +93,7 @@ mod tests {
     #[test]
     fn a_hidden_name_is_found_unless_the_client_said_it() {
         assert!(hidden_names("select price", "permission denied for column price of table sales").is_empty());
+        assert!(hidden_names("select U&\"c!0061rd_n\\+000075mber\" uescape '!'", "card_number").is_empty());
         assert_eq!(hidden_names("select x", "perhaps sales.price?").len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Chance that can be had again: SplitMix64, from a seed.
+//! Chance that can be had again: `SplitMix64`, from a seed.
 
 /// A source of choices.
 #[derive(Clone, Debug)]

@@ -101,7 +101,9 @@ impl Writer {
             Kind::Int => {
                 self.dice.pick(&["0", "1", "2", "7", "10", "(-3)", "null::int", "'4'::int4"]).to_owned()
             }
-            _ => format!("{}'{}'", self.dice.pick(&["", "", "", "E", "text "]), self.dice.pick(WORDS)),
+            Kind::Text | Kind::Bool | Kind::Other => {
+                format!("{}'{}'", self.dice.pick(&["", "", "", "E", "text "]), self.dice.pick(WORDS))
+            }
         }
     }
 

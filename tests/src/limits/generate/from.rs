@@ -28,8 +28,8 @@ impl Writer {
             2 if self.room > 0 => self.derived(taken, Some(beside)),
             3 => self.values(taken),
             4 => self.function(taken),
-            5..=8 if !self.shelf.is_empty() => self.from_shelf(taken),
-            _ => self.from_table(taken),
+            5..=8 if !self.shelf.is_empty() => self.shelved(taken),
+            _ => self.stored(taken),
         };
         (text, Level { items: vec![item], merged: Vec::new() })
     }
@@ -70,12 +70,12 @@ impl Writer {
         (format!("{call} as \"{name}\"(\"{column}\")"), Item { name, schema: None, fields, whole: true })
     }
 
-    fn from_shelf(&mut self, taken: &[String]) -> (String, Item) {
+    fn shelved(&mut self, taken: &[String]) -> (String, Item) {
         let wanted = self.dice.below(self.shelf.len());
         // A later one of the same name hides it.
         let name = self.shelf[wanted].item.name.clone();
         let Some(found) = self.shelf.iter_mut().rev().find(|shelved| shelved.item.name == name) else {
-            return self.from_table(taken);
+            return self.stored(taken);
         };
         found.read = true;
         let item = found.item.clone();
@@ -86,7 +86,7 @@ impl Writer {
         (format!("\"{name}\" as \"{alias}\""), Item { name: alias, ..item })
     }
 
-    fn from_table(&mut self, taken: &[String]) -> (String, Item) {
+    fn stored(&mut self, taken: &[String]) -> (String, Item) {
         let table = self.table();
         let hidden = self.shelf.iter().any(|shelved| shelved.item.name == table.name);
         let qualified = table.schema != "public" || hidden || self.dice.one_in(3);
@@ -212,9 +212,8 @@ impl Writer {
 /// Whether the column of this name on the left may be compared with this one.
 fn alike(left: &Level, field: &Field, slips: bool) -> bool {
     let merged = left.merged.iter().map(|merged| &merged.field).filter(|other| other.name == field.name);
-    let all = left.items.iter().filter_map(|item| item.field(&field.name)).chain(merged);
-    let fits = |other: &Field| other.kind == field.kind && (slips || (other.granted && field.granted));
-    all.map(fits).all(|fits| fits)
+    let mut all = left.items.iter().filter_map(|item| item.field(&field.name)).chain(merged);
+    all.all(|other| other.kind == field.kind && (slips || (other.granted && field.granted)))
 }
 
 fn merge(left: &mut Level, right: &Item, field: Field) {

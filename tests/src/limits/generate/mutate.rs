@@ -174,9 +174,10 @@ fn instead(tokens: &[Token], at: usize, dice: &mut Dice) -> Token {
             let word = word.to_lowercase();
             let family = FAMILIES.iter().filter(|family| family.contains(&&*word));
             let words: Vec<&str> = family.flat_map(|family| family.iter().copied()).collect();
-            match words.is_empty() {
-                true => Token::Name(name(tokens, at, dice)),
-                false => Token::Word(dice.pick(&words).to_owned()),
+            if words.is_empty() {
+                Token::Name(name(tokens, at, dice))
+            } else {
+                Token::Word(dice.pick(&words).to_owned())
             }
         }
         Token::Literal(_) | Token::Number(_) if dice.one_in(2) => Token::Name(name(tokens, at, dice)),

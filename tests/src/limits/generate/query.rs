@@ -172,7 +172,7 @@ impl Writer {
         let columns = [self.columns(Kind::Int), self.columns(Kind::Text)].concat();
         let (mut distinct, mut first, mut lockable) = (String::new(), None, None);
         if self.dice.one_in(8) {
-            distinct = "distinct ".to_owned();
+            "distinct ".clone_into(&mut distinct);
             if !columns.is_empty() && self.dice.one_in(2) {
                 let column = self.dice.pick(&columns);
                 distinct = format!("distinct on ({column}) ");
@@ -241,7 +241,7 @@ impl Writer {
                 let call = self.dice.pick(&["count(*)", "rank()", "dense_rank()", "sum(1)"]);
                 format!("({call} over {over})::int")
             }
-            _ => format!("max({value}) over {over}"),
+            Kind::Text | Kind::Bool | Kind::Other => format!("max({value}) over {over}"),
         }
     }
 

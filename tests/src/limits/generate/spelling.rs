@@ -45,7 +45,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
             ' ' | '\n' => (taken_while(rest, char::is_whitespace), |_| Token::Space),
             '\'' => (quoted(rest, '\''), |text| Token::Literal(text.to_owned())),
             'E' if rest.starts_with("E'") => {
-                (1 + quoted(&rest[1..], '\''), |text| Token::Literal(text.to_owned()))
+                (1 + quoted(rest.trim_start_matches('E'), '\''), |text| Token::Literal(text.to_owned()))
             }
             '"' => (quoted(rest, '"'), |text| Token::Name(text.trim_matches('"').to_owned())),
             c if c.is_ascii_digit() => {
@@ -71,7 +71,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
 pub(crate) fn disguised(text: &str, dice: &mut Dice) -> String {
     let tokens = tokens(text);
     match dice.below(3) {
-        0 => written(&tokens, |token| plain(token)),
+        0 => written(&tokens, plain),
         1 => written(&tokens, |token| odd(token, dice)),
         _ => written(&tokens, |token| if dice.one_in(6) { odd(token, dice) } else { plain(token) }),
     }
@@ -102,9 +102,10 @@ fn odd(token: &Token, dice: &mut Dice) -> String {
         Token::Word(text) => dice.pick(&[text.clone(), text.to_uppercase(), text.clone()]),
         Token::Name(name) => {
             let quoted = format!("\"{name}\"");
-            let choices = match is_simple(name) {
-                true => vec![name.clone(), name.to_uppercase(), quoted, escaped(name, dice)],
-                false => vec![quoted.clone(), quoted, escaped(name, dice)],
+            let choices = if is_simple(name) {
+                vec![name.clone(), name.to_uppercase(), quoted, escaped(name, dice)]
+            } else {
+                vec![quoted.clone(), quoted, escaped(name, dice)]
             };
             dice.pick(&choices)
         }
@@ -128,9 +129,8 @@ fn odd(token: &Token, dice: &mut Dice) -> String {
 /// One letter as its code point.
 fn escaped(name: &str, dice: &mut Dice) -> String {
     let at = dice.below(name.chars().count());
-    let letter = |(index, c): (usize, char)| match index == at {
-        true => format!("\\{:04x}", u32::from(c)),
-        false => c.to_string(),
+    let letter = |(index, c): (usize, char)| {
+        if index == at { format!("\\{:04x}", u32::from(c)) } else { c.to_string() }
     };
     format!("U&\"{}\"", name.chars().enumerate().map(letter).collect::<String>())
 }

@@ -123,7 +123,7 @@ impl Writer {
             0 => " on conflict do nothing".to_owned(),
             1 => {
                 let mut excluded = level.items[0].clone();
-                excluded.name = "excluded".to_owned();
+                "excluded".clone_into(&mut excluded.name);
                 excluded.schema = None;
                 level.items.push(excluded);
                 self.levels.push(level.clone());
