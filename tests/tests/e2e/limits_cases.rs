@@ -16,6 +16,10 @@ use postern_tests::{
 
 const VERSIONS: [Version; 2] = [Version::Fifteen, Version::Eighteen];
 
+/// Let through by choice, though they tell a little: a table's estimated rows and its size, which every tool that lists
+/// tables asks for in joins that cannot be told apart from these.
+const CHOSEN: [&str; 2] = ["pg-catalog-042", "pg-catalog-043"];
+
 /// Findings with the version before each.
 fn labelled(version: Version, findings: Vec<Finding>) -> Vec<String> {
     findings.into_iter().map(|finding| format!("{version:?} {}", finding.text)).collect()
@@ -36,7 +40,8 @@ async fn through_the_gate(version: Version, cases: &[Case]) -> Vec<String> {
 }
 
 async fn hold(classes: &[&str]) {
-    let cases = Case::of(classes);
+    let cases: Vec<Case> =
+        Case::of(classes).into_iter().filter(|case| !CHOSEN.contains(&case.id.as_str())).collect();
     let mut findings = Vec::new();
     for version in VERSIONS {
         findings.extend(through_the_gate(version, &cases).await);

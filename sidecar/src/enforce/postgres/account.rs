@@ -33,6 +33,24 @@ pub(super) fn identifiers(text: &str, claims: &[&str]) -> Result<(), Denial> {
     Ok(())
 }
 
+/// The text with blanks in the place of its comments; nothing if it cannot be read or has none.
+pub(super) fn without_comments(text: &str) -> Option<String> {
+    let (mut plain, mut lexer) = (String::with_capacity(text.len()), Lexer { text, at: 0 });
+    while lexer.at < text.len() {
+        let begin = lexer.at;
+        lexer.skip_blanks().ok()?;
+        for letter in text.get(begin..lexer.at)?.chars() {
+            plain.push(if letter.is_ascii() && is_space(letter as u8) { letter } else { ' ' });
+        }
+        let begin = lexer.at;
+        if begin < text.len() {
+            lexer.token().ok()?;
+            plain.push_str(text.get(begin..lexer.at)?);
+        }
+    }
+    (plain != text).then_some(plain)
+}
+
 /// The text with other words in the place of some stars, each given by where its column reference begins.
 pub(super) fn edited(text: &str, edits: &[(usize, String)]) -> Result<Box<str>, Denial> {
     let mut edits = edits.to_vec();
@@ -183,7 +201,8 @@ impl<'t> Lexer<'t> {
             let end = self.at;
             self.skip_blanks()?;
             let between = self.text.get(end..self.at).unwrap_or_default();
-            if self.peek(0) != Some(b'\'') || !between.contains(['\n', '\r']) {
+            let goes_on = between.contains(['\n', '\r']) && !between.contains("/*");
+            if self.peek(0) != Some(b'\'') || !goes_on {
                 self.at = end;
                 return Ok(Token::Nothing);
             }

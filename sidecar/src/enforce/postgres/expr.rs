@@ -135,7 +135,7 @@ impl<'a> Walk<'a> {
     /// A column of a named item; what no item has could be a function that is called on its row.
     fn of_item(&self, item: &Item<'a>, name: &str) -> Result<(), Denial> {
         match item.column(name) {
-            Known::Once(found) => found.read(),
+            Known::Once(found) => found.read(name),
             Known::Often => Err(Denial::ambiguous(name)),
             Known::Perhaps => {
                 item.row()?;
@@ -282,7 +282,7 @@ impl<'a> Walk<'a> {
 fn bare(scope: &Scope<'_, '_>, name: &str) -> Result<(), Denial> {
     let meaning = scope.column(name)?;
     if let Some(found) = meaning.column {
-        found.read()?;
+        found.read(name)?;
         if !meaning.perhaps {
             return Ok(());
         }

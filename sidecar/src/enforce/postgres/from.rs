@@ -17,7 +17,7 @@ use super::{
     names::texts,
     outputs::name_of,
     query::renamed,
-    scope::{Base, Columns, Derived, Item, Known, Read, Scope},
+    scope::{Base, Derived, Item, Known, Read, Scope},
     walk::{Ctes, Walk, refuse},
 };
 use crate::enforce::{Denial, Reason};
@@ -338,10 +338,9 @@ impl<'a> Walk<'a> {
             for side in [left, right] {
                 let item = Item::derived(None, side.0.as_slice().into(), false);
                 match item.column(name) {
-                    Known::Once(found) if join.is_natural => {
-                        found.read().map_err(|denial| hide(denial, &item))?;
-                    }
-                    Known::Once(found) => found.read()?,
+                    // A natural join names no columns, so neither does its refusal.
+                    Known::Once(found) if join.is_natural => found.read("")?,
+                    Known::Once(found) => found.read(name)?,
                     Known::Often => return Err(Denial::ambiguous(name)),
                     Known::No | Known::Perhaps => {
                         let message = format!("column \"{name}\" specified in USING clause does not exist");
@@ -352,20 +351,6 @@ impl<'a> Walk<'a> {
         }
         Ok(names)
     }
-}
-
-/// A natural join names no columns, so neither does its refusal.
-fn hide(denial: Denial, item: &Item<'_>) -> Denial {
-    let Columns::List(columns, _) = &item.columns else { return denial };
-    let hidden = columns.iter().find_map(|column| match column.of {
-        Some((base, of)) if matches!(base.read, Read::Granted(limits) if !limits.select.covers(&of.name)) => {
-            Some(base)
-        }
-        _ => None,
-    });
-    hidden.map_or(denial, |base| {
-        Denial::table(&base.relation.name).about(&base.relation.schema, &base.relation.name)
-    })
 }
 
 /// All columns of one side of a join.
@@ -391,8 +376,24 @@ fn outputs<'a>(node: Node<'a>, alias: Option<&'a str>) -> (Vec<Derived<'a>>, boo
     }
     match OUTPUTS.iter().find(|(known, _)| *known == name) {
         Some((_, columns)) => (columns.iter().map(|name| Derived::free(Some(name))).collect(), false),
-        // One value, or an array of rows.
-        None if name == "unnest" => (vec![Derived::free(None)], true),
+        // One value for each, unless it is an array of rows.
+        None if name == "unnest" && !call.args().first().is_some_and(holds_values) => {
+            (vec![Derived::free(None)], true)
+        }
         None => (vec![Derived::free(alias.or(Some(name)))], false),
     }
+}
+
+/// Whether this is an array of plain values for certain.
+fn holds_values(node: Node<'_>) -> bool {
+    match node {
+        Node::A_ArrayExpr(array) => array.elements().iter().all(is_value),
+        // No type that may be named is a row's.
+        Node::TypeCast(_) => true,
+        _ => false,
+    }
+}
+
+fn is_value(node: Node<'_>) -> bool {
+    matches!(node, Node::A_Const(_) | Node::TypeCast(_) | Node::SQLValueFunction(_)) || holds_values(node)
 }

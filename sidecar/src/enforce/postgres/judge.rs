@@ -21,7 +21,12 @@ pub(crate) fn judge(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
 
 /// The same, with whatever a panic does.
 pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
-    let tree = pg_raw_parse::parse(text).map_err(|error| Denial::syntax(error.to_string()))?;
+    let tree = match pg_raw_parse::parse(text) {
+        Ok(tree) => tree,
+        Err(error) => {
+            return without_comments(text, ground).unwrap_or_else(|| Err(Denial::syntax(error.to_string())));
+        }
+    };
     let mut walk = Walk::new(ground);
     let mut steps = Vec::new();
     for node in tree.stmts() {
@@ -37,6 +42,17 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
         Judgement { instead: None, steps } => Ok(Judgement { instead: Some(sent), steps }),
         Judgement { .. } => Err(refuse("a star in this place")),
     }
+}
+
+/// The parser stumbles over comments where it looks ahead, as in `NULLS /* */ LAST`; the server does not. A text that
+/// reads well without its comments is sent without them.
+fn without_comments(text: &str, ground: &Ground) -> Option<Result<Judgement, Denial>> {
+    let plain = account::without_comments(text)?;
+    pg_raw_parse::parse(&plain).ok()?;
+    Some(judge_text(&plain, ground).map(|judgement| Judgement {
+        instead: Some(judgement.instead.unwrap_or_else(|| plain.into())),
+        ..judgement
+    }))
 }
 
 impl<'a> Walk<'a> {

@@ -44,13 +44,19 @@ impl Base<'_> {
         denial.about(&self.relation.schema, &self.relation.name)
     }
 
+    /// The same for a statement that did not call the column by its name, and shall not learn it.
+    fn unnamed_column(&self, column: &str) -> Result<(), Denial> {
+        if self.read.covers(column) { Ok(()) } else { Err(self.deny()) }
+    }
+
+    fn deny(&self) -> Denial {
+        Denial::table(&self.relation.name).about(&self.relation.schema, &self.relation.name)
+    }
+
     /// Leave to read a whole row: every column there is.
     pub(super) fn row(&self) -> Result<(), Denial> {
-        if self.relation.columns.iter().all(|column| self.read.covers(&column.name)) {
-            Ok(())
-        } else {
-            Err(Denial::table(&self.relation.name).about(&self.relation.schema, &self.relation.name))
-        }
+        let mut columns = self.relation.columns.iter();
+        if columns.all(|column| self.read.covers(&column.name)) { Ok(()) } else { Err(self.deny()) }
     }
 }
 
@@ -70,7 +76,7 @@ impl<'a> Derived<'a> {
     }
 
     fn read(&self) -> Result<(), Denial> {
-        self.of.map_or(Ok(()), |(base, column)| base.column(&column.name))
+        self.of.map_or(Ok(()), |(base, column)| base.unnamed_column(&column.name))
     }
 }
 
@@ -112,11 +118,13 @@ pub(super) enum Found<'a> {
 }
 
 impl Found<'_> {
-    /// Leave to read it.
-    pub(super) fn read(&self) -> Result<(), Denial> {
+    /// Leave to read it, for a statement that calls it so.
+    pub(super) fn read(&self, called: &str) -> Result<(), Denial> {
         match self {
             Self::Free => Ok(()),
-            Self::Column(base, column) => base.column(&column.name),
+            Self::Column(base, column) if *column.name == *called => base.column(called),
+            Self::Column(base, column) => base.unnamed_column(&column.name),
+            Self::System(Base { read: Read::Open(_), .. }) => Ok(()),
             Self::System(base) => base.row(),
         }
     }

@@ -260,6 +260,31 @@ fn no_text_makes_the_judge_panic_and_what_it_sends_is_what_it_would_judge() {
 }
 
 #[test]
+fn what_parses_only_without_its_comments_is_sent_without_them() {
+    let judgement =
+        verdict("SELECT id /* a /* b */ 'c */ FROM orders ORDER BY id NULLS /**/ LAST -- x\n, sale_id")
+            .unwrap();
+    let sent = judgement.instead.unwrap();
+    let words: Vec<&str> = sent.split_ascii_whitespace().collect();
+    assert_eq!(words.join(" "), "SELECT id FROM orders ORDER BY id NULLS LAST , sale_id");
+    denied("SELECT id FROM sales ORDER BY price NULLS /**/ LAST");
+    denied("SELECT id FROM sales ORDER BY id NULLS /**/ LAST, '/*' || card_number || '*/'");
+}
+
+#[test]
+fn a_refusal_names_no_column_that_the_statement_does_not_name() {
+    for text in [
+        "SELECT * FROM orders o JOIN sales s ON o.sale_id = s.id",
+        "SELECT x FROM sales AS s(a, b, c, x)",
+        "SELECT 1 FROM sales a NATURAL JOIN sales b",
+        "SELECT j FROM (orders o JOIN sales s ON true) j",
+    ] {
+        let denial = denied(text);
+        assert_eq!(denial.message, "permission denied for table sales", "{text}");
+    }
+}
+
+#[test]
 fn depth_and_odd_bytes_are_refused_and_break_nothing() {
     let deep = |open: &str, inside: &str, close: &str, times: usize| {
         format!("SELECT {}{inside}{}", open.repeat(times), close.repeat(times))
