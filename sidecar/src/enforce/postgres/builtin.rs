@@ -236,5 +236,5 @@ pub(super) const INTROSPECTION: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const ON_SESSION: &[&str] = &[
     "get_current_ts_config", "getdatabaseencoding", "inet_client_addr", "inet_client_port", "inet_server_port", "jsonb_populate_record_valid",
-    "lastval", "pg_advisory_unlock_all", "pg_tablespace_location", "xml_is_well_formed",
+    "lastval", "pg_advisory_unlock_all", "pg_available_extension_versions", "pg_available_extensions", "pg_tablespace_location", "xml_is_well_formed",
 ];

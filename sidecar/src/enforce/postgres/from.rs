@@ -45,6 +45,8 @@ const VAGUE: &[&str] = &[
     "json_populate_recordset",
     "jsonb_populate_record",
     "jsonb_populate_recordset",
+    "pg_available_extension_versions",
+    "pg_available_extensions",
     "pg_show_all_settings",
     "unnest",
 ];

@@ -121,10 +121,9 @@ impl Found<'_> {
     /// Leave to read it, for a statement that calls it so.
     pub(super) fn read(&self, called: &str) -> Result<(), Denial> {
         match self {
-            Self::Free => Ok(()),
+            Self::Free | Self::System(Base { read: Read::Open(_), .. }) => Ok(()),
             Self::Column(base, column) if *column.name == *called => base.column(called),
             Self::Column(base, column) => base.unnamed_column(&column.name),
-            Self::System(Base { read: Read::Open(_), .. }) => Ok(()),
             Self::System(base) => base.row(),
         }
     }
