@@ -26,7 +26,6 @@ deps:
 
 test: deps
 	@if [ -x tests/deps.sh ]; then tests/deps.sh; fi
-	$(CARGO) build --locked -p postern
 	$(CARGO) nextest run --locked --workspace
 	$(CARGO) test --locked --workspace --doc --quiet
 	@if [ -x tests/run.sh ]; then tests/run.sh; fi

@@ -321,7 +321,7 @@ fn cut(name: Cow<'_, str>) -> Cow<'_, str> {
     name.get(..end).unwrap_or_default().to_owned().into()
 }
 
-/// `\XXXX` and `\+XXXXXX` undone; nothing where that goes wrong.
+/// Escapes of four digits, or of six behind a plus, undone; nothing where that goes wrong.
 fn unescaped(inside: &str, escape: char) -> Option<String> {
     let (mut name, mut letters, mut high) = (String::new(), inside.chars(), None);
     while let Some(letter) = letters.next() {

@@ -9,7 +9,7 @@ use super::catalog::PG_CATALOG;
 #[rustfmt::skip]
 const PG_OPEN: &[(&str, &[&str])] = &[
     ("pg_aggregate", &["agginitval", "aggminitval"]), ("pg_am", &[]), ("pg_amop", &[]), ("pg_amproc", &[]),
-    ("pg_attrdef", &[]), ("pg_attribute", &[]), ("pg_auth_members", &[]), ("pg_available_extension_versions", &[]),
+    ("pg_attrdef", &[]), ("pg_attribute", &["attmissingval"]), ("pg_auth_members", &[]), ("pg_available_extension_versions", &[]),
     ("pg_available_extensions", &[]), ("pg_cast", &[]), ("pg_class", &[]), ("pg_collation", &[]),
     ("pg_constraint", &[]), ("pg_conversion", &[]), ("pg_cursors", &[]), ("pg_database", &[]), ("pg_default_acl", &[]),
     ("pg_depend", &[]), ("pg_description", &[]), ("pg_enum", &[]), ("pg_event_trigger", &[]), ("pg_extension", &[]),

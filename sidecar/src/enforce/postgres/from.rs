@@ -369,8 +369,13 @@ fn side<'a>(items: &[Item<'a>]) -> (Vec<Derived<'a>>, bool) {
 /// The columns of a function's result, and whether there may be others. One that gives a single value calls its column
 /// by the alias, or else by its own name.
 fn outputs<'a>(node: Node<'a>, alias: Option<&'a str>) -> (Vec<Derived<'a>>, bool) {
-    let Node::FuncCall(call) = node else {
-        return (vec![Derived::free(alias.or_else(|| name_of(node)))], false);
+    let call = match node {
+        Node::FuncCall(call) => call,
+        Node::SQLValueFunction(_) | Node::TypeCast(_) => {
+            return (vec![Derived::free(alias.or_else(|| name_of(node)))], false);
+        }
+        // COALESCE and its kin give a row where they are given rows.
+        _ => return (Vec::new(), true),
     };
     let name = texts(call.funcname()).last().copied().unwrap_or_default();
     if VAGUE.contains(&name) && (name != "unnest" || call.args().len() != 1) {
@@ -390,8 +395,8 @@ fn outputs<'a>(node: Node<'a>, alias: Option<&'a str>) -> (Vec<Derived<'a>>, boo
 fn holds_values(node: Node<'_>) -> bool {
     match node {
         Node::A_ArrayExpr(array) => array.elements().iter().all(is_value),
-        // No type that may be named is a row's.
-        Node::TypeCast(_) => true,
+        // No type that may be named is a row's; and one value may hold several, as a `tsvector` does.
+        Node::TypeCast(cast) => cast.type_name().is_some_and(|name| !name.array_bounds().is_empty()),
         _ => false,
     }
 }

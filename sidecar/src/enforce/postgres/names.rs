@@ -83,6 +83,8 @@ impl Ground {
         let parts = texts(call.funcname());
         let (schema, name) = match parts.as_slice() {
             [name] => (None, *name),
+            // A server before version 16 has no grammar for this one, and looks it up.
+            [PG_CATALOG, name @ "json_object"] if self.catalog.major() < 16 => (None, *name),
             [schema, name] => (Some(*schema), *name),
             _ => return Err(deny_function("")),
         };
@@ -104,6 +106,12 @@ impl Ground {
             _ if INTROSPECTION.binary_search(&name).is_ok() => Ok(Function::Introspection),
             _ => Err(deny_function(name)),
         }
+    }
+
+    /// Whether this is the server's own `currval`.
+    pub(super) fn is_currval(&self, call: &FuncCall) -> bool {
+        matches!(texts(call.funcname()).as_slice(), ["currval"] | [PG_CATALOG, "currval"])
+            && self.catalog.function_schemas("currval").is_empty()
     }
 
     /// Leave to select a field. `('a'::text).f` is a call of the function `f` where there is one, whatever the value is.

@@ -51,28 +51,28 @@ impl<'a> Walk<'a> {
 impl Ground {
     /// Leave to ask about what this constant names. What is no constant comes from the catalog, and so do numbers as a rule.
     fn object(&self, node: Node<'_>, numbers: bool) -> Result<(), Denial> {
-        match node {
-            Node::TypeCast(cast) => self.object(cast.arg(), numbers),
-            Node::A_Const(constant) => match constant.val() {
-                Some(ConstValue::String(text)) => match text.parse::<u32>() {
-                    Ok(oid) if numbers => self.object_numbered(oid),
-                    Ok(_) => Ok(()),
-                    Err(_) => self.object_named(text),
-                },
-                Some(ConstValue::Integer(oid)) if numbers => {
-                    self.object_numbered(u32::try_from(oid).unwrap_or(0))
-                }
-                _ => Ok(()),
-            },
-            _ => Ok(()),
+        if let Node::TypeCast(cast) = node {
+            return self.object(cast.arg(), numbers);
+        }
+        let Node::A_Const(constant) = node else { return Ok(()) };
+        if let Some(ConstValue::String(text)) = constant.val() {
+            return match text.parse::<u32>() {
+                Ok(oid) if numbers => self.object_numbered(oid),
+                Ok(_) => Ok(()),
+                Err(_) => self.object_named(text),
+            };
+        }
+        match constant.val() {
+            Some(ConstValue::Integer(oid)) if numbers => {
+                self.object_numbered(u32::try_from(oid).unwrap_or(0))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
     fn object_numbered(&self, oid: u32) -> Result<(), Denial> {
-        match self.catalog.relation_of(oid) {
-            Some(relation) if !self.is_visible(relation) => Err(hidden(&oid.to_string())),
-            _ => Ok(()),
-        }
+        let visible = self.catalog.relation_of(oid).is_none_or(|relation| self.is_visible(relation));
+        if visible { Ok(()) } else { Err(hidden(&oid.to_string())) }
     }
 
     fn object_named(&self, text: &str) -> Result<(), Denial> {

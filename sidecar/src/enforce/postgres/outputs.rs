@@ -52,7 +52,10 @@ fn figure(node: Node<'_>) -> Figure<'_> {
             SubLinkType::EXISTS_SUBLINK => strong("exists"),
             SubLinkType::ARRAY_SUBLINK => strong("array"),
             SubLinkType::EXPR_SUBLINK => first_of(link.subselect()),
-            _ => Figure::Nothing,
+            SubLinkType::ANY_SUBLINK | SubLinkType::ALL_SUBLINK | SubLinkType::ROWCOMPARE_SUBLINK => {
+                Figure::Nothing
+            }
+            _ => Figure::Unclear,
         },
         Node::CaseExpr(case) => or_weak(figure(case.defresult()), || Some("case")),
         Node::A_ArrayExpr(_) => strong("array"),

@@ -22,9 +22,9 @@ fn names(setting: &str) -> Vec<String> {
             }
             '"' => quoted = !quoted,
             ',' if !quoted => names.push(std::mem::take(&mut name)),
-            letter if !quoted && letter.is_whitespace() => {}
+            ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' if !quoted => {}
             letter if quoted => name.push(letter),
-            letter => name.extend(letter.to_lowercase()),
+            letter => name.push(letter.to_ascii_lowercase()),
         }
     }
     names.push(name);

@@ -97,14 +97,15 @@ impl<'a> Walk<'a> {
     }
 
     fn values(&mut self, select: &'a SelectStmt, place: Place<'_, 'a>) -> Result<Output<'a>, Denial> {
-        let mut width = 0;
+        let (mut width, mut vague) = (0, false);
         for row in select.values_lists() {
             let Node::NodeList(row) = row else { return Err(refuse("VALUES of this kind")) };
             width = row.len();
+            vague |= row.iter().any(is_star);
             self.expressions(row, place)?;
         }
         let names = (1..=width).map(|number| Derived::free(NUMBERED.get(number - 1).copied()));
-        let output = (names.collect(), false);
+        let output = (names.collect(), vague);
         self.tail(select, &output, place)?;
         Ok(output)
     }
@@ -133,8 +134,9 @@ impl<'a> Walk<'a> {
         for sort in select.sort_clause().iter() {
             self.sorted(sort, output, here)?;
         }
-        self.expression(select.limit_offset(), here)?;
-        self.expression(select.limit_count(), here)?;
+        // The result's columns are out of sight again.
+        self.expression(select.limit_offset(), place)?;
+        self.expression(select.limit_count(), place)?;
         if select.locking_clause().is_empty() { Ok(()) } else { Err(refuse("a lock on a combined result")) }
     }
 

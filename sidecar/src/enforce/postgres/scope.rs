@@ -186,7 +186,9 @@ impl<'a> Item<'a> {
                 match (found.next(), found.next()) {
                     (Some((_, column)), None) => Known::Once(Found::Column(*base, column)),
                     (Some(_), Some(_)) => Known::Often,
-                    (None, _) if SYSTEM_COLUMNS.contains(&name) => Known::Once(Found::System(*base)),
+                    (None, _) if base.relation.kind != b'v' && SYSTEM_COLUMNS.contains(&name) => {
+                        Known::Once(Found::System(*base))
+                    }
                     (None, _) => Known::No,
                 }
             }

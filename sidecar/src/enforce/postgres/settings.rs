@@ -82,6 +82,10 @@ impl Ground {
 
     /// Whether a search path means what the present one means.
     pub(super) fn same_path(&self, wanted: &[&str]) -> bool {
+        // The server cuts longer names.
+        if wanted.iter().any(|schema| schema.len() > 63) {
+            return false;
+        }
         let meant = wanted.iter().map(|schema| if *schema == "$user" { &*self.user } else { schema });
         let mut path: Vec<&str> = Vec::new();
         for schema in meant.filter(|schema| self.catalog.has_schema(schema)) {
@@ -107,25 +111,36 @@ fn show(name: &str) -> Result<(), Denial> {
 
 /// Whether all rows of this query are settings that may be read, because it asks for them by name, from one place.
 pub(super) fn names_settings(select: &SelectStmt) -> bool {
-    let alias = match select.from_clause().first() {
-        Some(Node::RangeVar(table)) => table.alias(),
-        Some(Node::RangeFunction(function)) => function.alias(),
+    let (own, alias) = match select.from_clause().first() {
+        Some(Node::RangeVar(table)) => (table.relname(), table.alias()),
+        Some(Node::RangeFunction(function)) => (Some("pg_show_all_settings"), function.alias()),
         _ => return false,
     };
     // Under other names `name` might be another column.
     let plain = alias.is_none_or(|alias| alias.colnames().is_empty());
-    select.from_clause().len() == 1 && plain && by_name(select.where_clause())
+    let called = alias.map_or(own, pg_raw_parse::nodes::Alias::aliasname);
+    select.from_clause().len() == 1 && plain && by_name(select.where_clause(), called)
 }
 
-fn by_name(condition: Node<'_>) -> bool {
+fn by_name(condition: Node<'_>, called: Option<&str>) -> bool {
     match condition {
-        Node::BoolExpr(all) if all.boolop == BoolExprType::AND_EXPR => all.args().iter().any(by_name),
+        Node::BoolExpr(all) if all.boolop == BoolExprType::AND_EXPR => {
+            all.args().iter().any(|part| by_name(part, called))
+        }
         Node::A_Expr(equal) if matches!(equal.kind, A_Expr_Kind::AEXPR_OP | A_Expr_Kind::AEXPR_IN) => {
             let operator = equal.name().iter().filter_map(Node::as_str).eq(["="]);
-            let column = matches!(equal.lexpr(), Node::ColumnRef(column)
-                if column.fields().iter().next_back().and_then(Node::as_str) == Some("name"));
-            operator && column && readable(equal.rexpr())
+            operator && is_name(equal.lexpr(), called) && readable(equal.rexpr())
         }
+        _ => false,
+    }
+}
+
+/// `name`, of this table and no other.
+fn is_name(node: Node<'_>, called: Option<&str>) -> bool {
+    let Node::ColumnRef(column) = node else { return false };
+    match super::names::texts(column.fields()).as_slice() {
+        ["name"] => column.fields().len() == 1,
+        [table, "name"] => column.fields().len() == 2 && called == Some(*table),
         _ => false,
     }
 }
@@ -143,9 +158,10 @@ fn readable(names: Node<'_>) -> bool {
 
 /// One identifier of a list; nothing if it is quoted in an odd way.
 fn identifier(part: &str) -> Option<String> {
-    let part = part.trim();
+    let part = part.trim_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
     if !part.contains('"') {
-        return Some(part.to_ascii_lowercase());
+        let plain = part.is_ascii() && !part.contains(|letter: char| letter.is_ascii_whitespace());
+        return plain.then(|| part.to_ascii_lowercase());
     }
     let inside = part.strip_prefix('"')?.strip_suffix('"')?;
     (!inside.contains('"')).then(|| inside.to_owned())

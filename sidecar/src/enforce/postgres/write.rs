@@ -15,6 +15,7 @@ use super::{
     catalog::Relation,
     expr::Place,
     names::is_system,
+    outputs::is_star,
     query::Output,
     scope::{Base, Item, Read, Scope},
     walk::{Ctes, Walk, refuse},
@@ -280,7 +281,8 @@ impl<'a> Walk<'a> {
             CmdType::CMD_INSERT => {
                 target.any(Privilege::Insert)?;
                 if when.target_list().is_empty() {
-                    let columns = target.relation.columns.iter().take(when.values().len());
+                    let width = width_of(when.values());
+                    let columns = target.relation.columns.iter().take(width);
                     columns
                         .into_iter()
                         .try_for_each(|column| target.column(Privilege::Insert, &column.name))?;
@@ -404,6 +406,11 @@ fn widest(select: &SelectStmt) -> Option<usize> {
     if select.op != SetOperation::SETOP_NONE {
         return None;
     }
-    let rows = select.values_lists().iter();
-    rows.filter_map(|row| row.as_node_list().map(NodeList::len)).max()
+    let rows = select.values_lists().iter().filter_map(|row| row.as_node_list());
+    rows.map(width_of).max()
+}
+
+/// How many columns a row has; as many as there can be where a star may stand for several.
+fn width_of(row: &NodeList) -> usize {
+    if row.iter().any(is_star) { usize::MAX } else { row.len() }
 }

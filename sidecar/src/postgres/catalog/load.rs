@@ -56,13 +56,25 @@ fn foreign(catalog: &str, prefix: &str, but: &str) -> String {
     )
 }
 
+/// Functions of the trusted extensions stand in nobody's way.
+fn functions() -> String {
+    foreign("pg_proc", "pro", &format!(" AND NOT {}", member("pg_proc", TRUSTED_OPERATORS)))
+}
+
 /// An operator that takes nothing but its owner's own types stays out: a limited session has no value of those but from a
 /// column that was granted to it.
 fn operators() -> String {
     let trusted = member("pg_operator", TRUSTED_OPERATORS);
     let in_c = "(SELECT l.lanname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
          WHERE p.oid = o.oprcode) IN ('c', 'internal')";
-    let own_types = "(o.oprleft = 0 OR o.oprleft >= 16384) AND (o.oprright = 0 OR o.oprright >= 16384)";
+    // No enum, row or array: of those a limited session can make values.
+    let own = |operand: &str| {
+        format!(
+            "(o.{operand} = 0 OR o.{operand} >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_type t \
+             WHERE t.oid = o.{operand} AND t.typtype = 'b' AND t.typelem = 0))"
+        )
+    };
+    let own_types = format!("{} AND {}", own("oprleft"), own("oprright"));
     foreign("pg_operator", "opr", &format!(" AND NOT ({trusted} AND {in_c}) AND NOT ({own_types})"))
 }
 
@@ -70,7 +82,18 @@ fn cast_targets() -> String {
     let trusted = member("pg_cast", TRUSTED_OPERATORS);
     format!(
         "SELECT DISTINCT o.casttarget FROM pg_catalog.pg_cast o \
-         WHERE o.castmethod = 'f' AND o.oid >= 16384 AND NOT {trusted}"
+         WHERE o.castmethod = 'f' AND o.oid >= 16384 AND o.castsource < 16384 AND NOT {trusted}"
+    )
+}
+
+/// Types of which a value may become another one by somebody's function, without anybody asking for it.
+fn cast_sources() -> String {
+    let trusted = member("pg_cast", TRUSTED_OPERATORS);
+    format!(
+        "SELECT DISTINCT unnest(ARRAY[t.oid, t.typarray]) FROM pg_catalog.pg_cast o \
+         JOIN pg_catalog.pg_type t ON t.oid = o.castsource JOIN pg_catalog.pg_type g ON g.oid = o.casttarget \
+         WHERE o.castmethod = 'f' AND o.oid >= 16384 AND o.castsource >= 16384 AND NOT {trusted} \
+         AND NOT (t.typtype = 'r' AND g.typtype = 'm')"
     )
 }
 
@@ -86,11 +109,16 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     {
         text_search.extend(named(connection, &schemas, &foreign(catalog, prefix, "")).await?);
     }
+    let mut types = types(connection, &schemas).await?;
+    let sources = numbers(connection, &cast_sources()).await?;
+    for kind in types.iter_mut().filter(|kind| sources.contains(&kind.oid)) {
+        kind.harmless = false;
+    }
     let parts = Parts {
         server_version: numbers(connection, SERVER_VERSION).await?.first().copied().unwrap_or_default(),
-        types: types(connection, &schemas).await?,
+        types,
         server_functions: names(connection, SERVER_FUNCTIONS).await?,
-        functions: named(connection, &schemas, &foreign("pg_proc", "pro", "")).await?,
+        functions: named(connection, &schemas, &functions()).await?,
         operators: named(connection, &schemas, &operators()).await?,
         collations: named(connection, &schemas, &foreign("pg_collation", "coll", "")).await?,
         text_search,

@@ -52,6 +52,11 @@ create domain positive as int check (value > 0);
 create function public.lower(int) returns int language sql as 'select 1';
 create function trick(text) returns mood language sql as $$select 'good'::mood$$;
 create cast (text as mood) with function trick(text);
+create type shade as enum ('light', 'dark');
+create function trap(shade) returns int language sql as 'select 1';
+create cast (shade as int) with function trap(shade) as implicit;
+create function alike(shade, shade) returns bool language sql as 'select true';
+create operator public.#@# (leftarg = shade, rightarg = shade, function = alike);
 create operator public.+ (leftarg = text, rightarg = text, function = pg_catalog.textcat);
 create collation public.own (locale = 'C');
 create text search configuration public.own (copy = pg_catalog.english);
@@ -98,7 +103,7 @@ async fn a_snapshot_tells_what_is_the_servers_own(version: Version) {
     for name in ["mood", "_mood", "span", "_span", "span_multirange", "citext", "_citext", "isbn"] {
         assert_eq!(harmless("public", name), Some(true), "{name}");
     }
-    for name in ["positive", "_positive", "hstore", "_hstore"] {
+    for name in ["positive", "_positive", "hstore", "_hstore", "shade", "_shade"] {
         assert_eq!(harmless("public", name), Some(false), "{name}");
     }
     assert_eq!(harmless("information_schema", "sql_identifier"), Some(true));
@@ -111,6 +116,7 @@ async fn a_snapshot_tells_what_is_the_servers_own(version: Version) {
     assert!(catalog.function_schemas("upper").is_empty());
     assert!(catalog.function_schemas("_pg_truetypid").is_empty());
     assert_eq!(catalog.operator_schemas("+"), public);
+    assert_eq!(catalog.operator_schemas("#@#"), public, "anybody can make values of an enum");
     assert!(catalog.operator_schemas("=").is_empty(), "those of citext and hstore are in C");
     assert!(catalog.operator_schemas("%").is_empty());
     assert_eq!(catalog.collation_schemas("own"), public);
