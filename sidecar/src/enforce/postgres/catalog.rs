@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use crate::enforce::Denial;
+
 /// OIDs below this one belong to the server itself.
 pub(crate) const FIRST_USER_OID: u32 = 16_384;
 
@@ -37,6 +39,16 @@ pub(crate) struct Relation {
 }
 
 impl Relation {
+    /// The denial that is about this relation as a whole.
+    pub(crate) fn deny(&self) -> Denial {
+        Denial::table(&self.name).about(&self.schema, &self.name)
+    }
+
+    /// The denial that is about one of its columns, which the statement itself has named.
+    pub(crate) fn deny_column(&self, column: &str) -> Denial {
+        Denial::column(column, &self.name).about(&self.schema, &self.name)
+    }
+
     /// A column by its name.
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| &*column.name == name)

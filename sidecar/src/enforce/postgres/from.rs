@@ -336,9 +336,9 @@ impl<'a> Walk<'a> {
         } else {
             join.using_clause().iter().filter_map(|name| name.sval()).collect()
         };
+        let sides = [left, right].map(|side| Item::derived(None, side.0.as_slice().into(), false));
         for name in &names {
-            for side in [left, right] {
-                let item = Item::derived(None, side.0.as_slice().into(), false);
+            for item in &sides {
                 match item.column(name) {
                     // A natural join names no columns, so neither does its refusal.
                     Known::Once(found) if join.is_natural => found.read("")?,

@@ -2,7 +2,7 @@
 
 use pg_raw_parse::{
     Node,
-    nodes::{ExplainStmt, PrepareStmt, TransactionStmt},
+    nodes::{ExecuteStmt, ExplainStmt, PrepareStmt, TransactionStmt},
     raw::{DiscardMode, TransactionStmtKind},
 };
 
@@ -48,7 +48,6 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
 /// reads well without its comments is sent without them.
 fn without_comments(text: &str, ground: &Ground) -> Option<Result<Judgement, Denial>> {
     let plain = account::without_comments(text)?;
-    pg_raw_parse::parse(&plain).ok()?;
     Some(judge_text(&plain, ground).map(|judgement| Judgement {
         instead: Some(judgement.instead.unwrap_or_else(|| plain.into())),
         ..judgement
@@ -77,11 +76,7 @@ impl<'a> Walk<'a> {
             }
             Node::ExplainStmt(explain) => self.explain(explain)?,
             Node::PrepareStmt(prepare) => self.prepare(prepare)?,
-            Node::ExecuteStmt(execute) => {
-                self.claim(execute.name());
-                self.expressions(execute.params(), Place::NOWHERE)?;
-                Step::Execute(execute.name().unwrap_or_default().into())
-            }
+            Node::ExecuteStmt(execute) => self.execute(execute)?,
             Node::DeallocateStmt(deallocate) => {
                 self.claim(deallocate.name());
                 match deallocate.name() {
@@ -149,17 +144,19 @@ impl<'a> Walk<'a> {
             self.claim(option.arg().as_str());
         }
         match explain.query() {
-            Node::ExecuteStmt(execute) => {
-                self.claim(execute.name());
-                self.expressions(execute.params(), Place::NOWHERE)?;
-                Ok(Step::Execute(execute.name().unwrap_or_default().into()))
-            }
+            Node::ExecuteStmt(execute) => self.execute(execute),
             Node::DeclareCursorStmt(declare) => {
                 self.claim(declare.portalname());
                 self.query(declare.query(), Place::NOWHERE).map(|_| Step::Plain)
             }
             query => self.query(query, Place::NOWHERE).map(|_| Step::Plain),
         }
+    }
+
+    fn execute(&mut self, execute: &'a ExecuteStmt) -> Result<Step, Denial> {
+        self.claim(execute.name());
+        self.expressions(execute.params(), Place::NOWHERE)?;
+        Ok(Step::Execute(execute.name().unwrap_or_default().into()))
     }
 
     fn prepare(&mut self, prepare: &'a PrepareStmt) -> Result<Step, Denial> {

@@ -61,7 +61,7 @@ impl Ground {
 
     /// How a relation is read. Fails if nothing of it may be.
     pub(super) fn reading<'a>(&'a self, relation: &'a Relation) -> Result<Base<'a>, Denial> {
-        let deny = || Denial::table(&relation.name).about(&relation.schema, &relation.name);
+        let deny = || relation.deny();
         if !matches!(relation.kind, b'r' | b'p' | b'v' | b'm' | b'f') {
             return Err(deny());
         }

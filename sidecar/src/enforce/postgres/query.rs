@@ -372,9 +372,7 @@ fn lock(item: &Item<'_>) -> Result<(), Denial> {
     match &item.columns {
         Columns::Base(base, _) => match base.read {
             Read::Granted(limits) if limits.update.any() => Ok(()),
-            Read::Granted(_) | Read::Open(_) => {
-                Err(Denial::table(&base.relation.name).about(&base.relation.schema, &base.relation.name))
-            }
+            Read::Granted(_) | Read::Open(_) => Err(base.relation.deny()),
         },
         Columns::List(..) => Err(Denial::unclear(
             Reason::Statement,

@@ -36,27 +36,18 @@ pub(super) struct Base<'a> {
 impl Base<'_> {
     /// Leave to read a column.
     pub(super) fn column(&self, column: &str) -> Result<(), Denial> {
-        if self.read.covers(column) { Ok(()) } else { Err(self.deny_column(column)) }
-    }
-
-    fn deny_column(&self, column: &str) -> Denial {
-        let denial = Denial::column(column, &self.relation.name);
-        denial.about(&self.relation.schema, &self.relation.name)
+        if self.read.covers(column) { Ok(()) } else { Err(self.relation.deny_column(column)) }
     }
 
     /// The same for a statement that did not call the column by its name, and shall not learn it.
     fn unnamed_column(&self, column: &str) -> Result<(), Denial> {
-        if self.read.covers(column) { Ok(()) } else { Err(self.deny()) }
-    }
-
-    fn deny(&self) -> Denial {
-        Denial::table(&self.relation.name).about(&self.relation.schema, &self.relation.name)
+        if self.read.covers(column) { Ok(()) } else { Err(self.relation.deny()) }
     }
 
     /// Leave to read a whole row: every column there is.
     pub(super) fn row(&self) -> Result<(), Denial> {
         let mut columns = self.relation.columns.iter();
-        if columns.all(|column| self.read.covers(&column.name)) { Ok(()) } else { Err(self.deny()) }
+        if columns.all(|column| self.read.covers(&column.name)) { Ok(()) } else { Err(self.relation.deny()) }
     }
 }
 

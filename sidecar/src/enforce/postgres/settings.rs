@@ -103,9 +103,8 @@ impl Ground {
 /// Leave to read a setting.
 fn show(name: &str) -> Result<(), Denial> {
     let name = name.to_ascii_lowercase();
-    let known = FREE.binary_search(&&*name).is_ok()
-        || READABLE.contains(&&*name)
-        || PINNED.iter().any(|(pinned, _)| *pinned == name);
+    let known =
+        is_free(&name) || READABLE.contains(&&*name) || PINNED.iter().any(|(pinned, _)| *pinned == name);
     if known { Ok(()) } else { Err(deny_reading(&name)) }
 }
 
@@ -240,7 +239,7 @@ impl<'a> Walk<'a> {
         if function == "current_setting" {
             return show(name);
         }
-        if FREE.binary_search(&&*name.to_ascii_lowercase()).is_ok() {
+        if is_free(&name.to_ascii_lowercase()) {
             return Ok(());
         }
         let value = constant(1).ok_or_else(unclear)?;

@@ -34,27 +34,15 @@ impl<'a> Target<'a> {
         Base { relation: self.relation, read: Read::Granted(self.limits) }
     }
 
-    fn deny(self) -> Denial {
-        Denial::table(&self.relation.name).about(&self.relation.schema, &self.relation.name)
-    }
-
     /// Leave to do this to any part of the table.
     fn any(self, privilege: Privilege) -> Result<(), Denial> {
-        if self.limits.of(privilege).any() { Ok(()) } else { Err(self.deny()) }
+        if self.limits.of(privilege).any() { Ok(()) } else { Err(self.relation.deny()) }
     }
 
     /// Leave to do this to one column.
     fn column(self, privilege: Privilege, name: &str) -> Result<(), Denial> {
-        let table = &self.relation.name;
-        if self.relation.column(name).is_none() {
-            let message = format!("column \"{name}\" of relation \"{table}\" does not exist");
-            return Err(Denial::missing("42703", message, name));
-        }
-        if self.limits.of(privilege).covers(name) {
-            Ok(())
-        } else {
-            Err(Denial::column(name, table).about(&self.relation.schema, table))
-        }
+        exists(self.relation, name)?;
+        if self.limits.of(privilege).covers(name) { Ok(()) } else { Err(self.relation.deny_column(name)) }
     }
 }
 
@@ -63,7 +51,7 @@ impl<'a> Walk<'a> {
         let range = range.ok_or_else(|| refuse("a statement without a table"))?;
         self.claim_range(range);
         let relation = self.ground.relation(range)?;
-        let deny = || Denial::table(&relation.name).about(&relation.schema, &relation.name);
+        let deny = || relation.deny();
         if is_system(relation) || !matches!(relation.kind, b'r' | b'p' | b'v' | b'f') {
             return Err(deny());
         }
@@ -303,7 +291,7 @@ impl<'a> Walk<'a> {
         place: Place<'_, 'a>,
     ) -> Result<Output<'a>, Denial> {
         let Some(clause) = clause else { return Ok((Vec::new(), false)) };
-        let mut states = [("old", false), ("new", false)].map(|(name, given)| (name, given));
+        let mut states = [("old", false), ("new", false)];
         let mut names: Vec<&'a str> = Vec::new();
         for option in clause.options().iter() {
             self.claim(option.value());
@@ -372,12 +360,8 @@ impl<'a> Walk<'a> {
             return relation.columns.iter().try_for_each(|column| allowed(&column.name));
         }
         list.iter().filter_map(Node::as_str).try_for_each(|name| {
-            if relation.column(name).is_some() {
-                allowed(name)
-            } else {
-                let message = format!("column \"{name}\" of relation \"{}\" does not exist", relation.name);
-                Err(Denial::missing("42703", message, name))
-            }
+            exists(relation, name)?;
+            allowed(name)
         })
     }
 
@@ -399,6 +383,15 @@ impl<'a> Walk<'a> {
             _ => Err(refuse("COPY with this option")),
         }
     }
+}
+
+/// Fails, as the database would, where the relation has no such column.
+fn exists(relation: &Relation, name: &str) -> Result<(), Denial> {
+    if relation.column(name).is_some() {
+        return Ok(());
+    }
+    let message = format!("column \"{name}\" of relation \"{}\" does not exist", relation.name);
+    Err(Denial::missing("42703", message, name))
 }
 
 /// How many columns the rows of a VALUES list have.
