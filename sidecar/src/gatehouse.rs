@@ -9,10 +9,10 @@ use tokio::sync::watch;
 use crate::{
     audit::{Audit, clip},
     config::Limits,
+    engine::Repo,
     grants::{Access, Book, FeedState, Lease, Reports},
     listener::{ClientTls, Places},
     metrics,
-    postgres::{CancelKeys, Target},
     session::{Registry, Session},
 };
 
@@ -27,27 +27,8 @@ pub(crate) struct Gatehouse {
     pub(crate) reports: Reports,
     pub(crate) audit: Audit,
     pub(crate) places: Arc<Places>,
-    pub(crate) cancel_keys: Arc<CancelKeys>,
-    pub(crate) targets: Vec<Arc<Target>>,
+    pub(crate) repos: Vec<Repo>,
     pub(crate) stop: watch::Sender<bool>,
-}
-
-/// What one listener serves.
-pub(crate) struct Service {
-    pub(crate) targets: Vec<Arc<Target>>,
-}
-
-impl Service {
-    /// The repo that a client means by its database name: a repo's name, or the real database's where there is but
-    /// one repo.
-    pub(crate) fn find(&self, database: &str) -> Option<Arc<Target>> {
-        let named = self.targets.iter().find(|target| target.name.as_str() == database);
-        let only = || match self.targets.as_slice() {
-            [only] if only.database == database => Some(only),
-            _ => None,
-        };
-        named.or_else(only).cloned()
-    }
 }
 
 impl Gatehouse {
@@ -64,8 +45,8 @@ impl Gatehouse {
 
     /// A session is through to its database. It counts as open until the returned guard goes.
     pub(crate) fn opened(self: &Arc<Self>, session: Arc<Session>) -> Opened {
-        metrics::opened(Some(&session.repo), Engine::Postgres, "ok");
-        metrics::active(&session.repo, Engine::Postgres, 1.0);
+        metrics::opened(Some(&session.repo), session.engine, "ok");
+        metrics::active(&session.repo, session.engine, 1.0);
         self.reports.started(session.start());
         let event = of_session(Event::new("session.opened"), &session);
         self.audit.record(event.with("application", clip(&session.application)));
@@ -73,8 +54,8 @@ impl Gatehouse {
     }
 
     fn ended(&self, session: &Session, cause: &'static str) {
-        metrics::active(&session.repo, Engine::Postgres, -1.0);
-        metrics::ended(&session.repo, Engine::Postgres, cause);
+        metrics::active(&session.repo, session.engine, -1.0);
+        metrics::ended(&session.repo, session.engine, cause);
         let ended_at = jiff::Timestamp::now().as_millisecond();
         self.reports.ended(SessionEnd { id: session.id.clone(), cause: cause.to_owned(), ended_at });
         let mut event = of_session(Event::new("session.ended"), session).with("cause", cause);
@@ -93,13 +74,14 @@ impl Gatehouse {
     /// Somebody who wanted a session does not get one.
     pub(crate) fn refused(
         &self,
+        engine: Engine,
         access: Option<&Access>,
         user: &str,
         peer: SocketAddr,
         result: &'static str,
         why: &str,
     ) {
-        metrics::opened(access.map(|access| &access.repo), Engine::Postgres, result);
+        metrics::opened(access.map(|access| &access.repo), engine, result);
         let mut event = Event::new("session.refused").with("result", result).with("message", clip(why));
         event = event.with("client", peer.to_string()).with("user", clip(user));
         if let Some(Access { identity, repo, account }) = access {

@@ -7,6 +7,8 @@ mod audit;
 mod config;
 #[allow(dead_code)] // until all of it is asked
 mod enforce;
+mod engine;
+mod entry;
 mod gatehouse;
 mod grants;
 mod identity;
@@ -15,6 +17,7 @@ mod metrics;
 mod net;
 mod postgres;
 mod run;
+mod server;
 mod session;
 
 pub use run::{Error, run};

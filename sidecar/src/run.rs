@@ -20,12 +20,13 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     audit::{Audit, Loss, Spool, SpoolError, Writer},
     config::Config,
-    gatehouse::{Gatehouse, Service},
+    engine::{Doors, Repo},
+    gatehouse::Gatehouse,
     grants::{Book, Feed, FeedState, Lease, Reports},
     listener::{ClientTls, Listener, Places},
     metrics,
     net::is_loopback,
-    postgres::{Asker, CancelKeys, InvalidTarget, Target, Teller},
+    server::InvalidServer,
     session::{Ending, Registry},
 };
 
@@ -68,8 +69,8 @@ pub enum Error {
     NoRandomness(#[from] random::NoRandomness),
 }
 
-impl From<InvalidTarget> for Error {
-    fn from(error: InvalidTarget) -> Self {
+impl From<InvalidServer> for Error {
+    fn from(error: InvalidServer) -> Self {
         Self::Repo(error.to_string())
     }
 }
@@ -143,7 +144,7 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
     let url = config.control.url.trim_end_matches('/').to_owned();
     let http = http_client(config, &url)?;
     let instance = random::id("i")?;
-    let targets = config.repos.iter().map(Target::new).collect::<Result<Vec<_>, _>>()?;
+    let repos = config.repos.iter().map(Repo::new).collect::<Result<Vec<_>, _>>()?;
     let registry = Arc::new(Registry::default());
     let state = Arc::new(FeedState::new(&url));
     let (reports, courier) = Reports::new(
@@ -172,20 +173,19 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
             config.limits.pending_per_source,
             config.limits.login_timeout.duration(),
         ),
-        cancel_keys: Arc::new(CancelKeys::default()),
-        targets: targets.clone(),
+        repos: repos.clone(),
         stop: watch::Sender::new(false),
         registry,
     });
-    open_listeners(config, &targets, &house).await?;
-    watch_catalogs(&targets, &reports, &state);
+    open_listeners(config, &house).await?;
+    repos.iter().for_each(|repo| repo.watch(&reports, &state));
     tokio::spawn(Arc::clone(&house.lease).enforce(Arc::clone(&house.registry)));
     tokio::spawn(observe(Arc::clone(&house)));
     let feed = Feed {
         http,
         url,
         token,
-        hello: hello(config, &targets, instance),
+        hello: hello(config, &repos, instance),
         book: Arc::clone(&house.book),
         registry: Arc::clone(&house.registry),
         lease: Arc::clone(&house.lease),
@@ -196,37 +196,24 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
     Ok(house)
 }
 
-/// Keeps the repos' catalogs, and the control plane informed of them.
-fn watch_catalogs(targets: &[Arc<Target>], reports: &Reports, feed: &Arc<FeedState>) {
-    for target in targets {
-        let teller = Teller {
-            repo: target.name.clone(),
-            snapshots: target.catalog.snapshots(),
-            reports: reports.clone(),
-            feed: Arc::clone(feed),
-        };
-        tokio::spawn(teller.run());
-        tokio::spawn(Asker::new(Arc::clone(target)).run());
-    }
-}
-
-fn hello(config: &Config, targets: &[Arc<Target>], instance: String) -> Hello {
-    let listen = |target: &Target| {
-        let listener = config.listeners.iter().find(|listener| listener.repos.contains(&target.name));
+fn hello(config: &Config, repos: &[Repo], instance: String) -> Hello {
+    let listen = |repo: &Repo| {
+        let listener = config.listeners.iter().find(|listener| listener.repos.contains(repo.name()));
         listener.map(|listener| listener.listen.to_string()).unwrap_or_default()
     };
-    let repos = targets.iter().map(|target| target.served(&listen(target))).collect();
+    let repos = repos.iter().map(|repo| repo.served(&listen(repo))).collect();
     Hello { name: config.name.clone(), instance, version: env!("CARGO_PKG_VERSION").to_owned(), repos }
 }
 
-async fn open_listeners(
-    config: &Config,
-    targets: &[Arc<Target>],
-    house: &Arc<Gatehouse>,
-) -> Result<(), Error> {
+async fn open_listeners(config: &Config, house: &Arc<Gatehouse>) -> Result<(), Error> {
+    let doors = Doors::default();
     for listener in &config.listeners {
-        let served = targets.iter().filter(|target| listener.repos.contains(&target.name)).cloned().collect();
-        let opened = Listener::bind(listener.listen, Arc::new(Service { targets: served })).await;
+        let served =
+            house.repos.iter().filter(|repo| listener.repos.contains(repo.name())).cloned().collect();
+        let door = doors
+            .open(served)
+            .map_err(|error| Error::Repo(format!("listener {}: {error}", listener.listen)))?;
+        let opened = Listener::bind(listener.listen, door).await;
         let opened = opened.map_err(|error| Error::Open(listener.listen.to_string(), error))?;
         if house.tls.is_none() && !listener.listen.ip().is_loopback() {
             tracing::warn!(listen = %listener.listen, "without [tls] only clients on this machine may connect");
@@ -276,6 +263,6 @@ async fn observe(house: Arc<Gatehouse>) {
         let lease = house.lease.remaining();
         metrics::feed(house.feed.is_connected(), house.lease.silence(), lease, house.book.len());
         house.book.sweep();
-        house.targets.iter().for_each(|target| target.warm.sweep());
+        house.repos.iter().for_each(Repo::sweep);
     }
 }

@@ -4,21 +4,18 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 
-use crate::{
-    gatehouse::{Gatehouse, Service},
-    postgres,
-};
+use crate::{engine::Door, gatehouse::Gatehouse};
 
 /// An open port and what is served there.
 pub(crate) struct Listener {
     socket: TcpListener,
-    service: Arc<Service>,
+    door: Door,
 }
 
 impl Listener {
     /// Opens the port.
-    pub(crate) async fn bind(address: SocketAddr, service: Arc<Service>) -> io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, service })
+    pub(crate) async fn bind(address: SocketAddr, door: Door) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, door })
     }
 
     /// Accepts until the sidecar stops.
@@ -31,13 +28,7 @@ impl Listener {
             match accepted {
                 Ok((tcp, peer)) => {
                     let pending = house.places.take(peer.ip());
-                    tokio::spawn(postgres::serve(
-                        Arc::clone(&house),
-                        Arc::clone(&self.service),
-                        tcp,
-                        peer,
-                        pending,
-                    ));
+                    self.door.serve(Arc::clone(&house), tcp, peer, pending);
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: those who are in go on, and some will leave.

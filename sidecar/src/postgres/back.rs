@@ -127,11 +127,7 @@ impl Target {
 
     /// A TCP connection to the database.
     pub(crate) async fn dial(&self, peer: Option<SocketAddr>) -> Result<TcpStream, BackError> {
-        match peer {
-            Some(peer) => TcpStream::connect(peer).await,
-            None => TcpStream::connect((self.host.as_str(), self.port)).await,
-        }
-        .map_err(BackError::Unreachable)
+        self.server.dial(peer).await.map_err(BackError::Unreachable)
     }
 
     async fn connect_patiently(
@@ -169,7 +165,7 @@ impl Target {
         tcp.read_exact(&mut answer).await.map_err(BackError::Unreachable)?;
         match &answer {
             b"S" => {
-                let stream = tls.connect(self.server_name.clone(), tcp).await.map_err(BackError::Tls)?;
+                let stream = tls.connect(self.server.name.clone(), tcp).await.map_err(BackError::Tls)?;
                 Ok(Stream::Connected(Box::new(stream)))
             }
             b"N" => Err(BackError::NoTls),

@@ -4,7 +4,7 @@
 //! stopped and rolled back; the client is told why; both sockets close. Nobody is waited for longer than a moment:
 //! not a client that does not read, not a database that does not answer.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use postern_protocol::{
@@ -13,19 +13,17 @@ use postern_protocol::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
-use super::{back::Backend, cancel::Upstream, terminator::Terminator, traffic::Traffic};
+use super::{back::Backend, cancel::Upstream, terminator::Victim, traffic::Traffic};
 use crate::{
     net::Stream,
-    session::{Ending, Untold, Wire},
+    session::{Ending, Terminator, Untold, tell},
 };
 
 /// How long the client waits for its reason while the database is being stopped.
 const STOP_FIRST: Duration = Duration::from_millis(300);
-/// How long a client may take to accept its last message.
-const LAST_WORD: Duration = Duration::from_millis(250);
 /// How long a termination may take before the statement is cancelled as well. Each cancellation costs the server a
 /// process: a thousand of them at once, because a thousand backends that go keep it busy, would only hold it up.
 const TERMINATION: Duration = Duration::from_millis(300);
@@ -46,7 +44,7 @@ pub(crate) fn last_word(ending: &Ending, grant: &GrantId) -> ErrorText {
 pub(crate) struct Remains {
     pub(crate) backend: Backend,
     pub(crate) upstream: Option<Upstream>,
-    pub(crate) terminator: Option<Arc<Terminator>>,
+    pub(crate) terminator: Option<Arc<Terminator<Victim>>>,
     pub(crate) traffic: Traffic,
     /// Read from the database, not yet written to the client.
     pub(crate) unsent: BytesMut,
@@ -79,7 +77,7 @@ impl Remains {
             let stopped = timeout(STOP_FIRST, &mut stop).await.is_ok();
             tokio::join!(
                 async {
-                    tell(client, &mut traffic, unsent, last_word).await;
+                    tell(client, &mut traffic, unsent, |_| postgres::fatal(last_word)).await;
                     closed();
                 },
                 async {
@@ -108,7 +106,7 @@ impl Remains {
         else {
             return false;
         };
-        terminator.terminate(upstream.key.pid, local.port()).await
+        terminator.terminate(Victim { pid: upstream.key.pid, port: local.port() }).await
     }
 
     /// Stops what the backend is doing, for good if that can be done.
@@ -165,72 +163,6 @@ impl Remains {
         };
         if timeout(GIVE_UP, done).await.is_err() {
             tracing::error!("a backend does not go though its session has ended");
-        }
-    }
-}
-
-/// Tells the client and closes its socket.
-async fn tell(mut client: Stream, traffic: &mut Traffic, unsent: BytesMut, last_word: &ErrorText) {
-    let deadline = Instant::now() + LAST_WORD;
-    let said = tokio::time::timeout_at(deadline, say(&mut client, traffic, unsent, last_word)).await;
-    if matches!(said, Ok(Ok(()))) {
-        hear_out(&client, deadline).await;
-    } else {
-        // It does not read. What lies in the socket's buffers is thrown away with the connection.
-        client.reset();
-    }
-}
-
-async fn say(
-    client: &mut Stream,
-    traffic: &mut Traffic,
-    unsent: BytesMut,
-    last_word: &ErrorText,
-) -> io::Result<()> {
-    finish_message(client, traffic, unsent).await?;
-    client.write_all(&postgres::fatal(last_word)).await?;
-    client.flush().await?;
-    client.shutdown().await
-}
-
-/// Completes the message that the client is in the middle of, so that the next one is understood: from what was read
-/// before the gate fell, and where that ends, with zeros.
-async fn finish_message(client: &mut Stream, traffic: &mut Traffic, mut unsent: BytesMut) -> io::Result<()> {
-    loop {
-        let needs = match traffic.client_needs() {
-            Some(0) => return Ok(()),
-            Some(needs) => needs,
-            None => 1,
-        };
-        if unsent.is_empty() {
-            if traffic.client_needs().is_none() {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            unsent.resize(needs.min(16 * 1024), 0);
-        }
-        let part = unsent.split_to(needs.min(unsent.len()));
-        client.write_all(&part).await?;
-        traffic.delivered(&part).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    }
-}
-
-/// Takes in what the client is still sending, for a moment: closing a socket with unread bytes resets the connection,
-/// and a reset may overtake the last word.
-async fn hear_out(client: &Stream, deadline: Instant) {
-    let Some(tcp) = client.tcp() else { return };
-    let mut nowhere = [0; 4096];
-    let mut heard = false;
-    loop {
-        match tcp.try_read(&mut nowhere) {
-            Ok(0) => return,
-            Ok(_) => heard = true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && heard => {
-                let wait = tokio::time::timeout_at(deadline, tcp.readable()).await;
-                if !matches!(wait, Ok(Ok(()))) {
-                    return;
-                }
-            }
-            Err(_) => return,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use postern_protocol::{
-    gate::{AccountName, Engine, SessionStart},
+    gate::Engine,
     postgres::{
         self, CancelKey, InitialPacket, InvalidStartup, StartupMessage, initial_packet, initial_packet_len,
         password_text,
@@ -20,22 +20,23 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     back::{BackError, Backend},
     cancel::{Issued, Upstream},
+    door::Door,
     end::{Remains, last_word},
     frames::{FrameReader, ReadError},
     limited::{Defaults, Footing, Limited},
     refusal::Refusal,
     target::Target,
-    terminator::Terminator,
+    terminator::Victim,
     traffic::Traffic,
 };
 use crate::{
-    gatehouse::{Gatehouse, Opened, Service},
+    entry::NoEntry,
+    gatehouse::{Gatehouse, Opened},
     grants::Access,
-    identity,
     listener::Pending,
     metrics,
     net::{Stream, prepare},
-    session::{Ending, Finish, Leash, Left, Registered, Relay, Session, Watch, Wire},
+    session::{Finish, Left, Registered, Relay, Session, Terminator, Watch, Wire},
 };
 
 /// The longest message of a client that has not logged in; a password can be a JWT.
@@ -62,15 +63,15 @@ impl From<io::Error> for NoStartup {
 /// Serves one connection to its end.
 pub(crate) async fn serve(
     house: Arc<Gatehouse>,
-    service: Arc<Service>,
+    door: Arc<Door>,
     tcp: TcpStream,
     peer: SocketAddr,
     pending: Pending,
 ) {
     let welcomed = pending.until_evicted(welcome(&house, tcp, peer)).await;
     match welcomed.unwrap_or(Err(NoStartup::Silently)) {
-        Ok((stream, startup)) => Guest { house, service, stream, startup, peer }.log_in(pending).await,
-        Err(NoStartup::Cancel(key)) => cancel(&house, &key).await,
+        Ok((stream, startup)) => Guest { house, door, stream, startup, peer }.log_in(pending).await,
+        Err(NoStartup::Cancel(key)) => cancel(&door, &key).await,
         Err(NoStartup::Refused(mut stream, refusal)) => {
             metrics::opened(None, Engine::Postgres, refusal.label());
             say_no(&mut stream, &refusal).await;
@@ -79,8 +80,8 @@ pub(crate) async fn serve(
     }
 }
 
-async fn cancel(house: &Gatehouse, key: &CancelKey) {
-    if let Some(upstream) = house.cancel_keys.find(key)
+async fn cancel(door: &Door, key: &CancelKey) {
+    if let Some(upstream) = door.cancel_keys.find(key)
         && let Err(error) = upstream.cancel().await
     {
         tracing::warn!(%error, "a client's cancel request could not be passed on");
@@ -183,7 +184,7 @@ async fn first_packet(stream: &mut Stream) -> io::Result<Result<InitialPacket, I
 /// Somebody who said what they want and is not in yet.
 struct Guest {
     house: Arc<Gatehouse>,
-    service: Arc<Service>,
+    door: Arc<Door>,
     stream: Stream,
     startup: StartupMessage,
     peer: SocketAddr,
@@ -211,7 +212,14 @@ impl Guest {
     }
 
     async fn refuse(&mut self, access: Option<&Access>, refusal: Refusal) {
-        self.house.refused(access, &self.startup.user, self.peer, refusal.label(), &refusal.to_string());
+        self.house.refused(
+            Engine::Postgres,
+            access,
+            &self.startup.user,
+            self.peer,
+            refusal.label(),
+            &refusal.to_string(),
+        );
         if let Refusal::Back(error) = &refusal {
             tracing::warn!(repo = access.map(|access| access.repo.as_str()), %error, "no connection to the database");
         }
@@ -222,20 +230,9 @@ impl Guest {
     async fn identify(&mut self) -> Result<Option<Wanted>, Refusal> {
         let begun = tokio::time::Instant::now();
         let Some(credential) = self.ask_password().await? else { return Ok(None) };
-        // Without the control plane nobody can say whose credential this is: perhaps it was issued a moment ago.
-        if !self.house.lease.is_held() {
-            return Err(Refusal::NoLease);
-        }
-        let wrong = || Refusal::Credential(self.startup.user.clone());
-        let identity = identity::authenticate(&self.house.book, &credential).ok_or_else(wrong)?;
-        let account = match self.startup.user.rsplit_once(':') {
-            Some((claimed, account)) if claimed.eq_ignore_ascii_case(identity.as_str()) => account,
-            Some(_) => return Err(wrong()),
-            None => &self.startup.user,
-        };
-        let account = AccountName::from(account);
+        let (identity, account) = self.house.identify(&self.startup.user, &credential)?;
         metrics::connect_stage("login", begun.elapsed());
-        let target = self.service.find(&self.startup.database);
+        let target = self.door.find(&self.startup.database);
         let target = target.ok_or_else(|| Refusal::Database(self.startup.database.clone()))?;
         Ok(Some(Wanted { access: Access { identity, repo: target.name.clone(), account }, target }))
     }
@@ -267,13 +264,14 @@ impl Guest {
     /// From the grant to a database that waits for the first statement.
     async fn enter(&self, wanted: &Wanted) -> Result<Passage, Refusal> {
         let house = &self.house;
-        let registered = self.register(wanted)?;
+        let application = self.startup.parameter("application_name").unwrap_or_default();
+        let registered = house.enter(Engine::Postgres, &wanted.access, self.peer, application)?;
         let session = registered.session();
         let mut watch = Watch::new(&session.leash);
         let begun = tokio::time::Instant::now();
         let Opening { backend, limited, ahead, terminator } = tokio::select! {
             biased;
-            () = watch.fallen() => return Err(fallen(&session)),
+            () = watch.fallen() => return Err(NoEntry::fallen(&session).into()),
             opened = self.open(wanted, &session) => opened.inspect_err(|refusal| {
                 if let Refusal::Back(error) = refusal {
                     metrics::upstream_error(&session.repo, error.label());
@@ -288,7 +286,7 @@ impl Guest {
             peer: backend.peer,
         });
         let spoken = self.startup.spoken();
-        let issue = |upstream| house.cancel_keys.issue(registered.session(), upstream, spoken);
+        let issue = |upstream| self.door.cancel_keys.issue(registered.session(), upstream, spoken);
         let issued = upstream.clone().map(issue).transpose()?;
         let opened = house.opened(registered.session());
         Ok(Passage { opened, issued, backend, limited, ahead, upstream, terminator, registered })
@@ -320,51 +318,6 @@ impl Guest {
         }
         Ok(Opening { backend, limited, ahead, terminator })
     }
-
-    /// Admits, enters the registry, and asks again: whatever changed in between is seen by one of the two.
-    fn register(&self, wanted: &Wanted) -> Result<Registered, Refusal> {
-        let house = &self.house;
-        if !house.lease.is_held() {
-            return Err(Refusal::NoLease);
-        }
-        if house.registry.len() >= house.limits.sessions {
-            return Err(Refusal::TooMany);
-        }
-        let denied = |denied| Refusal::Denied {
-            access: wanted.access.clone(),
-            denied,
-            public_url: house.feed.public_url(),
-        };
-        let admission = house.book.admit(&wanted.access).map_err(denied)?;
-        let start = SessionStart {
-            id: postern_service::random::id("s")?.into(),
-            grant: admission.grant().id.clone(),
-            identity: wanted.access.identity.clone(),
-            repo: wanted.access.repo.clone(),
-            account: wanted.access.account.clone(),
-            client: self.peer.to_string(),
-            application: self.startup.parameter("application_name").unwrap_or_default().to_owned(),
-            started_at: jiff::Timestamp::now().as_millisecond(),
-        };
-        let registered = house.registry.enter(Session::new(
-            start,
-            self.peer,
-            Leash::new(admission.deadline(), house.registry.untold()),
-            admission.limits().cloned(),
-        ));
-        let standing = house
-            .book
-            .standing(&registered)
-            .map_err(|ending| Refusal::Fallen(ending, registered.grant.clone()))?;
-        registered.stand(&standing);
-        if house.is_stopping() {
-            return Err(Refusal::Fallen(Ending::Shutdown, registered.grant.clone()));
-        }
-        if !house.lease.is_held() {
-            return Err(Refusal::NoLease);
-        }
-        Ok(registered)
-    }
 }
 
 /// A way to the database.
@@ -374,7 +327,7 @@ struct Opening {
     limited: Option<Limited>,
     /// What the database has said since it was ready.
     ahead: BytesMut,
-    terminator: Arc<Terminator>,
+    terminator: Arc<Terminator<Victim>>,
 }
 
 /// A session that is about to begin. What it holds is given back in this order, its place in the registry last.
@@ -385,7 +338,7 @@ struct Passage {
     limited: Option<Limited>,
     ahead: BytesMut,
     upstream: Option<Upstream>,
-    terminator: Arc<Terminator>,
+    terminator: Arc<Terminator<Victim>>,
     registered: Registered,
 }
 
@@ -460,11 +413,4 @@ impl Passage {
             }
         }
     }
-}
-
-fn fallen(session: &Session) -> Refusal {
-    session
-        .leash
-        .ending()
-        .map_or(Refusal::NoLease, |(ending, _)| Refusal::Fallen(ending, session.grant.clone()))
 }

@@ -8,6 +8,7 @@ mod back;
 mod cancel;
 #[allow(dead_code)] // until the control plane is told what there is
 mod catalog;
+mod door;
 mod end;
 mod frames;
 mod front;
@@ -17,12 +18,10 @@ mod resources;
 mod simple;
 mod target;
 mod terminator;
-mod tls;
 mod traffic;
 mod warm;
 
 pub(crate) use cancel::CancelKeys;
-pub(crate) use catalog::Asker;
+pub(crate) use door::Door;
 pub(crate) use front::serve;
-pub(crate) use resources::Teller;
-pub(crate) use target::{InvalidTarget, Target};
+pub(crate) use target::Target;

@@ -7,9 +7,10 @@
 use bytes::Bytes;
 use postern_protocol::{
     duration::Span,
-    gate::GrantId,
     postgres::{self, ErrorText, InvalidStartup},
 };
+
+use postern_service::random::NoRandomness;
 
 use super::{
     back::BackError,
@@ -17,8 +18,9 @@ use super::{
     limited::{NoFooting, Unsuitable},
 };
 use crate::{
+    entry::NoEntry,
     grants::{Access, Denied},
-    session::{Ending, Violation},
+    session::Violation,
 };
 
 /// No session.
@@ -36,31 +38,12 @@ pub(crate) enum Refusal {
     /// Something other than a password message, or one that is too long or no text.
     #[error("expected a password")]
     NoPassword,
-    /// The credential is not known, has expired, or belongs to somebody else.
-    #[error("password authentication failed for user \"{0}\"")]
-    Credential(String),
+    /// Nobody comes in.
+    #[error(transparent)]
+    Entry(#[from] NoEntry),
     /// No repo by that name at this listener.
     #[error("database \"{0}\" does not exist")]
     Database(String),
-    /// No grant.
-    #[error("no active grant for {} on {} as {}", .access.identity, .access.repo, .access.account)]
-    Denied {
-        /// What was wanted.
-        access: Access,
-        /// Why not.
-        denied: Denied,
-        /// Where access is asked for.
-        public_url: String,
-    },
-    /// The control plane has not been heard in time.
-    #[error("access cannot be checked: the control plane cannot be reached")]
-    NoLease,
-    /// The sidecar is full.
-    #[error("sorry, too many sessions already")]
-    TooMany,
-    /// The gate fell before the session began.
-    #[error("{}", .0.message(.1))]
-    Fallen(Ending, GrantId),
     /// The client's bytes are no sequence of messages.
     #[error(transparent)]
     Violation(Violation),
@@ -70,9 +53,12 @@ pub(crate) enum Refusal {
     /// The database.
     #[error(transparent)]
     Back(#[from] BackError),
-    /// The system has no randomness left.
-    #[error(transparent)]
-    NoRandomness(#[from] postern_service::random::NoRandomness),
+}
+
+impl From<NoRandomness> for Refusal {
+    fn from(error: NoRandomness) -> Self {
+        Self::Entry(error.into())
+    }
 }
 
 impl From<NoFooting> for Refusal {
@@ -90,15 +76,10 @@ impl Refusal {
         match self {
             Self::Startup(_) | Self::EarlyData | Self::NoPassword | Self::Violation(_) => "protocol",
             Self::TlsRequired => "tls_required",
-            Self::Credential(_) => "bad_credential",
             Self::Database(_) => "unknown_database",
-            Self::Denied { .. } => "no_grant",
-            Self::NoLease => "no_lease",
-            Self::TooMany => "too_many",
-            Self::Fallen(..) => "ended",
+            Self::Entry(no) => no.label(),
             Self::Unsuitable(_) => "unsuitable",
             Self::Back(_) => "upstream",
-            Self::NoRandomness(_) => "internal",
         }
     }
 
@@ -121,17 +102,25 @@ impl Refusal {
             }
             Self::TlsRequired => ErrorText::new("28000", message)
                 .hint("This server takes passwords inside TLS only: connect with sslmode=require or better."),
-            Self::Credential(_) => ErrorText::new("28P01", message)
-                .hint("The password is an access token: get a fresh one with \"postern access\"."),
             Self::Database(_) => ErrorText::new("3D000", message),
-            Self::Denied { access, denied, public_url } => denial(access, denied, public_url, message),
-            Self::NoLease => ErrorText::new("57P03", message),
-            Self::TooMany => ErrorText::new("53300", message),
-            Self::Fallen(ending, grant) => last_word(ending, grant),
+            Self::Entry(no) => no_entry(no, message),
             Self::Unsuitable(unsuitable) => ErrorText::new(unsuitable.sqlstate(), message),
             Self::Back(error) => back(error),
-            Self::NoRandomness(_) => ErrorText::new("XX000", message),
         }
+    }
+}
+
+fn no_entry(no: &NoEntry, message: String) -> ErrorText {
+    match no {
+        NoEntry::Credential(user) => {
+            ErrorText::new("28P01", format!("password authentication failed for user \"{user}\""))
+                .hint("The password is an access token: get a fresh one with \"postern access\".")
+        }
+        NoEntry::Denied { access, denied, public_url } => denial(access, denied, public_url, message),
+        NoEntry::NoLease => ErrorText::new("57P03", message),
+        NoEntry::TooMany => ErrorText::new("53300", message),
+        NoEntry::Fallen(ending, grant) => last_word(ending, grant),
+        NoEntry::NoRandomness(_) => ErrorText::new("XX000", message),
     }
 }
 

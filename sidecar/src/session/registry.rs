@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
-use postern_protocol::gate::{AccountName, GrantId, Identity, RepoName, SessionId, SessionStart};
+use postern_protocol::gate::{AccountName, Engine, GrantId, Identity, RepoName, SessionId, SessionStart};
 use tokio::sync::watch;
 
 use super::{Ending, Leash, Untold};
@@ -13,6 +13,7 @@ use crate::{enforce::Limits, grants::Standing};
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
+    pub(crate) engine: Engine,
     pub(crate) id: SessionId,
     pub(crate) grant: GrantId,
     pub(crate) identity: Identity,
@@ -30,6 +31,7 @@ pub(crate) struct Session {
 impl Session {
     /// A session that is held to `limits`, for as long as it lives, or to none.
     pub(crate) fn new(
+        engine: Engine,
         start: SessionStart,
         client: SocketAddr,
         leash: Leash,
@@ -38,7 +40,20 @@ impl Session {
         let SessionStart { id, grant, identity, repo, account, application, started_at, client: _ } = start;
         let dead = watch::Sender::new(false);
         let limits = limits.map(ArcSwap::new);
-        Self { id, grant, identity, repo, account, client, application, started_at, leash, limits, dead }
+        Self {
+            engine,
+            id,
+            grant,
+            identity,
+            repo,
+            account,
+            client,
+            application,
+            started_at,
+            leash,
+            limits,
+            dead,
+        }
     }
 
     /// Whether it was opened within limits.

@@ -21,6 +21,7 @@ pub(crate) fn connector(
     repo: &RepoConfig,
     account: &AccountConfig,
     mode: TlsMode,
+    alpn: &[&[u8]],
 ) -> Result<Option<TlsConnector>, TlsError> {
     let verifier: Arc<dyn ServerCertVerifier> = match mode {
         TlsMode::Disable => return Ok(None),
@@ -38,7 +39,7 @@ pub(crate) fn connector(
         }
         (_, None) | (None, _) => config.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"postgresql".to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(Some(TlsConnector::from(Arc::new(config))))
 }
 
