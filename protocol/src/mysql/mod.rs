@@ -8,18 +8,22 @@
 mod auth;
 mod capabilities;
 mod column;
+mod command;
 mod error;
 mod greeting;
 mod login;
 mod ok;
 mod packet;
+mod query;
 mod reader;
+mod request;
 mod session;
 mod status;
 
 pub use auth::{AuthRequest, SCRAMBLE_LEN, auth_more_data, auth_next_factor, auth_switch, scramble};
 pub use capabilities::Capabilities;
 pub use column::{ColumnDefinition, ExtendedMetadata};
+pub use command::Command;
 pub use error::{ErrorPacket, ErrorText};
 pub use greeting::{Greeting, ServerHello};
 pub use login::{
@@ -27,7 +31,9 @@ pub use login::{
 };
 pub use ok::{EofPacket, OkPacket};
 pub use packet::{HEADER_LEN, Header, MAX_PACKET, Packet, PacketWalker, packet};
+pub use query::Query;
 pub use reader::{Reader, put_lenenc, put_lenenc_bytes};
+pub use request::{BulkExecute, ChangeUser, Execute, Request, init_db, ping, query, quit, reset_connection};
 pub use session::SessionChange;
 pub use status::StatusFlags;
 

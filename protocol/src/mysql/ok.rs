@@ -42,8 +42,11 @@ impl<'a> OkPacket<'a> {
         if !capabilities.has(Capabilities::SESSION_TRACK) {
             return Some(Self { info: plain_info(reader), ..ok });
         }
-        // Servers leave the whole rest out when there is nothing to say.
-        let info = if reader.rest().is_empty() { b"" } else { reader.lenenc_bytes()? };
+        if reader.rest().is_empty() {
+            // Servers leave the whole rest out when there is nothing to say.
+            return Some(ok);
+        }
+        let info = reader.lenenc_bytes()?;
         let tells = status.has(StatusFlags::SESSION_STATE_CHANGED);
         let changes = if tells { reader.lenenc_bytes()? } else { b"" };
         Some(Self { info, changes, ..ok })

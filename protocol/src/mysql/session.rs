@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn each_kind_of_change_is_told() {
         let changes = b"\x00\x06\x02ab\x02on\
-            \x00\x06\x01x\x011\x01y\xfb\
+            \x00\x07\x01x\x011\x01y\xfb\
             \x01\x05\x04shop\x02\x02\x011\x03\x05\0\x03u:1\x04\x01\0\x05\x09\x08T_______\x09\x02hi";
         let variable = |name, value| SessionChange::SystemVariable { name, value };
         let expected = [
