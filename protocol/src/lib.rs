@@ -5,4 +5,5 @@
 
 pub mod duration;
 pub mod gate;
+pub mod mysql;
 pub mod postgres;
