@@ -33,6 +33,12 @@ pub(super) fn identifiers(text: &str, claims: &[&str]) -> Result<(), Denial> {
     Ok(())
 }
 
+/// Whether a text can be read, and has no more tokens than these.
+pub(super) fn has_at_most(text: &str, tokens: usize) -> bool {
+    let mut lexer = Lexer { text, at: 0 };
+    !lexer.by_ref().take(tokens).any(|token| token.is_err()) && lexer.next().is_none()
+}
+
 /// The text with blanks in the place of its comments; nothing if it cannot be read or has none.
 pub(super) fn without_comments(text: &str) -> Option<String> {
     let (mut plain, mut lexer) = (String::with_capacity(text.len()), Lexer { text, at: 0 });

@@ -6,7 +6,7 @@
 /// May be called with whatever arguments. Sorted.
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[&str] = &[
-    "abbrev", "abs", "acos", "acosd", "acosh", "age", "any_value", "any_value_transfn", "anytextcat", "area",
+    "abbrev", "abs", "acos", "acosd", "acosh", "age", "any_value", "anytextcat", "area",
     "array_agg", "array_append", "array_cat", "array_dims", "array_eq", "array_fill", "array_ge", "array_gt",
     "array_larger", "array_le", "array_length", "array_lower", "array_lt", "array_ndims", "array_ne",
     "array_position", "array_positions", "array_prepend", "array_remove", "array_replace", "array_reverse",

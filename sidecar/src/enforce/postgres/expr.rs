@@ -119,11 +119,17 @@ impl<'a> Walk<'a> {
             || Denial::missing("42703", format!("column \"{}\" does not exist", parts.join(".")), "");
         let Some(scope) = place.scope else { return Err(nowhere()) };
         match (parts.as_slice(), whole) {
-            ([name], false) => bare(scope, name),
-            ([table], true) => item(scope, None, table)?.row(),
-            ([table, column], false) => self.of_item(item(scope, None, table)?, column),
-            ([schema, table], true) => item(scope, Some(schema), table)?.row(),
-            ([schema, table, column], false) => self.of_item(item(scope, Some(schema), table)?, column),
+            ([name], false) => self.bare(scope, name),
+            ([table], true) => self.item(scope, None, table)?.row(),
+            ([table, column], false) => {
+                let item = self.item(scope, None, table)?;
+                self.of_item(item, column)
+            }
+            ([schema, table], true) => self.item(scope, Some(schema), table)?.row(),
+            ([schema, table, column], false) => {
+                let item = self.item(scope, Some(schema), table)?;
+                self.of_item(item, column)
+            }
             _ => Err(Denial::unclear(
                 Reason::Name,
                 parts.last().copied().unwrap_or_default(),
@@ -147,6 +153,46 @@ impl<'a> Walk<'a> {
                 Err(Denial::missing("42703", message, name))
             }
         }
+    }
+
+    /// A name that stands alone: a column of this level or one around it, else a whole row.
+    fn bare(&mut self, scope: &Scope<'_, 'a>, name: &str) -> Result<(), Denial> {
+        let mut looks = 0;
+        let meaning = scope.column(name, &mut looks);
+        self.spend(looks)?;
+        let meaning = meaning?;
+        if let Some(found) = meaning.column {
+            found.read(name)?;
+            if !meaning.perhaps {
+                return Ok(());
+            }
+        }
+        let mut looks = 0;
+        let item = scope.item(None, name, &mut looks);
+        self.spend(looks)?;
+        match item? {
+            Some(item) => {
+                self.spend(item.width())?;
+                item.row()
+            }
+            None if meaning.perhaps || meaning.column.is_some() => Ok(()),
+            None => Err(Denial::missing("42703", format!("column \"{name}\" does not exist"), name)),
+        }
+    }
+
+    /// The item of this name; its columns are about to be looked at.
+    pub(super) fn item<'s>(
+        &mut self,
+        scope: &'s Scope<'s, 'a>,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<&'s Item<'a>, Denial> {
+        let mut looks = 0;
+        let found = scope.item(schema, name, &mut looks)?.ok_or_else(|| {
+            Denial::missing("42P01", format!("missing FROM-clause entry for table \"{name}\""), name)
+        });
+        self.spend(looks + found.as_ref().map_or(0, |item| item.width()))?;
+        found
     }
 
     /// `(expression).field`, `(expression)[1]`, `(expression).*`
@@ -276,29 +322,6 @@ impl<'a> Walk<'a> {
         }
         self.expressions(xml.args(), place)
     }
-}
-
-/// A name that stands alone: a column of this level or one around it, else a whole row.
-fn bare(scope: &Scope<'_, '_>, name: &str) -> Result<(), Denial> {
-    let meaning = scope.column(name)?;
-    if let Some(found) = meaning.column {
-        found.read(name)?;
-        if !meaning.perhaps {
-            return Ok(());
-        }
-    }
-    match scope.item(None, name)? {
-        Some(item) => item.row(),
-        None if meaning.perhaps || meaning.column.is_some() => Ok(()),
-        None => Err(Denial::missing("42703", format!("column \"{name}\" does not exist"), name)),
-    }
-}
-
-/// The item of this name.
-fn item<'s, 'a>(scope: &'s Scope<'s, 'a>, schema: Option<&str>, name: &str) -> Result<&'s Item<'a>, Denial> {
-    scope.item(schema, name)?.ok_or_else(|| {
-        Denial::missing("42P01", format!("missing FROM-clause entry for table \"{name}\""), name)
-    })
 }
 
 /// Whether the argument is the sequence of a column, asked for by the table's name.

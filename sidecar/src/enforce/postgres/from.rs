@@ -22,35 +22,6 @@ use super::{
 };
 use crate::enforce::{Denial, Reason};
 
-/// Functions of the server's own whose results have columns with names of their own. Sorted.
-const OUTPUTS: &[(&str, &[&str])] = &[
-    ("_pg_expandarray", &["x", "n"]),
-    ("aclexplode", &["grantor", "grantee", "privilege_type", "is_grantable"]),
-    ("json_array_elements", &["value"]),
-    ("json_array_elements_text", &["value"]),
-    ("json_each", &["key", "value"]),
-    ("json_each_text", &["key", "value"]),
-    ("jsonb_array_elements", &["value"]),
-    ("jsonb_array_elements_text", &["value"]),
-    ("jsonb_each", &["key", "value"]),
-    ("jsonb_each_text", &["key", "value"]),
-    ("pg_get_keywords", &["word", "catcode", "barelabel", "catdesc", "baredesc"]),
-    ("pg_options_to_table", &["option_name", "option_value"]),
-    ("pg_partition_ancestors", &["relid"]),
-];
-
-/// Functions whose columns depend on their arguments.
-const VAGUE: &[&str] = &[
-    "json_populate_record",
-    "json_populate_recordset",
-    "jsonb_populate_record",
-    "jsonb_populate_recordset",
-    "pg_available_extension_versions",
-    "pg_available_extensions",
-    "pg_show_all_settings",
-    "unnest",
-];
-
 impl<'a> Walk<'a> {
     /// The items of a FROM clause. `place` is what surrounds the query.
     pub(super) fn from(&mut self, list: &'a NodeList, place: Place<'_, 'a>) -> Result<Vec<Item<'a>>, Denial> {
@@ -58,6 +29,7 @@ impl<'a> Walk<'a> {
         for node in list {
             let more = self.item_of(node, &items, place)?;
             items.extend(more);
+            self.items(items.len())?;
         }
         Ok(items)
     }
@@ -77,7 +49,7 @@ impl<'a> Walk<'a> {
             Node::JsonTable(table) => {
                 let scope = Scope { outer: place.scope, items: before };
                 let columns = walk.json_table(table, Place { scope: Some(&scope), ..place })?;
-                Ok(vec![walk.with_alias(table.alias(), columns, false)])
+                Ok(vec![walk.with_alias(table.alias(), columns.into(), false)?])
             }
             Node::RangeTableSample(sample) => walk.sample(sample, before, place),
             Node::JoinExpr(join) => walk.join(join, before, place),
@@ -89,6 +61,7 @@ impl<'a> Walk<'a> {
     fn table(&mut self, range: &'a RangeVar, ctes: Option<&Ctes<'_, 'a>>) -> Result<Item<'a>, Denial> {
         self.claim_range(range);
         let alias = range.alias();
+        self.spend(ctes.map_or(0, Ctes::len))?;
         if range.schemaname().is_none()
             && let Some(cte) = ctes.and_then(|ctes| ctes.find(range.relname().unwrap_or_default()))
         {
@@ -99,7 +72,7 @@ impl<'a> Walk<'a> {
                     "a WITH query that refers to a later one",
                 ));
             };
-            let item = self.with_alias(alias, columns.to_vec(), vague);
+            let item = self.with_alias(alias, columns, vague)?;
             let name = item.name.or(Some(cte.name));
             return Ok(Item { name, named: true, ..item });
         }
@@ -135,15 +108,23 @@ impl<'a> Walk<'a> {
     }
 
     /// The item of these columns under an alias.
-    fn with_alias(&mut self, alias: Option<&'a Alias>, columns: Vec<Derived<'a>>, vague: bool) -> Item<'a> {
+    fn with_alias(
+        &mut self,
+        alias: Option<&'a Alias>,
+        columns: Rc<[Derived<'a>]>,
+        vague: bool,
+    ) -> Result<Item<'a>, Denial> {
         self.claim_alias(alias);
-        let Some(alias) = alias else { return Item::derived(None, columns.into(), vague) };
+        let Some(alias) = alias else { return Ok(Item::derived(None, columns, vague)) };
         let columns = if columns.is_empty() && vague {
             alias.colnames().iter().map(|name| Derived::free(name.as_str())).collect()
+        } else if alias.colnames().is_empty() {
+            columns
         } else {
-            renamed(columns, alias.colnames())
+            self.keep(columns.len())?;
+            renamed(columns.to_vec(), alias.colnames()).into()
         };
-        Item::derived(alias.aliasname(), columns.into(), vague)
+        Ok(Item::derived(alias.aliasname(), columns, vague))
     }
 
     fn derived(
@@ -155,7 +136,7 @@ impl<'a> Walk<'a> {
         let lateral = Scope { outer: place.scope, items: before };
         let scope = if select.lateral { Some(&lateral) } else { place.scope };
         let (columns, vague) = self.sub_select(select.subquery(), Place { scope, ..place })?;
-        Ok(self.with_alias(select.alias(), columns, vague))
+        self.with_alias(select.alias(), columns.into(), vague)
     }
 
     fn function(
@@ -186,7 +167,7 @@ impl<'a> Walk<'a> {
                 }
             }
             if columns.len() == before && range.coldeflist().is_empty() {
-                let (more, perhaps) = outputs(call, alias.filter(|_| alone));
+                let (more, perhaps) = self.outputs(call, alias.filter(|_| alone), here)?;
                 columns.extend(more);
                 vague |= perhaps;
             }
@@ -199,7 +180,7 @@ impl<'a> Walk<'a> {
         if range.ordinality {
             columns.push(Derived::free(Some("ordinality")));
         }
-        let item = self.with_alias(range.alias(), columns, vague);
+        let item = self.with_alias(range.alias(), columns.into(), vague)?;
         Ok(Item { name, named: name.is_some(), ..item })
     }
 
@@ -248,7 +229,7 @@ impl<'a> Walk<'a> {
             self.expression(column.coldefexpr(), here)?;
             columns.push(Derived::free(column.colname()));
         }
-        Ok(self.with_alias(table.alias(), columns, false))
+        self.with_alias(table.alias(), columns.into(), false)
     }
 
     fn sample(
@@ -282,8 +263,11 @@ impl<'a> Walk<'a> {
             return Err(refuse("a join of this kind"));
         }
         let left = self.item_of(join.larg(), before, place)?;
+        self.items(before.len() + left.len())?;
         let seen: Vec<Item<'a>> = before.iter().chain(&left).cloned().collect();
         let right = self.item_of(join.rarg(), &seen, place)?;
+        self.items(before.len() + left.len() + right.len())?;
+        self.keep(left.iter().chain(&right).filter(|item| item.open).map(Item::width).sum())?;
         let (left_side, right_side) = (side(&left), side(&right));
         let merged = self.merged(join, &left_side, &right_side)?;
         let mut items: Vec<Item<'a>> = left.into_iter().chain(right).collect();
@@ -294,13 +278,16 @@ impl<'a> Walk<'a> {
         let vague = left_side.1 || right_side.1;
         let free = merged.iter().map(|name| Derived::free(Some(name)));
         let rest = left_side.0.iter().chain(&right_side.0).copied();
+        self.spend((left_side.0.len() + right_side.0.len()).saturating_mul(merged.len()))?;
         let rest = rest.filter(|column| column.name.is_none_or(|name| !merged.contains(&name)));
         let columns: Vec<Derived<'a>> = free.chain(rest).collect();
         self.claim_alias(join.join_using_alias());
-        let whole = Item { join: true, ..self.with_alias(join.alias(), columns, vague) };
+        let whole = Item { join: true, ..self.with_alias(join.alias(), columns.into(), vague)? };
         if join.alias().is_some() {
             return Ok(vec![whole]);
         }
+        // Nobody can call a join without an alias once another one holds its columns.
+        items.retain(|item| item.named || !item.join);
         for item in &mut items {
             item.open = false;
         }
@@ -330,12 +317,16 @@ impl<'a> Walk<'a> {
         if !certain(left) || !certain(right) {
             return Err(refuse("a join by name over columns whose names are not known"));
         }
+        let wide = left.0.len() + right.0.len();
         let names: Vec<&'a str> = if join.is_natural {
+            self.spend(left.0.len().saturating_mul(right.0.len()))?;
             let common = left.0.iter().filter(|column| right.0.iter().any(|other| other.name == column.name));
             common.filter_map(|column| column.name).collect()
         } else {
             join.using_clause().iter().filter_map(|name| name.sval()).collect()
         };
+        self.spend(wide.saturating_mul(names.len()))?;
+        self.keep(wide)?;
         let sides = [left, right].map(|side| Item::derived(None, side.0.as_slice().into(), false));
         for name in &names {
             for item in &sides {
@@ -364,43 +355,4 @@ fn side<'a>(items: &[Item<'a>]) -> (Vec<Derived<'a>>, bool) {
         vague |= perhaps;
     }
     (columns, vague)
-}
-
-/// The columns of a function's result, and whether there may be others. One that gives a single value calls its column
-/// by the alias, or else by its own name.
-fn outputs<'a>(node: Node<'a>, alias: Option<&'a str>) -> (Vec<Derived<'a>>, bool) {
-    let call = match node {
-        Node::FuncCall(call) => call,
-        Node::SQLValueFunction(_) | Node::TypeCast(_) => {
-            return (vec![Derived::free(alias.or_else(|| name_of(node)))], false);
-        }
-        // COALESCE and its kin give a row where they are given rows.
-        _ => return (Vec::new(), true),
-    };
-    let name = texts(call.funcname()).last().copied().unwrap_or_default();
-    if VAGUE.contains(&name) && (name != "unnest" || call.args().len() != 1) {
-        return (Vec::new(), true);
-    }
-    match OUTPUTS.iter().find(|(known, _)| *known == name) {
-        Some((_, columns)) => (columns.iter().map(|name| Derived::free(Some(name))).collect(), false),
-        // One value for each, unless it is an array of rows.
-        None if name == "unnest" && !call.args().first().is_some_and(holds_values) => {
-            (vec![Derived::free(None)], true)
-        }
-        None => (vec![Derived::free(alias.or(Some(name)))], false),
-    }
-}
-
-/// Whether this is an array of plain values for certain.
-fn holds_values(node: Node<'_>) -> bool {
-    match node {
-        Node::A_ArrayExpr(array) => array.elements().iter().all(is_value),
-        // No type that may be named is a row's; and one value may hold several, as a `tsvector` does.
-        Node::TypeCast(cast) => cast.type_name().is_some_and(|name| !name.array_bounds().is_empty()),
-        _ => false,
-    }
-}
-
-fn is_value(node: Node<'_>) -> bool {
-    matches!(node, Node::A_Const(_) | Node::TypeCast(_) | Node::SQLValueFunction(_)) || holds_values(node)
 }

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::enforce::{Denial, Reason};
 
+/// A text may have so many tokens, and what is more makes a tree of several hundred megabytes. Long constants are one.
+const TOKENS: usize = 2 * 1024 * 1024;
+
 /// Judges all statements of a text. A panic of the parser is a refusal.
 pub(crate) fn judge(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge_text(text, ground)))
@@ -21,13 +24,17 @@ pub(crate) fn judge(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
 
 /// The same, with whatever a panic does.
 pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
+    if text.len() > TOKENS && !account::has_at_most(text, TOKENS) {
+        let message = "statement is too long for a limited session";
+        return Err(Denial::in_words(Reason::Statement, "54000", message, ""));
+    }
     let tree = match pg_raw_parse::parse(text) {
         Ok(tree) => tree,
         Err(error) => {
             return without_comments(text, ground).unwrap_or_else(|| Err(Denial::syntax(error.to_string())));
         }
     };
-    let mut walk = Walk::new(ground);
+    let mut walk = Walk::new(ground, text.len());
     let mut steps = Vec::new();
     for node in tree.stmts() {
         walk.statement(node, &mut steps)?;

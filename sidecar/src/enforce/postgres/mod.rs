@@ -20,6 +20,7 @@ mod objects;
 mod outputs;
 mod path;
 mod query;
+mod results;
 mod scope;
 pub(crate) mod settings;
 mod sqljson;

@@ -6,7 +6,10 @@ use pg_raw_parse::{
     nodes::{TypeCast, TypeName},
 };
 
-use super::{Ground, walk::Walk};
+use super::{
+    Ground,
+    walk::{DEPTH, Walk, too_deep},
+};
 use crate::enforce::{Denial, Reason};
 
 /// Functions that tell how much there is of something.
@@ -51,8 +54,14 @@ impl<'a> Walk<'a> {
 impl Ground {
     /// Leave to ask about what this constant names. What is no constant comes from the catalog, and so do numbers as a rule.
     fn object(&self, node: Node<'_>, numbers: bool) -> Result<(), Denial> {
-        if let Node::TypeCast(cast) = node {
-            return self.object(cast.arg(), numbers);
+        // No recursion: how deep it goes is not known yet.
+        let mut node = node;
+        for _ in 0..DEPTH {
+            let Node::TypeCast(cast) = node else { break };
+            node = cast.arg();
+        }
+        if matches!(node, Node::TypeCast(_)) {
+            return Err(too_deep());
         }
         let Node::A_Const(constant) = node else { return Ok(()) };
         if let Some(ConstValue::String(text)) = constant.val() {

@@ -16,7 +16,7 @@ use super::{
     outputs::{is_star, name_of},
     scope::{Columns, Derived, Item, Read, Scope},
     settings::names_settings,
-    walk::{Cte, Ctes, Walk, refuse},
+    walk::{self, Cte, Ctes, Walk, refuse},
 };
 use crate::enforce::{Denial, Reason};
 
@@ -101,6 +101,7 @@ impl<'a> Walk<'a> {
         for row in select.values_lists() {
             let Node::NodeList(row) = row else { return Err(refuse("VALUES of this kind")) };
             width = row.len();
+            walk::width(width)?;
             vague |= row.iter().any(is_star);
             self.expressions(row, place)?;
         }
@@ -127,6 +128,7 @@ impl<'a> Walk<'a> {
         output: &Output<'a>,
         place: Place<'_, 'a>,
     ) -> Result<(), Denial> {
+        self.keep(output.0.len())?;
         let free = output.0.iter().map(|column| Derived::free(column.name)).collect();
         let items = [Item::derived(None, free, output.1)];
         let scope = Scope { outer: place.scope, items: &items };
@@ -158,6 +160,7 @@ impl<'a> Walk<'a> {
                 self.expression(target.val(), place)?;
                 output.push(Derived::free(target.name().or_else(|| name_of(target.val()))));
             }
+            walk::width(output.len())?;
         }
         Ok((output, vague))
     }
@@ -176,14 +179,16 @@ impl<'a> Walk<'a> {
         let parts = texts(column.fields());
         let found: Vec<&Item<'a>> = match (parts.as_slice(), place.scope) {
             ([], _) => items.iter().filter(|item| item.open).collect(),
-            ([table], Some(scope)) => scope.item(None, table)?.into_iter().collect(),
-            ([schema, table], Some(scope)) => scope.item(Some(schema), table)?.into_iter().collect(),
+            ([table], Some(scope)) => vec![self.item(scope, None, table)?],
+            ([schema, table], Some(scope)) => vec![self.item(scope, Some(schema), table)?],
             _ => Vec::new(),
         };
         if found.is_empty() {
             let name = parts.last().copied().unwrap_or("*");
             return Err(Denial::missing("42P01", format!("missing FROM-clause entry for \"{name}\""), name));
         }
+        self.spend(items.len())?;
+        self.keep(found.iter().map(|item| item.width()).sum())?;
         self.claim_all(column.fields());
         if self.ground.limits.terms.star == Star::Expand && found.iter().any(|item| item.row().is_err()) {
             return self.expand(usize::try_from(column.location).unwrap_or(usize::MAX), &found);
@@ -222,8 +227,12 @@ impl<'a> Walk<'a> {
 
     /// GROUP BY: a bare name is a column first, and an output's name if there is none.
     fn grouped(&mut self, node: Node<'a>, output: &Output<'a>, place: Place<'_, 'a>) -> Result<(), Denial> {
+        let mut looks = output.0.len();
+        let has_here = |name: &str| place.scope.is_some_and(|scope| scope.has_here(name, &mut looks));
+        let is_here = bare_name(node).is_some_and(has_here);
+        self.spend(looks)?;
         if let Some(name) = bare_name(node)
-            && !place.scope.is_some_and(|scope| scope.has_here(name))
+            && !is_here
             && output.0.iter().any(|column| column.name == Some(name))
         {
             self.claim(Some(name));
@@ -239,6 +248,7 @@ impl<'a> Walk<'a> {
 
     /// ORDER BY and DISTINCT ON: a bare name is an output's first.
     fn ordered(&mut self, node: Node<'a>, output: &Output<'a>, place: Place<'_, 'a>) -> Result<(), Denial> {
+        self.spend(output.0.len())?;
         if let Some(name) = bare_name(node)
             && output.0.iter().any(|column| column.name == Some(name))
         {
@@ -263,6 +273,7 @@ impl<'a> Walk<'a> {
             self.claim(range.relname());
             names.push(range.relname().unwrap_or_default());
         }
+        self.spend(items.len().saturating_mul(1 + names.len()))?;
         let meant: Vec<&Item<'a>> = if names.is_empty() {
             items.iter().filter(|item| !item.join || item.named).collect()
         } else {
@@ -312,6 +323,7 @@ impl<'a> Walk<'a> {
             self.with(select.with_clause(), place)?;
             let output = self.deeper(|walk| walk.select(left, place))?;
             // What SEARCH and CYCLE add is not there inside.
+            self.keep(output.0.len())?;
             let inside = (renamed(output.0.clone(), cte.aliascolnames()), output.1);
             known(cte, inside, ctes);
             self.deeper(|walk| walk.select(right, place))?;
@@ -343,6 +355,7 @@ impl<'a> Walk<'a> {
             columns.push(Derived::free(cycle.cycle_mark_column()));
             columns.push(Derived::free(cycle.cycle_path_column()));
         }
+        self.spend(ctes.len())?;
         known(cte, (columns, vague), ctes);
         Ok(())
     }

@@ -56,6 +56,8 @@ impl Base<'_> {
 pub(super) struct Derived<'a> {
     /// None where it cannot be told what the server calls it.
     pub(super) name: Option<&'a str>,
+    /// The item that it may be called by; none where it is called without.
+    pub(super) by: Option<&'a str>,
     /// The column that it stands for; none when whatever it reads has been allowed already.
     pub(super) of: Option<(Base<'a>, &'a Column)>,
 }
@@ -63,10 +65,11 @@ pub(super) struct Derived<'a> {
 impl<'a> Derived<'a> {
     /// A column that may be read.
     pub(super) const fn free(name: Option<&'a str>) -> Self {
-        Self { name, of: None }
+        Self { name, by: None, of: None }
     }
 
-    fn read(&self) -> Result<(), Denial> {
+    /// Leave to read it, for a statement that does not name it.
+    pub(super) fn read(&self) -> Result<(), Denial> {
         self.of.map_or(Ok(()), |(base, column)| base.unnamed_column(&column.name))
     }
 }
@@ -153,17 +156,31 @@ impl<'a> Item<'a> {
         Self { name, by_schema: false, named: name.is_some(), open: true, join: false, columns }
     }
 
+    /// How many columns it is known to have.
+    pub(super) fn width(&self) -> usize {
+        match &self.columns {
+            Columns::Base(base, _) => base.relation.columns.len(),
+            Columns::List(list, _) => list.len(),
+        }
+    }
+
     /// All columns, for a join or a star; and whether there may be more.
     pub(super) fn all(&self) -> (Vec<Derived<'a>>, bool) {
         match &self.columns {
             Columns::Base(base, renamed) => {
                 let column = |(at, column): (usize, &'a Column)| Derived {
                     name: Some(renamed.get(at).copied().unwrap_or(&column.name)),
+                    by: self.name,
                     of: Some((*base, column)),
                 };
                 (base.relation.columns.iter().enumerate().map(column).collect(), false)
             }
-            Columns::List(list, vague) => (list.to_vec(), *vague),
+            // What stands inside a join without an alias is called as it was before.
+            Columns::List(list, vague) if self.join && self.name.is_none() => (list.to_vec(), *vague),
+            Columns::List(list, vague) => {
+                let called = |column: &Derived<'a>| Derived { by: self.name, ..*column };
+                (list.iter().map(called).collect(), *vague)
+            }
         }
     }
 
@@ -234,12 +251,14 @@ impl<'s, 'a> Scope<'s, 'a> {
         std::iter::successors(Some(self), |scope| scope.outer).map(|scope| scope.items)
     }
 
-    /// A column by its bare name.
-    pub(super) fn column(&'s self, name: &str) -> Result<Meaning<'a>, Denial> {
+    /// A column by its bare name. Counts what was looked at.
+    pub(super) fn column(&'s self, name: &str, looks: &mut usize) -> Result<Meaning<'a>, Denial> {
         let mut perhaps = false;
         for items in self.levels() {
             let mut here = None;
+            *looks += items.len();
             for item in items.iter().filter(|item| item.open) {
+                *looks += item.width();
                 match item.column(name) {
                     Known::No => {}
                     Known::Perhaps => perhaps = true,
@@ -254,14 +273,21 @@ impl<'s, 'a> Scope<'s, 'a> {
         Ok(Meaning { column: None, perhaps })
     }
 
-    /// Whether this level itself has a column of this name.
-    pub(super) fn has_here(&self, name: &str) -> bool {
+    /// Whether this level itself has a column of this name. Counts what was looked at.
+    pub(super) fn has_here(&self, name: &str, looks: &mut usize) -> bool {
+        *looks += self.items.iter().map(|item| 1 + item.width()).sum::<usize>();
         self.items.iter().filter(|item| item.open).any(|item| !matches!(item.column(name), Known::No))
     }
 
-    /// An item by its name.
-    pub(super) fn item(&'s self, schema: Option<&str>, name: &str) -> Result<Option<&'s Item<'a>>, Denial> {
+    /// An item by its name. Counts what was looked at.
+    pub(super) fn item(
+        &'s self,
+        schema: Option<&str>,
+        name: &str,
+        looks: &mut usize,
+    ) -> Result<Option<&'s Item<'a>>, Denial> {
         for items in self.levels() {
+            *looks += items.len();
             let mut found = items.iter().filter(|item| item.is_called(schema, name));
             match (found.next(), found.next()) {
                 (Some(item), None) => return Ok(Some(item)),

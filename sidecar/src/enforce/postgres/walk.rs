@@ -8,7 +8,18 @@ use super::{Ground, scope::Derived};
 use crate::enforce::{Denial, Reason};
 
 /// How deep expressions and queries may be nested.
-const DEPTH: u32 = 500;
+pub(super) const DEPTH: u32 = 500;
+/// So many columns and items are looked at for a text of whatever length, so many more for each of its bytes, and never
+/// more than this.
+const LOOKS: usize = 2_000_000;
+const LOOKS_PER_BYTE: usize = 64;
+const MOST_LOOKS: usize = 32_000_000;
+/// A column that is kept, in looks.
+const KEPT: usize = 16;
+/// So many columns may a result have, as at the server.
+const WIDEST: usize = 1_664;
+/// So many items may a FROM clause have.
+const ITEMS: usize = 400;
 
 /// A common table expression, by the name that it is known by.
 #[derive(Clone, Debug)]
@@ -33,8 +44,16 @@ impl<'s, 'a> Ctes<'s, 'a> {
 
     /// The one of this name that is nearest.
     pub(super) fn find(&'s self, name: &str) -> Option<Cte<'a>> {
+        self.levels().find_map(|ctes| ctes.here.borrow().iter().rev().find(|cte| cte.name == name).cloned())
+    }
+
+    /// How many there are to look through.
+    pub(super) fn len(&'s self) -> usize {
+        self.levels().map(|ctes| 1 + ctes.here.borrow().len()).sum()
+    }
+
+    fn levels(&'s self) -> impl Iterator<Item = &'s Self> {
         std::iter::successors(Some(self), |ctes| ctes.outer)
-            .find_map(|ctes| ctes.here.borrow().iter().rev().find(|cte| cte.name == name).cloned())
     }
 }
 
@@ -50,12 +69,15 @@ pub(super) struct Walk<'a> {
     /// Cursors that `WHERE CURRENT OF` names.
     pub(super) cursors: Vec<&'a str>,
     depth: u32,
+    /// How much may still be looked at.
+    fuel: usize,
 }
 
 impl<'a> Walk<'a> {
-    /// The beginning.
-    pub(super) const fn new(ground: &'a Ground) -> Self {
+    /// The beginning, for a text of this length.
+    pub(super) fn new(ground: &'a Ground, length: usize) -> Self {
         Self {
+            fuel: length.saturating_mul(LOOKS_PER_BYTE).saturating_add(LOOKS).min(MOST_LOOKS),
             ground,
             claims: Vec::new(),
             edits: Vec::new(),
@@ -75,19 +97,59 @@ impl<'a> Walk<'a> {
         self.claims.extend(list.iter().filter_map(Node::as_str));
     }
 
+    /// So much was looked at, or is about to be.
+    pub(super) fn spend(&mut self, looks: usize) -> Result<(), Denial> {
+        self.fuel = self.fuel.checked_sub(looks).ok_or_else(too_complex)?;
+        Ok(())
+    }
+
+    /// So many columns are kept.
+    pub(super) fn keep(&mut self, columns: usize) -> Result<(), Denial> {
+        self.spend(columns.saturating_mul(KEPT))
+    }
+
+    /// A FROM clause has this many items.
+    pub(super) fn items(&mut self, items: usize) -> Result<(), Denial> {
+        if items > ITEMS { Err(too_complex()) } else { self.spend(items) }
+    }
+
+    /// Whether this is the level of the statement itself.
+    pub(super) const fn is_outermost(&self) -> bool {
+        self.depth == 1
+    }
+
     /// Goes one level deeper.
     pub(super) fn deeper<T>(
         &mut self,
         inside: impl FnOnce(&mut Self) -> Result<T, Denial>,
     ) -> Result<T, Denial> {
         if self.depth >= DEPTH {
-            return Err(Denial::unclear(Reason::Statement, "", "the statement is nested too deeply"));
+            return Err(too_deep());
         }
         self.depth += 1;
         let result = inside(self);
         self.depth -= 1;
         result
     }
+}
+
+/// A list of results has this many columns.
+pub(super) fn width(columns: usize) -> Result<(), Denial> {
+    if columns <= WIDEST {
+        return Ok(());
+    }
+    let message = format!("target lists can have at most {WIDEST} entries");
+    Err(Denial::in_words(Reason::Statement, "54011", message, ""))
+}
+
+/// There is too much inside one another.
+pub(super) fn too_deep() -> Denial {
+    Denial::unclear(Reason::Statement, "", "the statement is nested too deeply")
+}
+
+fn too_complex() -> Denial {
+    let message = "statement is too complex for a limited session";
+    Denial::in_words(Reason::Statement, "54001", message, "")
 }
 
 /// A part of a statement that is not for limited sessions.

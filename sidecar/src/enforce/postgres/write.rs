@@ -18,7 +18,7 @@ use super::{
     outputs::is_star,
     query::Output,
     scope::{Base, Item, Read, Scope},
-    walk::{Ctes, Walk, refuse},
+    walk::{self, Ctes, Walk, refuse},
 };
 use crate::enforce::{Denial, TableLimits};
 
@@ -102,6 +102,7 @@ impl<'a> Walk<'a> {
         privilege: Privilege,
         place: Place<'_, 'a>,
     ) -> Result<(), Denial> {
+        walk::width(columns.len())?;
         for node in columns {
             let Node::ResTarget(column) = node else { return Err(refuse("a column of this kind")) };
             self.assign(column, target, privilege, place)?;
@@ -118,6 +119,7 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Denial> {
         let name = column.name().unwrap_or_default();
         self.claim(column.name());
+        self.spend(target.relation.columns.len())?;
         target.column(privilege, name)?;
         if !column.indirection().is_empty() {
             target.base().column(name)?;
@@ -177,6 +179,7 @@ impl<'a> Walk<'a> {
             self.claim_all(element.collation());
             self.claim_all(element.opclass());
             if let Some(name) = element.name() {
+                self.spend(target.relation.columns.len())?;
                 target.column(Privilege::Select, name)?;
             }
             self.expression(element.expr(), here)?;
@@ -359,6 +362,7 @@ impl<'a> Walk<'a> {
         if list.is_empty() {
             return relation.columns.iter().try_for_each(|column| allowed(&column.name));
         }
+        self.spend(list.len().saturating_mul(relation.columns.len()))?;
         list.iter().filter_map(Node::as_str).try_for_each(|name| {
             exists(relation, name)?;
             allowed(name)

@@ -10,14 +10,15 @@ mod traces;
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     task::{Context, Poll},
+    thread::available_parallelism,
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use postern_service::random;
-use tokio::task::spawn_blocking;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 pub(crate) use defaults::{Defaults, Unsuitable};
 pub(crate) use footing::{Footing, NoFooting};
@@ -32,6 +33,14 @@ use crate::{
     gatehouse::Gatehouse,
     session::{Direction, Ending, Passing, Session, Violation, Wire},
 };
+
+/// Where long texts are judged: in few places for all sessions, so that judging leaves room for everything else, and
+/// the trees of few texts are in memory at a time.
+static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new((cores / 2).clamp(1, MOST_PLACES)))
+});
+const MOST_PLACES: usize = 4;
 
 /// What a message waits for: a newer catalog, or the verdict on a long text.
 type Wait = Pin<Box<dyn Future<Output = Option<Judged>> + Send>>;
@@ -119,9 +128,14 @@ impl Limited {
                 let long = self.guard.long_text();
                 *self.wait(direction) = Some(Box::pin(async move {
                     let long = long?;
+                    let place = Arc::clone(&PLACES).acquire_owned().await;
                     let same = long.clone();
-                    let judged = spawn_blocking(move || same.judged()).await;
-                    Some(judged.unwrap_or_else(|_| long.failed()))
+                    // The place is taken until the text is judged, even if nobody waits for it any more.
+                    let judged = spawn_blocking(move || {
+                        let _place = place;
+                        same.judged()
+                    });
+                    Some(judged.await.unwrap_or_else(|_| long.failed()))
                 }));
                 Ok(())
             }

@@ -42,7 +42,7 @@ use crate::enforce::{Denial, Reason};
 /// So many bytes of texts one session may hold at the server.
 const ROOM: usize = 64 * 1024 * 1024;
 /// Longer texts are judged where nobody waits for them.
-const LONG: usize = 64 * 1024;
+const LONG: usize = 4 * 1024;
 /// So deep may one prepared statement execute another.
 const DEPTH: usize = 8;
 
@@ -256,6 +256,9 @@ impl Guard {
 
     /// It was.
     pub(crate) fn take_judged(&mut self, judged: Judged) {
+        if judged.epoch == self.epoch {
+            self.verdicts.keep(&judged.text, &self.ground, &judged.verdict);
+        }
         self.judged = Some(judged);
     }
 
