@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::keywords::KEYWORDS;
+use super::{keywords::KEYWORDS, walk::Edit};
 use crate::enforce::{Denial, Reason};
 
 /// The longest identifier; what is longer is cut by the server.
@@ -57,17 +57,24 @@ pub(super) fn without_comments(text: &str) -> Option<String> {
     (plain != text).then_some(plain)
 }
 
-/// The text with other words in the place of some stars, each given by where its column reference begins.
-pub(super) fn edited(text: &str, edits: &[(usize, String)]) -> Result<Box<str>, Denial> {
+/// The text with other words in the place of some of its parts, each given by where it begins.
+pub(super) fn edited(text: &str, edits: &[(usize, Edit)]) -> Result<Box<str>, Denial> {
     let mut edits = edits.to_vec();
     edits.sort();
     edits.dedup();
     let (mut result, mut at) = (String::new(), 0);
-    for (begin, words) in edits {
-        let unclear =
-            || Denial::unclear(Reason::Statement, "*", "where this star stands cannot be established");
+    for (begin, edit) in edits {
+        let unclear = || {
+            let why = "where a part of the statement stands that has to be put in other words cannot be established";
+            Denial::unclear(Reason::Statement, "", why)
+        };
         let before = text.get(at..begin).ok_or_else(unclear)?;
-        at = star_end(text, begin).ok_or_else(unclear)?;
+        let (words, end) = match edit {
+            Edit::Star(words) => (words, star_end(text, begin)),
+            Edit::Constant(words) => (words, constant_end(text, begin)),
+            Edit::Rest(words) => (words, statement_end(text, begin)),
+        };
+        at = end.ok_or_else(unclear)?;
         result.push_str(before);
         result.push_str(&words);
     }
@@ -81,8 +88,32 @@ fn star_end(text: &str, begin: usize) -> Option<usize> {
     loop {
         match lexer.next()? {
             Ok(Token::Other('*')) => return Some(lexer.at),
-            Ok(Token::Name(_) | Token::Other('.')) => {}
-            Ok(Token::Other(_) | Token::Nothing) | Err(Unreadable) => return None,
+            // A name may be spelled like a key word.
+            Ok(Token::Name(_) | Token::Nothing | Token::Other('.')) => {}
+            Ok(Token::Other(_)) | Err(Unreadable) => return None,
+        }
+    }
+}
+
+/// Where a constant ends.
+fn constant_end(text: &str, begin: usize) -> Option<usize> {
+    let mut lexer = Lexer { text, at: begin };
+    match lexer.next()? {
+        Ok(Token::Nothing) => Some(lexer.at),
+        Ok(Token::Name(_) | Token::Other(_)) | Err(Unreadable) => None,
+    }
+}
+
+/// Where a statement ends: before the semicolon, or with the text.
+fn statement_end(text: &str, begin: usize) -> Option<usize> {
+    let mut lexer = Lexer { text, at: begin };
+    loop {
+        let end = lexer.at;
+        match lexer.next() {
+            Some(Ok(Token::Other(';'))) => return Some(end),
+            Some(Ok(Token::Name(_) | Token::Nothing | Token::Other(_))) => {}
+            Some(Err(Unreadable)) => return None,
+            None => return Some(text.len()),
         }
     }
 }

@@ -78,6 +78,8 @@ pub(crate) struct Named {
 pub(crate) struct Parts {
     /// `server_version_num`, such as 150020.
     pub(crate) server_version: u32,
+    /// `pg_conf_load_time()`
+    pub(crate) loaded: Box<str>,
     /// Every schema's name.
     pub(crate) schemas: Vec<Arc<str>>,
     /// Relations of every schema, `pg_catalog` and `information_schema` included, `pg_toast` not.
@@ -105,6 +107,7 @@ type Names = HashMap<Box<str>, Vec<Arc<str>>>;
 pub(crate) struct Catalog {
     version: u64,
     server_version: u32,
+    loaded: Box<str>,
     schemas: HashSet<Arc<str>>,
     relations: HashMap<Arc<str>, HashMap<Box<str>, Arc<Relation>>>,
     by_oid: HashMap<u32, Arc<Relation>>,
@@ -135,6 +138,7 @@ impl Catalog {
         let mut catalog = Self {
             version,
             server_version: parts.server_version,
+            loaded: parts.loaded,
             schemas: parts.schemas.into_iter().collect(),
             server_functions: parts.server_functions.into_iter().collect(),
             functions: names(parts.functions),
@@ -167,6 +171,11 @@ impl Catalog {
     /// `server_version_num / 10000`
     pub(crate) const fn major(&self) -> u32 {
         self.server_version / 10_000
+    }
+
+    /// When the server had read its configuration, as it says so.
+    pub(crate) fn loaded(&self) -> &str {
+        &self.loaded
     }
 
     /// Whether there is such a schema.

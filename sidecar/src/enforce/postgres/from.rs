@@ -17,6 +17,7 @@ use super::{
     names::texts,
     outputs::name_of,
     query::renamed,
+    rows::SETTINGS,
     scope::{Base, Derived, Item, Known, Read, Scope},
     walk::{Ctes, Walk, refuse},
 };
@@ -76,13 +77,10 @@ impl<'a> Walk<'a> {
             let name = item.name.or(Some(cte.name));
             return Ok(Item { name, named: true, ..item });
         }
-        let mut base = self.ground.reading(self.ground.relation(range)?)?;
-        if self.named_settings
-            && *base.relation.schema == *PG_CATALOG
-            && *base.relation.name == *"pg_settings"
-        {
-            base.read = Read::Open(&[]);
-        }
+        let relation = self.ground.relation(range)?;
+        let opened = self.opened == Some(&*relation.name) && *relation.schema == *PG_CATALOG;
+        let base =
+            if opened { Base { relation, read: Read::Open(&[]) } } else { self.ground.reading(relation)? };
         Ok(self.based(base, alias))
     }
 
@@ -154,7 +152,7 @@ impl<'a> Walk<'a> {
             // Each is a list: the call, and its column definitions.
             let Node::NodeList(entry) = entry else { return Err(refuse("a function of this kind in FROM")) };
             let call = entry.first().unwrap_or(Node::None);
-            if !(self.named_settings && self.all_settings(call)) {
+            if !(self.opened == Some(SETTINGS) && self.all_settings(call)) {
                 self.expression(call, here)?;
             }
             let before = columns.len();

@@ -36,8 +36,9 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
     };
     let mut walk = Walk::new(ground, text.len());
     let mut steps = Vec::new();
-    for node in tree.stmts() {
-        walk.statement(node, &mut steps)?;
+    for raw in tree.iter() {
+        walk.begin = usize::try_from(raw.stmt_location).unwrap_or(0);
+        walk.statement(raw.stmt(), &mut steps)?;
     }
     account::identifiers(text, &walk.claims)?;
     if walk.edits.is_empty() {
@@ -47,7 +48,7 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
     let sent = account::edited(text, &walk.edits)?;
     match judge_text(&sent, ground)? {
         Judgement { instead: None, steps } => Ok(Judgement { instead: Some(sent), steps }),
-        Judgement { .. } => Err(refuse("a star in this place")),
+        Judgement { .. } => Err(refuse("a part of it")),
     }
 }
 
@@ -108,7 +109,10 @@ impl<'a> Walk<'a> {
                 self.copy(copy)?;
                 Step::Copy
             }
-            Node::DiscardStmt(discard) if discard.target == DiscardMode::DISCARD_ALL => Step::DiscardAll,
+            Node::DiscardStmt(discard) if discard.target == DiscardMode::DISCARD_ALL => {
+                self.ground.reset_all()?;
+                Step::DiscardAll
+            }
             Node::DiscardStmt(_) => Step::Plain,
             Node::ConstraintsSetStmt(set) => {
                 for constraint in set.constraints() {

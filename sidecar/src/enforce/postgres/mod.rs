@@ -21,6 +21,7 @@ mod outputs;
 mod path;
 mod query;
 mod results;
+mod rows;
 mod scope;
 pub(crate) mod settings;
 mod sqljson;
@@ -50,6 +51,17 @@ pub(crate) struct Ground {
     pub(crate) path: Arc<[Arc<str>]>,
     /// The role that the statement runs as: what `"$user"` stands for.
     pub(crate) user: Arc<str>,
+    /// How the session began.
+    pub(crate) start: Arc<Start>,
+}
+
+/// What was so when a session began, and is what it returns to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// `search_path`, as the server writes it.
+    pub(crate) search_path: Box<str>,
+    /// When the server had read its configuration: [`Catalog::loaded`].
+    pub(crate) loaded: Box<str>,
 }
 
 /// What a statement does to the names that a session holds at the server. Prepared statements of the protocol and of

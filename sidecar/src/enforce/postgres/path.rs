@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The names in the text of a search path.
-fn names(setting: &str) -> Vec<String> {
+pub(super) fn names(setting: &str) -> Vec<String> {
     let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
     let mut letters = setting.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -72,6 +72,7 @@ mod tests {
             limits: Arc::default(),
             path: ["pg_catalog".into(), "public".into()].into(),
             user: "app".into(),
+            start: Arc::default(),
         }
     }
 

@@ -14,9 +14,9 @@ use super::{
     expr::Place,
     names::texts,
     outputs::{is_star, name_of},
+    rows::opened,
     scope::{Columns, Derived, Item, Read, Scope},
-    settings::names_settings,
-    walk::{self, Cte, Ctes, Walk, refuse},
+    walk::{self, Cte, Ctes, Edit, Walk, refuse},
 };
 use crate::enforce::{Denial, Reason};
 
@@ -66,9 +66,9 @@ impl<'a> Walk<'a> {
     }
 
     fn plain(&mut self, select: &'a SelectStmt, place: Place<'_, 'a>) -> Result<Output<'a>, Denial> {
-        self.named_settings = names_settings(select);
+        self.opened = opened(select).filter(|_| self.is_outermost());
         let items = self.from(select.from_clause(), place)?;
-        self.named_settings = false;
+        self.opened = None;
         let scope = Scope { outer: place.scope, items: &items };
         let here = Place { scope: Some(&scope), ..place };
         let output = self.targets(select.target_list().iter(), &items, here)?;
@@ -221,7 +221,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        self.edits.push((at, list.join(", ")));
+        self.edits.push((at, Edit::Star(list.join(", "))));
         Ok((output, false))
     }
 

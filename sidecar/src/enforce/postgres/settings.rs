@@ -6,12 +6,37 @@
 use pg_raw_parse::{
     ConstValue, Node,
     list::NodeList,
-    nodes::{SelectStmt, VariableSetStmt, VariableShowStmt},
-    raw::{A_Expr_Kind, BoolExprType, VariableSetKind},
+    nodes::{VariableSetStmt, VariableShowStmt},
+    raw::VariableSetKind,
 };
 
-use super::{Ground, walk::Walk};
+use super::{
+    Ground, path,
+    walk::{Edit, Walk},
+};
 use crate::enforce::{Denial, Reason};
+
+const SEARCH_PATH: &str = "search_path";
+
+/// Settings that begin like this and a dot are an application's own: no module of the server or of an extension is called
+/// so, and a role may set them to anything. Sorted.
+const CUSTOM: &[&str] = &[
+    "app",
+    "application",
+    "context",
+    "ctx",
+    "current",
+    "custom",
+    "jwt",
+    "my",
+    "myapp",
+    "request",
+    "session",
+    "tenant",
+    "user",
+    "var",
+    "vars",
+];
 
 /// May be set to anything. Sorted.
 #[rustfmt::skip]
@@ -54,7 +79,26 @@ const READABLE: &[&str] = &[
 
 /// Whether a session may set this to whatever it likes, from its beginning on. The name is in lower case.
 pub(crate) fn is_free(name: &str) -> bool {
-    FREE.binary_search(&name).is_ok()
+    FREE.binary_search(&name).is_ok() || is_custom(name)
+}
+
+/// Whether this is an application's own. Nobody is told what it is set to: an owner may keep secrets there.
+fn is_custom(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(prefix, _)| CUSTOM.binary_search(&prefix).is_ok())
+}
+
+/// A string constant.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Where a constant begins; negative where that is not known.
+fn place_of(node: Node<'_>) -> i32 {
+    if let Node::A_Const(constant) = node { constant.location } else { -1 }
+}
+
+fn place(location: i32) -> usize {
+    usize::try_from(location).unwrap_or(usize::MAX)
 }
 
 fn deny(name: &str) -> Denial {
@@ -73,11 +117,31 @@ impl Ground {
             let harmless = |value: &[&str]| matches!(value, [value] if values.iter().any(|known| known.eq_ignore_ascii_case(value)));
             return if value.is_none_or(harmless) { Ok(()) } else { Err(deny(&name)) };
         }
-        match (name.as_str(), value) {
-            ("search_path", None) => Ok(()),
-            ("search_path", Some(schemas)) if self.same_path(schemas) => Ok(()),
+        match value {
+            Some(schemas) if name == SEARCH_PATH && self.same_path(schemas) => Ok(()),
             _ => Err(deny(&name)),
         }
+    }
+
+    /// Leave to return everything to its default. What that is may have changed, and then it is not known what names
+    /// would mean.
+    pub(super) fn reset_all(&self) -> Result<(), Denial> {
+        if *self.catalog.loaded() == *self.start.loaded {
+            return Ok(());
+        }
+        let why = "the server has read its configuration again since the session began: connect anew";
+        Err(Denial::unclear(Reason::Setting, SEARCH_PATH, why))
+    }
+
+    /// Whether these are the names of the search path that the session began with. Others may mean the same today and
+    /// something else when somebody makes a schema, or a temporary table, of such a name.
+    fn is_start_path(&self, names: &[&str]) -> bool {
+        path::names(&self.start.search_path).iter().eq(names)
+    }
+
+    /// That search path as `SET` takes it.
+    fn start_path_list(&self) -> String {
+        path::names(&self.start.search_path).iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether a search path means what the present one means.
@@ -101,58 +165,12 @@ impl Ground {
 }
 
 /// Leave to read a setting.
-fn show(name: &str) -> Result<(), Denial> {
+pub(super) fn show(name: &str) -> Result<(), Denial> {
     let name = name.to_ascii_lowercase();
-    let known =
-        is_free(&name) || READABLE.contains(&&*name) || PINNED.iter().any(|(pinned, _)| *pinned == name);
+    let known = FREE.binary_search(&&*name).is_ok()
+        || READABLE.contains(&&*name)
+        || PINNED.iter().any(|(pinned, _)| *pinned == name);
     if known { Ok(()) } else { Err(deny_reading(&name)) }
-}
-
-/// Whether all rows of this query are settings that may be read, because it asks for them by name, from one place.
-pub(super) fn names_settings(select: &SelectStmt) -> bool {
-    let (own, alias) = match select.from_clause().first() {
-        Some(Node::RangeVar(table)) => (table.relname(), table.alias()),
-        Some(Node::RangeFunction(function)) => (Some("pg_show_all_settings"), function.alias()),
-        _ => return false,
-    };
-    // Under other names `name` might be another column.
-    let plain = alias.is_none_or(|alias| alias.colnames().is_empty());
-    let called = alias.map_or(own, pg_raw_parse::nodes::Alias::aliasname);
-    select.from_clause().len() == 1 && plain && by_name(select.where_clause(), called)
-}
-
-fn by_name(condition: Node<'_>, called: Option<&str>) -> bool {
-    match condition {
-        Node::BoolExpr(all) if all.boolop == BoolExprType::AND_EXPR => {
-            all.args().iter().any(|part| by_name(part, called))
-        }
-        Node::A_Expr(equal) if matches!(equal.kind, A_Expr_Kind::AEXPR_OP | A_Expr_Kind::AEXPR_IN) => {
-            let operator = equal.name().iter().filter_map(Node::as_str).eq(["="]);
-            operator && is_name(equal.lexpr(), called) && readable(equal.rexpr())
-        }
-        _ => false,
-    }
-}
-
-/// `name`, of this table and no other.
-fn is_name(node: Node<'_>, called: Option<&str>) -> bool {
-    let Node::ColumnRef(column) = node else { return false };
-    match super::names::texts(column.fields()).as_slice() {
-        ["name"] => column.fields().len() == 1,
-        [table, "name"] => column.fields().len() == 2 && called == Some(*table),
-        _ => false,
-    }
-}
-
-/// Whether these are names of settings that may be read.
-fn readable(names: Node<'_>) -> bool {
-    match names {
-        Node::NodeList(list) => list.iter().all(readable),
-        Node::A_Const(constant) => {
-            matches!(constant.val(), Some(ConstValue::String(name)) if show(name).is_ok())
-        }
-        _ => false,
-    }
 }
 
 /// One identifier of a list; nothing if it is quoted in an odd way.
@@ -181,10 +199,24 @@ impl<'a> Walk<'a> {
             values.push(self.setting_value(arg)?);
         }
         let texts: Vec<&str> = values.iter().map(String::as_str).collect();
+        let is_path = name.eq_ignore_ascii_case(SEARCH_PATH);
         match set.kind {
-            VariableSetKind::VAR_SET_VALUE => self.ground.set(name, Some(&texts)),
+            VariableSetKind::VAR_SET_VALUE => {
+                self.ground.set(name, Some(&texts))?;
+                if is_path && !self.ground.is_start_path(&texts) {
+                    let at = set.args().first().map_or(-1, place_of);
+                    self.edits.push((place(at), Edit::Rest(self.ground.start_path_list())));
+                }
+                Ok(())
+            }
+            VariableSetKind::VAR_SET_DEFAULT | VariableSetKind::VAR_RESET if is_path => {
+                let local = if set.is_local { "LOCAL " } else { "" };
+                let list = self.ground.start_path_list();
+                self.edits.push((self.begin, Edit::Rest(format!("SET {local}{SEARCH_PATH} = {list}"))));
+                Ok(())
+            }
             VariableSetKind::VAR_SET_DEFAULT | VariableSetKind::VAR_RESET => self.ground.set(name, None),
-            VariableSetKind::VAR_RESET_ALL => Ok(()),
+            VariableSetKind::VAR_RESET_ALL => self.ground.reset_all(),
             VariableSetKind::VAR_SET_MULTI if matches!(name, "TRANSACTION" | "SESSION CHARACTERISTICS") => {
                 Ok(())
             }
@@ -245,7 +277,13 @@ impl<'a> Walk<'a> {
         let value = constant(1).ok_or_else(unclear)?;
         let schemas: Option<Vec<String>> = value.split(',').map(identifier).collect();
         let schemas = schemas.ok_or_else(|| deny(name))?;
-        self.ground.set(name, Some(&schemas.iter().map(String::as_str).collect::<Vec<_>>()))
+        let schemas: Vec<&str> = schemas.iter().map(String::as_str).collect();
+        self.ground.set(name, Some(&schemas))?;
+        if name.eq_ignore_ascii_case(SEARCH_PATH) && !self.ground.is_start_path(&schemas) {
+            let at = args.get(1).map_or(-1, place_of);
+            self.edits.push((place(at), Edit::Constant(literal(&self.ground.start.search_path))));
+        }
+        Ok(())
     }
 }
 
@@ -255,6 +293,6 @@ mod tests {
 
     #[test]
     fn the_list_is_sorted() {
-        assert!(FREE.is_sorted());
+        assert!(FREE.is_sorted() && CUSTOM.is_sorted());
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use postern_protocol::gate::{MovementLimits, Privilege, ResourceGrant, Star, Terms};
 
 use super::{
-    Ground, Judgement, Step,
+    Ground, Judgement, Start, Step,
     catalog::{Catalog, Column, Named, Parts, Relation, Type},
     judge,
     judge::judge_text,
@@ -25,7 +25,7 @@ fn columns(list: &str) -> Box<[Column]> {
 }
 
 pub(crate) fn shop_parts() -> Parts {
-    let mut parts = Parts::default();
+    let mut parts = Parts { loaded: "today".into(), ..Parts::default() };
     let mut known: HashMap<&str, Arc<str>> = HashMap::new();
     let mut schema = |name: &'static str| Arc::clone(known.entry(name).or_insert_with(|| name.into()));
     for line in SHOP.lines() {
@@ -67,6 +67,7 @@ pub(crate) fn ground_of(parts: Parts, star: Star) -> Ground {
         limits: Arc::new(Limits::new(&list, Terms { star, limits: MovementLimits::default() })),
         path: ["pg_catalog", "public"].map(Arc::from).into(),
         user: "app".into(),
+        start: Arc::new(Start { search_path: "\"$user\", public".into(), loaded: "today".into() }),
     }
 }
 
@@ -377,9 +378,10 @@ fn what_takes_too_long_to_be_judged_is_refused() {
         let found = verdict(&text).err().map(|denial| denial.sqlstate);
         assert_eq!(found, Some(sqlstate), "{}", text.get(..60).unwrap());
     }
-    let joins: String = (0..60).map(|at| format!(" JOIN orders o{at} ON o{at}.id = s.id")).collect();
+    let joins: Vec<String> = (0..60).map(|at| format!("JOIN orders o{at} ON o{at}.id = s.id")).collect();
     let columns: Vec<String> = (0..60).map(|at| format!("o{at}.qty, o{at}.id")).collect();
-    verdict(&format!("SELECT {} FROM sales s{joins} WHERE s.sku = 'a'", columns.join(", "))).unwrap();
+    verdict(&format!("SELECT {} FROM sales s {} WHERE s.sku = 'a'", columns.join(", "), joins.join(" ")))
+        .unwrap();
     let rows = list("(1, 'words')", 100_000);
     verdict(&format!("INSERT INTO orders(sale_id, qty) SELECT a, b FROM (VALUES {rows}) v(a, b)")).unwrap();
 }
@@ -400,4 +402,102 @@ fn a_long_text_may_hold_long_constants_but_not_any_number_of_tokens() {
     verdict(&format!("SELECT '{words}', $${words}$$")).unwrap();
     let rows = vec!["(1, 'words of a row', 2.5)"; 150_000].join(",");
     verdict(&format!("INSERT INTO orders(id, sale_id, qty) VALUES {rows}")).unwrap();
+}
+
+fn sent(text: &str) -> String {
+    let judgement = verdict(text).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    judgement.instead.as_deref().unwrap_or(text).to_owned()
+}
+
+#[test]
+fn a_search_path_that_means_the_same_today_is_sent_as_the_one_that_the_session_began_with() {
+    for (text, wanted) in [
+        ("SET search_path = public", "SET search_path = '$user', 'public'"),
+        ("SET search_path = tenant_9, public", "SET search_path = '$user', 'public'"),
+        (
+            "SET LOCAL Search_Path TO pg_temp_2, public ; SELECT 1",
+            "SET LOCAL Search_Path TO '$user', 'public' ; SELECT 1",
+        ),
+        (
+            "SELECT id, set_config('search_path', E'pg_temp_2,public', false) FROM sales",
+            "SELECT id, set_config('search_path', '\"$user\", public', false) FROM sales",
+        ),
+        ("SELECT 1; RESET search_path; SELECT 2", "SELECT 1; SET search_path = '$user', 'public'; SELECT 2"),
+        (
+            "/* a */ SET LOCAL search_path TO DEFAULT -- b",
+            "/* a */ SET LOCAL search_path = '$user', 'public'",
+        ),
+    ] {
+        assert_eq!(sent(text), wanted);
+    }
+    for text in [
+        "SET search_path = \"$user\", public",
+        "SET search_path TO '$user', 'public'; RESET ALL; DISCARD ALL",
+        "SELECT set_config('search_path', '\"$user\",public', true)",
+        "RESET work_mem",
+    ] {
+        assert_eq!(sent(text), text);
+    }
+}
+
+#[test]
+fn nothing_returns_to_defaults_that_have_changed_since_the_session_began() {
+    let now = ground_of(Parts { loaded: "tomorrow".into(), ..shop_parts() }, Star::Deny);
+    for text in ["RESET ALL", "DISCARD ALL", "SELECT 1; RESET ALL"] {
+        verdict(text).unwrap();
+        assert_eq!(judge(text, &now).unwrap_err().reason, crate::enforce::Reason::Setting, "{text}");
+    }
+    judge("RESET work_mem", &now).unwrap();
+}
+
+#[test]
+fn settings_are_shown_by_name_where_nothing_can_be_computed_of_others() {
+    for text in [
+        "SELECT name FROM pg_settings WHERE (CASE name WHEN 'primary_conninfo' THEN setting END)::int IS NULL AND name IN ('work_mem', 'jit')",
+        "SELECT name FROM pg_settings WHERE name = 'jit' AND setting::int > 1",
+        "SELECT name FROM pg_settings WHERE name = 'jit' HAVING max(setting)::int > 1",
+        "SELECT name FROM pg_settings WHERE name = 'jit' GROUP BY name, setting::int",
+        "SELECT x.name FROM (SELECT name, setting FROM pg_settings WHERE name IN ('work_mem', 'jit')) x WHERE x.setting::int > 1",
+        "SELECT name FROM pg_show_all_settings() WHERE name = 'jit' AND setting::int > 1",
+        "SELECT DISTINCT ON (setting::int) name FROM pg_settings WHERE name = 'jit'",
+        "SELECT setting FROM pg_settings WHERE name = ANY (ARRAY['jit', 'primary_conninfo'])",
+        "SELECT name FROM pg_settings WHERE setting = ANY (ARRAY['jit'])",
+        "SELECT query FROM pg_stat_activity",
+        "SELECT query FROM pg_stat_activity WHERE pid = 12",
+        "SELECT pid FROM pg_stat_activity WHERE pid = pg_backend_pid() OR query::int = 1",
+        "SELECT pid FROM (SELECT * FROM pg_stat_activity WHERE pid = pg_backend_pid()) x WHERE query::int = 1",
+        "WITH x AS (SELECT * FROM pg_stat_activity WHERE pid = pg_backend_pid()) SELECT 1 FROM x",
+        "SELECT a.query FROM pg_stat_activity a, pg_stat_activity b WHERE a.pid = pg_backend_pid()",
+    ] {
+        denied(text);
+    }
+    for text in [
+        "SELECT name, setting, s.unit FROM pg_settings s WHERE s.name = 'jit' ORDER BY 1",
+        "SELECT name, setting FROM pg_settings WHERE name = ANY (ARRAY['work_mem', 'jit'])",
+        "SELECT setting::int FROM pg_settings WHERE name IN ('max_connections')",
+        "SELECT pid, state, a.application_name FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()",
+    ] {
+        assert_eq!(sent(text), text);
+    }
+}
+
+#[test]
+fn an_applications_own_settings_are_set_but_not_shown() {
+    for text in [
+        "SET app.tenant = '1'",
+        "SET LOCAL app.current_user_id TO 7",
+        "SELECT set_config('request.jwt.claims', $1, true)",
+        "RESET app.tenant",
+    ] {
+        assert_eq!(sent(text), text);
+    }
+    for text in [
+        "SET plpgsql.variable_conflict = 'use_column'",
+        "SET pgaudit.log = 'none'",
+        "SELECT current_setting('app.jwt_secret', true)",
+        "SHOW app.jwt_secret",
+        "SELECT setting FROM pg_settings WHERE name = 'app.jwt_secret'",
+    ] {
+        denied(text);
+    }
 }

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Ground, Judgement};
+use super::{Ground, Judgement, Start};
 use crate::enforce::{Denial, Limits};
 
 /// What is found about a text.
@@ -28,6 +28,7 @@ struct Known {
     limits: Arc<Limits>,
     path: Arc<[Arc<str>]>,
     user: Arc<str>,
+    start: Arc<Start>,
     catalog: u64,
     verdict: Verdict,
 }
@@ -38,6 +39,7 @@ impl Known {
             && Arc::ptr_eq(&self.limits, &ground.limits)
             && self.user == ground.user
             && self.path == ground.path
+            && self.start == ground.start
             && &*self.text == text
     }
 }
@@ -62,6 +64,7 @@ impl Verdicts {
         text.hash(&mut hasher);
         Arc::as_ptr(&ground.limits).addr().hash(&mut hasher);
         ground.path.hash(&mut hasher);
+        ground.start.search_path.hash(&mut hasher);
         hasher.finish()
     }
 
@@ -91,9 +94,9 @@ impl Verdicts {
             return;
         }
         let hash = self.hash(text, ground);
-        let Ground { catalog, limits, path, user } = ground.clone();
+        let Ground { catalog, limits, path, user, start } = ground.clone();
         let catalog = catalog.version();
-        let known = Known { text: text.into(), limits, path, user, catalog, verdict: verdict.clone() };
+        let known = Known { text: text.into(), limits, path, user, start, catalog, verdict: verdict.clone() };
         if let Some(part) = self.part(hash) {
             part.lock().unwrap_or_else(PoisonError::into_inner).keep(hash, known);
         }
@@ -119,6 +122,7 @@ mod tests {
             limits: Arc::default(),
             path: ["pg_catalog".into(), "public".into()].into(),
             user: "app_ro".into(),
+            start: Arc::default(),
         }
     }
 
@@ -136,6 +140,10 @@ mod tests {
             Ground { limits: Arc::default(), ..here.clone() },
             Ground { path: ["hr".into()].into(), ..here.clone() },
             Ground { user: "app_rw".into(), ..here.clone() },
+            Ground {
+                start: Arc::new(Start { search_path: "public, hr".into(), loaded: "".into() }),
+                ..here.clone()
+            },
         ];
         for other in others {
             assert_eq!(verdicts.find("select 1", &other), None, "{other:?}");

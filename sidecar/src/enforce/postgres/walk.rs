@@ -57,15 +57,28 @@ impl<'s, 'a> Ctes<'s, 'a> {
     }
 }
 
+/// Other words for a part of the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Edit {
+    /// In the place of a column reference that ends in a star.
+    Star(String),
+    /// In the place of one constant.
+    Constant(String),
+    /// In the place of all up to the end of the statement.
+    Rest(String),
+}
+
 /// The walk over one text.
 pub(super) struct Walk<'a> {
     pub(super) ground: &'a Ground,
     /// Every identifier that was looked at.
     pub(super) claims: Vec<&'a str>,
-    /// Where stars stand in the text, and what is put in their place.
-    pub(super) edits: Vec<(usize, String)>,
-    /// The FROM clause at hand gives nothing but settings that may be read, by their names.
-    pub(super) named_settings: bool,
+    /// What is put in the place of parts of the text, by where these begin.
+    pub(super) edits: Vec<(usize, Edit)>,
+    /// Where the statement at hand begins.
+    pub(super) begin: usize,
+    /// The closed table of the server's own of which the query at hand reads rows that it may.
+    pub(super) opened: Option<&'static str>,
     /// Cursors that `WHERE CURRENT OF` names.
     pub(super) cursors: Vec<&'a str>,
     depth: u32,
@@ -81,7 +94,8 @@ impl<'a> Walk<'a> {
             ground,
             claims: Vec::new(),
             edits: Vec::new(),
-            named_settings: false,
+            begin: 0,
+            opened: None,
             cursors: Vec::new(),
             depth: 0,
         }

@@ -4,13 +4,13 @@
 //! hashes of those tells two states apart without reading what the rows say. Temporary tables are left out: some
 //! programs make and drop them all the time, and no snapshot holds them.
 
-/// Begins a transaction that sees one moment, and says which. The moment is named by the transactions that are over;
-/// where two are the same nothing can have changed. On a standby they do not tell, and the moment is NULL.
+/// Begins a transaction that sees one moment, and says which. The moment is named by the transactions that are over,
+/// and by when the configuration was read; where two are the same nothing can have changed. On a standby they do not tell, and the moment is NULL.
 ///
 /// The search path is pinned once more, because a login trigger comes after the start-up options.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
      SET LOCAL search_path = pg_catalog; \
-     SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_current_snapshot()::text END";
+     SELECT CASE WHEN NOT pg_is_in_recovery() THEN concat(pg_current_snapshot(), ' ', pg_conf_load_time()) END";
 
 /// Catalogs of which every row counts.
 const WHOLE: [&str; 9] = [
@@ -52,7 +52,7 @@ pub(super) fn statement() -> String {
         "pg_depend WHERE refclassid = 'pg_catalog.pg_extension'::regclass AND deptype = 'e'",
     ));
     format!(
-        "SELECT concat_ws(' ', current_database(), current_setting('server_version_num'), {})",
+        "SELECT concat_ws(' ', current_database(), current_setting('server_version_num'), pg_conf_load_time(), {})",
         sums.join(", ")
     )
 }

@@ -11,6 +11,8 @@ use crate::enforce::postgres::catalog::{Column, Named, Parts, Relation, Type};
 
 const SERVER_VERSION: &str = "SELECT current_setting('server_version_num')";
 
+const LOADED: &str = "SELECT pg_catalog.pg_conf_load_time()";
+
 const SCHEMAS: &str =
     "SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'";
 
@@ -116,6 +118,7 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     }
     let parts = Parts {
         server_version: numbers(connection, SERVER_VERSION).await?.first().copied().unwrap_or_default(),
+        loaded: names(connection, LOADED).await?.pop().unwrap_or_default(),
         types,
         server_functions: names(connection, SERVER_FUNCTIONS).await?,
         functions: named(connection, &schemas, &functions()).await?,

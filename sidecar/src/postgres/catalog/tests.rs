@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use postern_tests::postgres::{DATABASE, Postgres, Version, password};
+use postern_tests::{
+    postgres::{DATABASE, Postgres, Version, password},
+    wait::until,
+};
 use serde_json::json;
 
 use super::*;
@@ -202,6 +205,17 @@ async fn every_change_of_a_name_makes_a_new_snapshot_on_15() {
 #[tokio::test]
 async fn every_change_of_a_name_makes_a_new_snapshot_on_18() {
     every_change_of_a_name_makes_a_new_snapshot(Version::Eighteen).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_tells_when_the_configuration_was_read() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    let before = scene.fresh().await;
+    assert!(!before.loaded().is_empty());
+    scene.run("alter system set search_path = 'elsewhere'").await;
+    assert_eq!(scene.fresh().await.loaded(), before.loaded());
+    scene.run("select pg_reload_conf()").await;
+    until("the server to read it", async || scene.fresh().await.loaded() != before.loaded()).await;
 }
 
 #[tokio::test]

@@ -23,8 +23,10 @@ const ROOM: usize = 2048;
 /// `ReadyForQuery`
 const READY_LEN: usize = 6;
 
+/// The search path is set to what it is: then it does not follow the server's configuration.
 const QUESTION: &str = "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(true)), CURRENT_USER, \
-     SESSION_USER, pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('search_path')";
+     SESSION_USER, pg_catalog.current_setting('server_encoding'), \
+     pg_catalog.set_config('search_path', pg_catalog.current_setting('search_path'), false)";
 
 /// What a connection says of itself.
 #[derive(Clone, Debug)]

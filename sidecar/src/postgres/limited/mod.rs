@@ -28,7 +28,7 @@ use super::{catalog::Attendance, refusal::Refusal, target::Target, traffic::Traf
 use crate::{
     enforce::{
         Limits,
-        postgres::{Breach, Ground, Guard, Judged, Pace, Remedy, catalog::Catalog, judge},
+        postgres::{Breach, Ground, Guard, Judged, Pace, Remedy, Start, catalog::Catalog, judge},
     },
     gatehouse::Gatehouse,
     session::{Direction, Ending, Passing, Session, Violation, Wire},
@@ -70,7 +70,9 @@ impl Limited {
         wished_path: Option<&str>,
     ) -> Result<Self, Refusal> {
         let Footing { path, user, pinned, .. } = footing;
-        let ground = Ground { catalog, limits, path, user };
+        let start =
+            Start { search_path: pinned.search_path.as_str().into(), loaded: catalog.loaded().into() };
+        let ground = Ground { catalog, limits, path, user, start: Arc::new(start) };
         if let Some(asked) =
             wished_path.filter(|asked| *asked != pinned.search_path && !ground.keeps_path(asked))
         {

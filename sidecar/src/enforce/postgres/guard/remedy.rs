@@ -104,6 +104,7 @@ mod tests {
             limits: Arc::new(Limits::new(&grants, Terms::default())),
             path: ["pg_catalog".into(), "public".into()].into(),
             user: "app_ro".into(),
+            start: Arc::default(),
         }
     }
 

@@ -63,6 +63,7 @@ fn ground(names: &[&str], version: u64) -> Ground {
         limits: limits(names),
         path: ["pg_catalog".into(), "public".into()].into(),
         user: "app_ro".into(),
+        start: Arc::default(),
     }
 }
 
