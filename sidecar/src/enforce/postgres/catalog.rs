@@ -96,8 +96,12 @@ pub(crate) struct Parts {
     pub(crate) collations: Vec<Named>,
     /// Text search configurations, dictionaries and the like outside `pg_catalog`.
     pub(crate) text_search: Vec<Named>,
-    /// The OIDs of types that a user-defined cast with a function makes.
+    /// The OIDs of types that a user-defined cast with a function makes, and of their arrays.
     pub(crate) cast_targets: Vec<u32>,
+    /// Whether somebody's function turns values of the server's own types into others without being asked for.
+    pub(crate) implicit_casts: bool,
+    /// Sequences, and the tables of the columns that they belong to, by OID.
+    pub(crate) sequences: Vec<(u32, u32)>,
 }
 
 type Names = HashMap<Box<str>, Vec<Arc<str>>>;
@@ -119,6 +123,8 @@ pub(crate) struct Catalog {
     collations: Names,
     text_search: Names,
     cast_targets: HashSet<u32>,
+    implicit_casts: bool,
+    sequences: HashMap<u32, u32>,
 }
 
 fn names(list: Vec<Named>) -> Names {
@@ -146,6 +152,8 @@ impl Catalog {
             collations: names(parts.collations),
             text_search: names(parts.text_search),
             cast_targets: parts.cast_targets.into_iter().collect(),
+            implicit_casts: parts.implicit_casts,
+            sequences: parts.sequences.into_iter().collect(),
             ..Self::default()
         };
         for relation in parts.relations {
@@ -211,6 +219,16 @@ impl Catalog {
     /// Whether a cast to this type may run somebody's function.
     pub(crate) fn casts_to(&self, oid: u32) -> bool {
         self.cast_targets.contains(&oid)
+    }
+
+    /// Whether any value of the server's own types may run somebody's function, wherever it stands.
+    pub(crate) const fn has_implicit_casts(&self) -> bool {
+        self.implicit_casts
+    }
+
+    /// The table of the column that a sequence belongs to.
+    pub(crate) fn table_of_sequence(&self, oid: u32) -> Option<&Arc<Relation>> {
+        self.relation_of(*self.sequences.get(&oid)?)
     }
 
     /// Whether the server has a function of this name.

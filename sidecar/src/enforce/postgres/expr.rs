@@ -252,7 +252,8 @@ impl<'a> Walk<'a> {
             Ok(Function::Introspection) => self.about_objects(name, call.args())?,
             Ok(Function::Setting) => self.setting_call(name, call.args())?,
             // The sequence that fills a granted table's column is the table's own.
-            Err(_) if self.ground.is_currval(call) && serial(call.args()) => {}
+            Err(_) if self.ground.is_own(call, "currval") && self.ground.is_serial(call.args(), false) => {}
+            Err(_) if self.ground.is_own(call, "nextval") && self.ground.is_serial(call.args(), true) => {}
             Err(denial) => return Err(denial),
         }
         if name == "system_user" && self.ground.catalog.major() < 16 {
@@ -322,14 +323,4 @@ impl<'a> Walk<'a> {
         }
         self.expressions(xml.args(), place)
     }
-}
-
-/// Whether the argument is the sequence of a column, asked for by the table's name.
-fn serial(args: &NodeList) -> bool {
-    let inner = match args.first() {
-        Some(Node::TypeCast(cast)) => cast.arg(),
-        Some(other) => other,
-        None => return false,
-    };
-    matches!(inner, Node::FuncCall(call) if texts(call.funcname()).last() == Some(&"pg_get_serial_sequence"))
 }

@@ -75,7 +75,8 @@ impl Ground {
 
     /// Whether a table's existence and shape are the session's to ask about.
     pub(super) fn is_visible(&self, relation: &Relation) -> bool {
-        is_system(relation) || self.limits.table(&relation.schema, &relation.name).is_some()
+        let of = self.catalog.table_of_sequence(relation.oid).map_or(relation, AsRef::as_ref);
+        is_system(of) || self.limits.table(&of.schema, &of.name).is_some()
     }
 
     /// Leave to call a function.
@@ -95,7 +96,7 @@ impl Ground {
             Some(INFORMATION_SCHEMA) if name == "_pg_expandarray" => return Ok(Function::Harmless),
             Some(_) => true,
         };
-        if shadowed {
+        if shadowed || call.args().len() == 1 && self.is_foreign_cast(schema, name) {
             return Err(deny_function(name));
         }
         match name {
@@ -108,10 +109,19 @@ impl Ground {
         }
     }
 
-    /// Whether this is the server's own `currval`.
-    pub(super) fn is_currval(&self, call: &FuncCall) -> bool {
-        matches!(texts(call.funcname()).as_slice(), ["currval"] | [PG_CATALOG, "currval"])
-            && self.catalog.function_schemas("currval").is_empty()
+    /// Whether a call with one argument may be a cast to a type of this name that is not the server's own.
+    fn is_foreign_cast(&self, schema: Option<&str>, name: &str) -> bool {
+        let kind = match schema {
+            None => self.type_in_path(name),
+            Some(schema) => self.catalog.type_named(schema, name),
+        };
+        kind.is_some_and(|kind| !kind.harmless || self.catalog.casts_to(kind.oid))
+    }
+
+    /// Whether this is the server's own function about sequences of this name.
+    pub(super) fn is_own(&self, call: &FuncCall, name: &str) -> bool {
+        let parts = texts(call.funcname());
+        (parts == [name] || parts == [PG_CATALOG, name]) && self.catalog.function_schemas(name).is_empty()
     }
 
     /// Leave to select a field. `('a'::text).f` is a call of the function `f` where there is one, whatever the value is.

@@ -8,6 +8,7 @@ use pg_raw_parse::{
 
 use super::{
     Ground,
+    catalog::Relation,
     walk::{DEPTH, Walk, too_deep},
 };
 use crate::enforce::{Denial, Reason};
@@ -76,6 +77,40 @@ impl Ground {
                 self.object_numbered(u32::try_from(oid).unwrap_or(0))
             }
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the argument is the sequence of a column, asked for by the table's name or by its own. To be taken a number
+    /// from, or asked for by its own name, it must be one of a table that may be inserted into.
+    pub(super) fn is_serial(&self, args: &NodeList, takes: bool) -> bool {
+        let inner = match args.first() {
+            Some(Node::TypeCast(cast)) => cast.arg(),
+            Some(other) => other,
+            None => return false,
+        };
+        if let Node::FuncCall(call) = inner {
+            let named = self.is_own(call, "pg_get_serial_sequence");
+            let table = call.args().first().and_then(|table| self.constant_relation(table));
+            return named && (!takes || table.is_some_and(|table| self.may_insert(table)));
+        }
+        let sequence = self.constant_relation(inner).filter(|relation| relation.kind == b'S');
+        let table = sequence.and_then(|sequence| self.catalog.table_of_sequence(sequence.oid));
+        table.is_some_and(|table| self.may_insert(table))
+    }
+
+    fn may_insert(&self, relation: &Relation) -> bool {
+        let limits = self.limits.table(&relation.schema, &relation.name);
+        limits.is_some_and(|limits| limits.insert.any())
+    }
+
+    /// The relation that a constant names.
+    fn constant_relation(&self, node: Node<'_>) -> Option<&Relation> {
+        let Node::A_Const(constant) = node else { return None };
+        let Some(ConstValue::String(text)) = constant.val() else { return None };
+        match identifiers(text)?.as_slice() {
+            [name] => self.relation_named(None, name).ok(),
+            [schema, name] => self.relation_named(Some(schema), name).ok(),
+            _ => None,
         }
     }
 

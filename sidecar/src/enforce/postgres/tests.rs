@@ -501,3 +501,105 @@ fn an_applications_own_settings_are_set_but_not_shown() {
         denied(text);
     }
 }
+
+#[test]
+fn a_call_that_may_be_a_cast_to_somebodys_type_is_refused() {
+    let with = |harmless, cast_targets| {
+        let (schema, name) = ("public".into(), "scale".into());
+        let mut parts = Parts { cast_targets, ..shop_parts() };
+        parts.types.push(Type { oid: 70_000, schema, name, harmless });
+        judge("SELECT scale(1)", &ground_of(parts, Star::Deny))
+    };
+    verdict("SELECT scale(1), text('a'), date('2020-01-01')").unwrap();
+    assert!(with(false, Vec::new()).is_err() && with(true, vec![70_000]).is_err());
+    with(true, Vec::new()).unwrap();
+}
+
+#[test]
+fn where_any_value_may_run_somebodys_function_nothing_is_read() {
+    let ground = ground_of(Parts { implicit_casts: true, ..shop_parts() }, Star::Deny);
+    for text in [
+        "SELECT sum(true)",
+        "INSERT INTO orders(qty) VALUES (1)",
+        "EXPLAIN SELECT 1",
+        "COPY (SELECT 1) TO STDOUT",
+    ] {
+        judge(text, &ground).expect_err(text);
+    }
+    judge("BEGIN", &ground).unwrap();
+}
+
+#[test]
+fn what_other_sessions_do_is_not_told() {
+    for text in [
+        "SELECT client_dn FROM pg_stat_ssl",
+        "SELECT * FROM pg_stat_gssapi",
+    ] {
+        denied(text);
+    }
+    verdict("SELECT gss_authenticated, encrypted FROM pg_stat_gssapi WHERE pid = pg_backend_pid()").unwrap();
+}
+
+#[test]
+fn a_sequence_goes_with_the_table_whose_column_it_fills() {
+    let parts = shop_parts();
+    let oid = |name: &str| parts.relations.iter().find(|relation| &*relation.name == name).unwrap().oid;
+    let sequence = |oid, name: &str| Relation {
+        oid,
+        schema: "public".into(),
+        name: name.into(),
+        kind: b'S',
+        columns: Box::default(),
+    };
+    let sequences = vec![(80_001, oid("orders")), (80_002, oid("sales"))];
+    let mut parts = Parts { sequences, ..parts };
+    let named = [(80_001, "of_orders"), (80_002, "of_sales"), (80_003, "of_none")];
+    parts.relations.extend(named.map(|(oid, name)| sequence(oid, name)));
+    let ground = ground_of(parts, Star::Deny);
+    for text in [
+        "SELECT nextval('of_orders'), currval('public.of_orders'::regclass), lastval()",
+        "INSERT INTO orders(id, qty) VALUES (pg_catalog.nextval('\"of_orders\"'), 1)",
+        "SELECT nextval(pg_get_serial_sequence('orders', 'id')), currval(pg_get_serial_sequence('orders', 'id'))",
+    ] {
+        judge(text, &ground).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    }
+    for text in [
+        "SELECT nextval('of_sales')",
+        "SELECT currval('of_sales')",
+        "SELECT nextval('of_none')",
+        "SELECT setval('of_orders', 1)",
+        "SELECT nextval('of_' || 'orders')",
+        "SELECT nextval(80001)",
+        "SELECT nextval(pg_get_serial_sequence('sales', 'id'))",
+        "SELECT hr.nextval('of_orders')",
+    ] {
+        judge(text, &ground).expect_err(text);
+    }
+}
+
+#[test]
+fn a_star_over_a_join_becomes_the_granted_columns_of_its_sides() {
+    let ground = ground_of(shop_parts(), Star::Expand);
+    let sales = r#""s"."id", "s"."prod_name", "s"."sku""#;
+    for (text, wanted) in [
+        ("SELECT * FROM sales s JOIN LATERAL (SELECT o.qty FROM orders o WHERE o.sale_id = s.id) q ON true",
+         format!("SELECT {sales}, \"q\".\"qty\" FROM sales s JOIN LATERAL (SELECT o.qty FROM orders o WHERE o.sale_id = s.id) q ON true")),
+        ("SELECT * FROM sales s JOIN (SELECT id, qty FROM orders) o USING (id)",
+         "SELECT \"id\", \"s\".\"prod_name\", \"s\".\"sku\", \"o\".\"qty\" FROM sales s JOIN (SELECT id, qty FROM orders) o USING (id)".to_owned()),
+        ("SELECT j.* FROM (sales s CROSS JOIN (SELECT 1 AS one) x) j",
+         r#"SELECT "j"."id", "j"."prod_name", "j"."sku", "j"."one" FROM (sales s CROSS JOIN (SELECT 1 AS one) x) j"#.to_owned()),
+        ("SELECT name.* FROM sales AS name", r#"SELECT "name"."id", "name"."prod_name", "name"."sku" FROM sales AS name"#.to_owned()),
+        ("SELECT * FROM sales s LEFT JOIN sales t ON s.id = t.id, (SELECT 1) AS u(v)",
+         format!("SELECT {sales}, \"t\".\"id\", \"t\".\"prod_name\", \"t\".\"sku\", \"u\".\"v\" FROM sales s LEFT JOIN sales t ON s.id = t.id, (SELECT 1) AS u(v)")),
+    ] {
+        let judgement = judge(text, &ground).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+        assert_eq!(judgement.instead.as_deref(), Some(&*wanted));
+    }
+    for text in [
+        "SELECT * FROM sales NATURAL JOIN sales t",
+        "SELECT * FROM employees",
+        "SELECT * FROM orders o, employees",
+    ] {
+        judge(text, &ground).expect_err(text);
+    }
+}

@@ -49,7 +49,10 @@ pub(super) fn statement() -> String {
     sums.push(sum("hashtextextended(xmin::text, (inhrelid::int8 << 16) + inhseqno)", "pg_inherits"));
     sums.push(sum(
         "hashtextextended(xmin::text, (objid::int8 << 32) + refobjid::int8)",
-        "pg_depend WHERE refclassid = 'pg_catalog.pg_extension'::regclass AND deptype = 'e'",
+        "pg_depend WHERE refclassid = 'pg_catalog.pg_extension'::regclass AND deptype = 'e' \
+         OR classid = 'pg_catalog.pg_class'::regclass AND refclassid = 'pg_catalog.pg_class'::regclass \
+         AND refobjsubid > 0 AND deptype IN ('a', 'i') \
+         AND objid IN (SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'S' AND relpersistence <> 't')",
     ));
     format!(
         "SELECT concat_ws(' ', current_database(), current_setting('server_version_num'), pg_conf_load_time(), {})",

@@ -63,8 +63,8 @@ fn functions() -> String {
     foreign("pg_proc", "pro", &format!(" AND NOT {}", member("pg_proc", TRUSTED_OPERATORS)))
 }
 
-/// An operator that takes nothing but its owner's own types stays out: a limited session has no value of those but from a
-/// column that was granted to it.
+/// An operator that takes nothing but its owner's own types stays out if it is in C, like the types: a constant becomes
+/// a value of them without anybody saying so.
 fn operators() -> String {
     let trusted = member("pg_operator", TRUSTED_OPERATORS);
     let in_c = "(SELECT l.lanname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
@@ -77,13 +77,14 @@ fn operators() -> String {
         )
     };
     let own_types = format!("{} AND {}", own("oprleft"), own("oprright"));
-    foreign("pg_operator", "opr", &format!(" AND NOT ({trusted} AND {in_c}) AND NOT ({own_types})"))
+    foreign("pg_operator", "opr", &format!(" AND NOT (({trusted} OR {own_types}) AND {in_c})"))
 }
 
 fn cast_targets() -> String {
     let trusted = member("pg_cast", TRUSTED_OPERATORS);
     format!(
-        "SELECT DISTINCT o.casttarget FROM pg_catalog.pg_cast o \
+        "SELECT DISTINCT unnest(ARRAY[t.oid, t.typarray]) FROM pg_catalog.pg_cast o \
+         JOIN pg_catalog.pg_type t ON t.oid = o.casttarget \
          WHERE o.castmethod = 'f' AND o.oid >= 16384 AND o.castsource < 16384 AND NOT {trusted}"
     )
 }
@@ -98,6 +99,22 @@ fn cast_sources() -> String {
          AND NOT (t.typtype = 'r' AND g.typtype = 'm')"
     )
 }
+
+/// Casts by somebody's function from the server's own types that nobody has to ask for.
+fn implicit_casts() -> String {
+    let trusted = member("pg_cast", TRUSTED_OPERATORS);
+    format!(
+        "SELECT o.oid FROM pg_catalog.pg_cast o JOIN pg_catalog.pg_proc p ON p.oid = o.castfunc \
+         JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE o.castcontext = 'i' AND o.oid >= 16384 \
+         AND o.castsource < 16384 AND l.lanname NOT IN ('c', 'internal') AND NOT {trusted}"
+    )
+}
+
+/// Sequences, and the tables of the columns that they belong to.
+const SEQUENCES: &str = "SELECT d.objid, d.refobjid FROM pg_catalog.pg_depend d \
+     JOIN pg_catalog.pg_class c ON c.oid = d.objid WHERE c.relkind = 'S' \
+     AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
+     AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')";
 
 /// What a snapshot is made of, and how its columns' types are written.
 pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling), BackError> {
@@ -126,6 +143,8 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
         collations: named(connection, &schemas, &foreign("pg_collation", "coll", "")).await?,
         text_search,
         cast_targets: numbers(connection, &cast_targets()).await?,
+        implicit_casts: !numbers(connection, &implicit_casts()).await?.is_empty(),
+        sequences: pairs(connection, SEQUENCES).await?,
         schemas: schemas.into_values().collect(),
         relations,
     };
@@ -246,6 +265,16 @@ async fn named(connection: &mut Connection, schemas: &Schemas, text: &str) -> Re
         all.push(Named { schema, name: name.text().into() });
     }
     Ok(all)
+}
+
+async fn pairs(connection: &mut Connection, text: &str) -> Result<Vec<(u32, u32)>, BackError> {
+    let mut pairs = Vec::new();
+    connection.ask(text).await?;
+    while let Some(row) = connection.row().await? {
+        let [first, second] = row.fields()?;
+        pairs.push((first.parse()?, second.parse()?));
+    }
+    Ok(pairs)
 }
 
 async fn numbers(connection: &mut Connection, text: &str) -> Result<Vec<u32>, BackError> {

@@ -59,6 +59,15 @@ create type shade as enum ('light', 'dark');
 create function trap(shade) returns int language sql as 'select 1';
 create cast (shade as int) with function trap(shade) as implicit;
 create function alike(shade, shade) returns bool language sql as 'select true';
+create type raw;
+create function raw_in(cstring) returns raw language internal immutable strict as 'textin';
+create function raw_out(raw) returns cstring language internal immutable strict as 'textout';
+create type raw (input = raw_in, output = raw_out, like = text);
+create function alike(raw, raw) returns bool language sql as 'select true';
+create function same(raw, raw) returns bool language internal immutable strict as 'texteq';
+create operator public.<@#> (leftarg = raw, rightarg = raw, function = alike);
+create operator public.<@@> (leftarg = raw, rightarg = raw, function = same);
+create table serial (id serial, other int generated always as identity, third int default nextval('counter'));
 create operator public.#@# (leftarg = shade, rightarg = shade, function = alike);
 create operator public.+ (leftarg = text, rightarg = text, function = pg_catalog.textcat);
 create collation public.own (locale = 'C');
@@ -120,6 +129,8 @@ async fn a_snapshot_tells_what_is_the_servers_own(version: Version) {
     assert!(catalog.function_schemas("_pg_truetypid").is_empty());
     assert_eq!(catalog.operator_schemas("+"), public);
     assert_eq!(catalog.operator_schemas("#@#"), public, "anybody can make values of an enum");
+    assert_eq!(catalog.operator_schemas("<@#>"), public, "a constant becomes a value of any base type");
+    assert!(catalog.operator_schemas("<@@>").is_empty(), "this one is in C, like its type");
     assert!(catalog.operator_schemas("=").is_empty(), "those of citext and hstore are in C");
     assert!(catalog.operator_schemas("%").is_empty());
     assert_eq!(catalog.collation_schemas("own"), public);
@@ -127,6 +138,15 @@ async fn a_snapshot_tells_what_is_the_servers_own(version: Version) {
     assert_eq!(catalog.text_search_schemas("own"), public);
     assert!(catalog.text_search_schemas("english").is_empty());
     assert!(catalog.casts_to(catalog.type_named("public", "mood").unwrap().oid));
+    assert!(catalog.casts_to(catalog.type_named("public", "_mood").unwrap().oid));
+    let owner = |sequence| {
+        let oid = catalog.relation("public", sequence).unwrap().oid;
+        catalog.table_of_sequence(oid).map(|table| table.name.to_string())
+    };
+    assert_eq!(owner("serial_id_seq").as_deref(), Some("serial"));
+    assert_eq!(owner("serial_other_seq").as_deref(), Some("serial"));
+    assert_eq!(owner("counter"), None);
+    assert!(!catalog.has_implicit_casts());
     assert!(!catalog.casts_to(catalog.type_named(PG_CATALOG, "text").unwrap().oid));
     for (schema, is_there) in [("odd.schema", true), ("public", true), ("nowhere", false)] {
         assert_eq!(catalog.has_schema(schema), is_there, "{schema}");
@@ -187,6 +207,8 @@ async fn every_change_of_a_name_makes_a_new_snapshot(version: Version) {
         "alter collation own rename to owned",
         "alter text search configuration own rename to owned",
         "alter extension citext drop operator public.= (citext, citext)",
+        "alter sequence counter owned by serial.third",
+        "alter sequence counter owned by none",
         "create table heir () inherits (sales)",
         "alter table heir no inherit sales",
     ] {
@@ -216,6 +238,26 @@ async fn a_snapshot_tells_when_the_configuration_was_read() {
     assert_eq!(scene.fresh().await.loaded(), before.loaded());
     scene.run("select pg_reload_conf()").await;
     until("the server to read it", async || scene.fresh().await.loaded() != before.loaded()).await;
+}
+
+#[tokio::test]
+async fn casts_that_nobody_asks_for_are_known() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    scene
+        .run(
+            "create function one(bool) returns int8 language sql as 'select 1::int8';
+             create function one_2(bool) returns int2 language sql as 'select 1::int2'",
+        )
+        .await;
+    for (cast, is_one) in [
+        ("create cast (varchar as int) with inout as implicit", false),
+        ("create cast (bool as int2) with function one_2(bool) as assignment", false),
+        ("create cast (int8 as bytea) with function pg_catalog.int8send(int8) as implicit", false),
+        ("create cast (bool as int8) with function one(bool) as implicit", true),
+    ] {
+        scene.run(cast).await;
+        assert_eq!(scene.fresh().await.has_implicit_casts(), is_one, "{cast}");
+    }
 }
 
 #[tokio::test]
