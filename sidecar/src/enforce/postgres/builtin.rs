@@ -235,6 +235,6 @@ pub(super) const INTROSPECTION: &[&str] = &[
 /// Concern the session's own doings, or nothing but their arguments.
 #[rustfmt::skip]
 pub(super) const ON_SESSION: &[&str] = &[
-    "get_current_ts_config", "getdatabaseencoding", "inet_client_addr", "inet_client_port", "inet_server_port", "jsonb_populate_record_valid",
+    "current_query", "get_current_ts_config", "getdatabaseencoding", "inet_client_addr", "inet_client_port", "inet_server_port", "jsonb_populate_record_valid",
     "lastval", "pg_advisory_unlock_all", "pg_available_extension_versions", "pg_available_extensions", "pg_tablespace_location", "xml_is_well_formed",
 ];

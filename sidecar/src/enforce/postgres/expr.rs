@@ -288,7 +288,7 @@ impl<'a> Walk<'a> {
 
     fn cast(&mut self, cast: &'a TypeCast, place: Place<'_, 'a>) -> Result<(), Denial> {
         if let Some(name) = cast.type_name() {
-            self.type_name(name)?;
+            self.type_of(cast.arg(), name)?;
             self.object_cast(cast, name)?;
         }
         self.expression(cast.arg(), place)

@@ -153,8 +153,18 @@ impl Ground {
         theirs.iter().any(|schema| **schema == *PG_CATALOG || !qualified && self.path.contains(schema))
     }
 
-    /// Leave to make values of a type.
-    pub(super) fn type_name<'a>(&'a self, name: &TypeName) -> Result<&'a Type, Denial> {
+    /// Leave to make values of a type out of any others.
+    pub(super) fn type_name(&self, name: &TypeName) -> Result<(), Denial> {
+        let found = self.type_of_constants(name)?;
+        if self.catalog.casts_to(found.oid) {
+            let why = format!("type {} is made by a cast that is not the server's own", found.name);
+            return Err(Denial::unclear(Reason::Type, &found.name, why));
+        }
+        Ok(())
+    }
+
+    /// Leave to make values of a type out of string constants: no cast has a part in that.
+    pub(super) fn type_of_constants<'a>(&'a self, name: &TypeName) -> Result<&'a Type, Denial> {
         let parts: Vec<&str> = name.names().iter().filter_map(|part| part.sval()).collect();
         let last = parts.last().copied().unwrap_or_default();
         let deny = |why: &str| Denial::unclear(Reason::Type, last, format!("type {last} {why}"));
@@ -167,7 +177,7 @@ impl Ground {
             _ => None,
         };
         let found = found.ok_or_else(|| deny("is not one of the server's own").stale())?;
-        if !found.harmless || self.catalog.casts_to(found.oid) {
+        if !found.harmless {
             return Err(deny("is not one of the server's own"));
         }
         constants(name.typmods()).then_some(found).ok_or_else(|| deny("has a modifier that is no constant"))

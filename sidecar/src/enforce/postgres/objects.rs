@@ -29,7 +29,15 @@ impl<'a> Walk<'a> {
     /// A type that is named: its words are accounted for, and values of it may be made.
     pub(super) fn type_name(&mut self, name: &'a TypeName) -> Result<(), Denial> {
         self.claims.extend(name.names().iter().filter_map(|part| part.sval()));
-        self.ground.type_name(name).map(drop)
+        self.ground.type_name(name)
+    }
+
+    /// The same where the value is this one. A string, or NULL, becomes one of any type by itself.
+    pub(super) fn type_of(&mut self, value: Node<'a>, name: &'a TypeName) -> Result<(), Denial> {
+        let Node::A_Const(constant) = value else { return self.type_name(name) };
+        let (Some(ConstValue::String(_)) | None) = constant.val() else { return self.type_name(name) };
+        self.claims.extend(name.names().iter().filter_map(|part| part.sval()));
+        self.ground.type_of_constants(name).map(drop)
     }
 
     /// The arguments of a function that tells about objects.

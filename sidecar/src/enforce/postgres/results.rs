@@ -176,3 +176,54 @@ fn holds_values(node: Node<'_>) -> bool {
 fn is_value(node: Node<'_>) -> bool {
     matches!(node, Node::A_Const(_) | Node::TypeCast(_) | Node::SQLValueFunction(_)) || holds_values(node)
 }
+
+#[cfg(test)]
+mod tests {
+    use postern_tests::postgres::{Postgres, Version};
+
+    use super::{
+        super::builtin::{FUNCTIONS, INTROSPECTION, ON_SESSION},
+        *,
+    };
+
+    /// Functions that may stand in FROM and give more than one plain value, or call it by a name of their own; and their
+    /// columns, where these do not depend on what they are given.
+    const NOT_PLAIN: &str = "
+        SELECT proname::text, pronargs::int, coalesce((SELECT array_agg(name ORDER BY at)
+            FROM unnest(proargnames, proargmodes) WITH ORDINALITY AS x(name, mode, at) WHERE mode IN ('o', 'b', 't')),
+            '{}'::text[])
+        FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+        WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'f' AND (proargmodes IS NOT NULL
+            AND proargmodes && '{o,b,t}' OR typrelid <> 0
+            OR typname IN ('anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray'))";
+
+    async fn what_functions_give_is_known(version: Version) {
+        let Some(postgres) = Postgres::start(version).await else { return };
+        let rows = postgres.admin().await.query(NOT_PLAIN, &[]).await.unwrap();
+        let (mut looked_at, mut wrong) = (0, Vec::new());
+        for row in rows {
+            let (name, arguments, columns): (String, i32, Vec<String>) = (row.get(0), row.get(1), row.get(2));
+            let called = |list: &[&str]| list.contains(&&*name);
+            if !called(FUNCTIONS) && !called(INTROSPECTION) && !called(ON_SESSION) {
+                continue;
+            }
+            looked_at += 1;
+            let known = OUTPUTS.iter().find(|(known, _)| *known == name);
+            let right = known.map_or(columns.is_empty() && arguments == 1, |(_, known)| *known == columns);
+            if !right && !called(VAGUE) && name != "unnest" {
+                wrong.push((name, columns));
+            }
+        }
+        assert!(looked_at > 10 && wrong.is_empty(), "{version:?}: {wrong:?}");
+    }
+
+    #[tokio::test]
+    async fn what_functions_give_is_known_on_15() {
+        what_functions_give_is_known(Version::Fifteen).await;
+    }
+
+    #[tokio::test]
+    async fn what_functions_give_is_known_on_18() {
+        what_functions_give_is_known(Version::Eighteen).await;
+    }
+}

@@ -104,7 +104,8 @@ impl Asker {
             let until = match keeper.need(is_recent(attended)) {
                 None => due,
                 Some(Need::Session) => due.min(rested),
-                Some(Need::Newer) => due.min(now + BREATH),
+                // Names that mean nothing are free of charge, so what they cost the database is bounded.
+                Some(Need::Newer) => due.min(now + BREATH.max(self.compared * SHARE_OF_CHANGE)),
             };
             if Instant::now() >= until {
                 return std::mem::take(&mut *keeper.waiting());

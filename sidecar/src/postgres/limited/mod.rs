@@ -35,12 +35,14 @@ use crate::{
 };
 
 /// Where long texts are judged: in few places for all sessions, so that judging leaves room for everything else, and
-/// the trees of few texts are in memory at a time.
-static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+/// the trees of few texts are in memory at a time. Nobody waits behind texts that are much longer.
+static PLACES: LazyLock<[Arc<Semaphore>; 2]> = LazyLock::new(|| {
     let cores = available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new((cores / 2).clamp(1, MOST_PLACES)))
+    [(cores / 2).clamp(1, MOST_PLACES), 1].map(|places| Arc::new(Semaphore::new(places)))
 });
 const MOST_PLACES: usize = 4;
+/// Texts from this length on have one place.
+const HUGE: usize = 256 * 1024;
 
 /// What a message waits for: a newer catalog, or the verdict on a long text.
 type Wait = Pin<Box<dyn Future<Output = Option<Judged>> + Send>>;
@@ -130,7 +132,9 @@ impl Limited {
                 let long = self.guard.long_text();
                 *self.wait(direction) = Some(Box::pin(async move {
                     let long = long?;
-                    let place = Arc::clone(&PLACES).acquire_owned().await;
+                    let [places, place_of_huge] = &*PLACES;
+                    let places = if long.len() < HUGE { places } else { place_of_huge };
+                    let place = Arc::clone(places).acquire_owned().await;
                     let same = long.clone();
                     // The place is taken until the text is judged, even if nobody waits for it any more.
                     let judged = spawn_blocking(move || {

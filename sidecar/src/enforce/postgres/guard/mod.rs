@@ -71,6 +71,11 @@ pub(crate) struct LongText {
 }
 
 impl LongText {
+    /// In bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Judges it, in about ten nanoseconds for each byte.
     pub(crate) fn judged(self) -> Judged {
         let verdict = (self.judge)(&self.text, &self.ground).map(Arc::new);

@@ -1,0 +1,252 @@
+//! What things mean that look like something else, or mean something else tomorrow.
+
+use super::*;
+
+/// The shop, with a column of a type that is not the server's own in `orders`.
+fn shop_with(column: &str) -> Ground {
+    let mut parts = shop_parts();
+    for relation in parts.relations.iter_mut().filter(|relation| &*relation.name == "orders") {
+        let odd = Column { name: column.into(), number: 9, type_oid: 99_999 };
+        relation.columns = relation.columns.iter().cloned().chain([odd]).collect();
+    }
+    ground_of(parts, Star::Deny)
+}
+
+#[test]
+fn what_a_function_in_from_gives_is_not_guessed_where_it_may_be_a_row() {
+    for text in [
+        "SELECT (SELECT card_number FROM any_value_transfn(a, a) card_number) FROM sales, (SELECT a FROM pg_am a LIMIT 1) x(a)",
+        "SELECT (SELECT price FROM area(o) price) FROM sales, orders o",
+        "SELECT (SELECT price FROM lower(o.area) price) FROM sales, orders o",
+        "SELECT (SELECT price FROM lower(area) AS price) FROM sales, orders",
+        "SELECT (SELECT price FROM lower(x.a) price) FROM sales, (SELECT area AS a FROM orders) x",
+        "SELECT (SELECT price FROM jsonb_each(o) AS e(price)) FROM sales, orders o WHERE (SELECT key FROM jsonb_each(o)) = price",
+        "SELECT (SELECT price FROM unnest(ARRAY[1], (SELECT array_agg(o) FROM orders o)) z) FROM sales",
+    ] {
+        judge(text, &shop_with("area")).expect_err(text);
+    }
+    for text in [
+        "SELECT (SELECT price FROM lower('a') price) FROM sales",
+        "SELECT (SELECT price FROM lower($1::int4range) price) FROM sales",
+        "SELECT (SELECT price FROM abs(o.qty) AS price) FROM sales, orders o",
+        "SELECT e.key FROM orders o, jsonb_each(to_jsonb(o)) e JOIN (SELECT 'a' AS key) k USING (key)",
+        "SELECT * FROM unnest('{1,2}'::int[], $1::int[]) AS t(a, id) JOIN orders USING (id)",
+        "SELECT j.value FROM orders o, jsonb_array_elements(to_jsonb(o) -> 'a') j NATURAL JOIN (SELECT 1 AS x) k",
+    ] {
+        judge(text, &shop_with("area")).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    }
+}
+
+fn sent(text: &str) -> String {
+    let judgement = verdict(text).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    judgement.instead.as_deref().unwrap_or(text).to_owned()
+}
+
+#[test]
+fn a_search_path_that_means_the_same_today_is_sent_as_the_one_that_the_session_began_with() {
+    for (text, wanted) in [
+        ("SET search_path = public", "SET search_path = '$user', 'public'"),
+        ("SET search_path = tenant_9, public", "SET search_path = '$user', 'public'"),
+        (
+            "SET LOCAL Search_Path TO pg_temp_2, public ; SELECT 1",
+            "SET LOCAL Search_Path TO '$user', 'public' ; SELECT 1",
+        ),
+        (
+            "SELECT id, set_config('search_path', E'pg_temp_2,public', false) FROM sales",
+            "SELECT id, set_config('search_path', '\"$user\", public', false) FROM sales",
+        ),
+        ("SELECT 1; RESET search_path; SELECT 2", "SELECT 1; SET search_path = '$user', 'public'; SELECT 2"),
+        (
+            "/* a */ SET LOCAL search_path TO DEFAULT -- b",
+            "/* a */ SET LOCAL search_path = '$user', 'public'",
+        ),
+    ] {
+        assert_eq!(sent(text), wanted);
+    }
+    for text in [
+        "SET search_path = \"$user\", public",
+        "SET search_path TO '$user', 'public'; RESET ALL; DISCARD ALL",
+        "SELECT set_config('search_path', '\"$user\",public', true)",
+        "RESET work_mem",
+    ] {
+        assert_eq!(sent(text), text);
+    }
+}
+
+#[test]
+fn nothing_returns_to_defaults_that_have_changed_since_the_session_began() {
+    let now = ground_of(Parts { loaded: "tomorrow".into(), ..shop_parts() }, Star::Deny);
+    for text in ["RESET ALL", "DISCARD ALL", "SELECT 1; RESET ALL"] {
+        verdict(text).unwrap();
+        assert_eq!(judge(text, &now).unwrap_err().reason, crate::enforce::Reason::Setting, "{text}");
+    }
+    judge("RESET work_mem", &now).unwrap();
+}
+
+#[test]
+fn settings_are_shown_by_name_where_nothing_can_be_computed_of_others() {
+    for text in [
+        "SELECT name FROM pg_settings WHERE (CASE name WHEN 'primary_conninfo' THEN setting END)::int IS NULL AND name IN ('work_mem', 'jit')",
+        "SELECT name FROM pg_settings WHERE name = 'jit' AND setting::int > 1",
+        "SELECT name FROM pg_settings WHERE name = 'jit' HAVING max(setting)::int > 1",
+        "SELECT name FROM pg_settings WHERE name = 'jit' GROUP BY name, setting::int",
+        "SELECT x.name FROM (SELECT name, setting FROM pg_settings WHERE name IN ('work_mem', 'jit')) x WHERE x.setting::int > 1",
+        "SELECT name FROM pg_show_all_settings() WHERE name = 'jit' AND setting::int > 1",
+        "SELECT DISTINCT ON (setting::int) name FROM pg_settings WHERE name = 'jit'",
+        "SELECT setting FROM pg_settings WHERE name = ANY (ARRAY['jit', 'primary_conninfo'])",
+        "SELECT name FROM pg_settings WHERE setting = ANY (ARRAY['jit'])",
+        "SELECT query FROM pg_stat_activity",
+        "SELECT query FROM pg_stat_activity WHERE pid = 12",
+        "SELECT pid FROM pg_stat_activity WHERE pid = pg_backend_pid() OR query::int = 1",
+        "SELECT pid FROM (SELECT * FROM pg_stat_activity WHERE pid = pg_backend_pid()) x WHERE query::int = 1",
+        "WITH x AS (SELECT * FROM pg_stat_activity WHERE pid = pg_backend_pid()) SELECT 1 FROM x",
+        "SELECT a.query FROM pg_stat_activity a, pg_stat_activity b WHERE a.pid = pg_backend_pid()",
+    ] {
+        denied(text);
+    }
+    for text in [
+        "SELECT name, setting, s.unit FROM pg_settings s WHERE s.name = 'jit' ORDER BY 1",
+        "SELECT name, setting FROM pg_settings WHERE name = ANY (ARRAY['work_mem', 'jit'])",
+        "SELECT setting::int FROM pg_settings WHERE name IN ('max_connections')",
+        "SELECT pid, state, a.application_name FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()",
+    ] {
+        assert_eq!(sent(text), text);
+    }
+}
+
+#[test]
+fn an_applications_own_settings_are_set_but_not_shown() {
+    for text in [
+        "SET app.tenant = '1'",
+        "SET LOCAL app.current_user_id TO 7",
+        "SELECT set_config('request.jwt.claims', $1, true)",
+        "RESET app.tenant",
+    ] {
+        assert_eq!(sent(text), text);
+    }
+    for text in [
+        "SET plpgsql.variable_conflict = 'use_column'",
+        "SET pgaudit.log = 'none'",
+        "SELECT current_setting('app.jwt_secret', true)",
+        "SHOW app.jwt_secret",
+        "SELECT setting FROM pg_settings WHERE name = 'app.jwt_secret'",
+    ] {
+        denied(text);
+    }
+}
+
+#[test]
+fn a_call_that_may_be_a_cast_to_somebodys_type_is_refused() {
+    let with = |harmless, cast_targets| {
+        let (schema, name) = ("public".into(), "scale".into());
+        let mut parts = Parts { cast_targets, ..shop_parts() };
+        parts.types.push(Type { oid: 70_000, schema, name, harmless });
+        judge("SELECT scale(1)", &ground_of(parts, Star::Deny))
+    };
+    verdict("SELECT scale(1), text('a'), date('2020-01-01')").unwrap();
+    assert!(with(false, Vec::new()).is_err() && with(true, vec![70_000]).is_err());
+    with(true, Vec::new()).unwrap();
+}
+
+#[test]
+fn where_any_value_may_run_somebodys_function_nothing_is_read() {
+    let ground = ground_of(Parts { implicit_casts: true, ..shop_parts() }, Star::Deny);
+    for text in [
+        "SELECT sum(true)",
+        "INSERT INTO orders(qty) VALUES (1)",
+        "EXPLAIN SELECT 1",
+        "COPY (SELECT 1) TO STDOUT",
+    ] {
+        judge(text, &ground).expect_err(text);
+    }
+    judge("BEGIN", &ground).unwrap();
+}
+
+#[test]
+fn what_other_sessions_do_is_not_told() {
+    for text in ["SELECT client_dn FROM pg_stat_ssl", "SELECT * FROM pg_stat_gssapi"] {
+        denied(text);
+    }
+    verdict("SELECT gss_authenticated, encrypted FROM pg_stat_gssapi WHERE pid = pg_backend_pid()").unwrap();
+}
+
+#[test]
+fn a_sequence_goes_with_the_table_whose_column_it_fills() {
+    let parts = shop_parts();
+    let oid = |name: &str| parts.relations.iter().find(|relation| &*relation.name == name).unwrap().oid;
+    let sequence = |oid, name: &str| Relation {
+        oid,
+        schema: "public".into(),
+        name: name.into(),
+        kind: b'S',
+        columns: Box::default(),
+    };
+    let sequences = vec![(80_001, oid("orders")), (80_002, oid("sales"))];
+    let mut parts = Parts { sequences, ..parts };
+    let named = [(80_001, "of_orders"), (80_002, "of_sales"), (80_003, "of_none")];
+    parts.relations.extend(named.map(|(oid, name)| sequence(oid, name)));
+    let ground = ground_of(parts, Star::Deny);
+    for text in [
+        "SELECT nextval('of_orders'), currval('public.of_orders'::regclass), lastval()",
+        "INSERT INTO orders(id, qty) VALUES (pg_catalog.nextval('\"of_orders\"'), 1)",
+        "SELECT nextval(pg_get_serial_sequence('orders', 'id')), currval(pg_get_serial_sequence('orders', 'id'))",
+    ] {
+        judge(text, &ground).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    }
+    for text in [
+        "SELECT nextval('of_sales')",
+        "SELECT currval('of_sales')",
+        "SELECT nextval('of_none')",
+        "SELECT setval('of_orders', 1)",
+        "SELECT nextval('of_' || 'orders')",
+        "SELECT nextval(80001)",
+        "SELECT nextval(pg_get_serial_sequence('sales', 'id'))",
+        "SELECT hr.nextval('of_orders')",
+    ] {
+        judge(text, &ground).expect_err(text);
+    }
+}
+
+#[test]
+fn a_star_over_a_join_becomes_the_granted_columns_of_its_sides() {
+    let ground = ground_of(shop_parts(), Star::Expand);
+    let sales = r#""s"."id", "s"."prod_name", "s"."sku""#;
+    for (text, wanted) in [
+        ("SELECT * FROM sales s JOIN LATERAL (SELECT o.qty FROM orders o WHERE o.sale_id = s.id) q ON true",
+         format!("SELECT {sales}, \"q\".\"qty\" FROM sales s JOIN LATERAL (SELECT o.qty FROM orders o WHERE o.sale_id = s.id) q ON true")),
+        ("SELECT * FROM sales s JOIN (SELECT id, qty FROM orders) o USING (id)",
+         "SELECT \"id\", \"s\".\"prod_name\", \"s\".\"sku\", \"o\".\"qty\" FROM sales s JOIN (SELECT id, qty FROM orders) o USING (id)".to_owned()),
+        ("SELECT j.* FROM (sales s CROSS JOIN (SELECT 1 AS one) x) j",
+         r#"SELECT "j"."id", "j"."prod_name", "j"."sku", "j"."one" FROM (sales s CROSS JOIN (SELECT 1 AS one) x) j"#.to_owned()),
+        ("SELECT name.* FROM sales AS name", r#"SELECT "name"."id", "name"."prod_name", "name"."sku" FROM sales AS name"#.to_owned()),
+        ("SELECT * FROM sales s LEFT JOIN sales t ON s.id = t.id, (SELECT 1) AS u(v)",
+         format!("SELECT {sales}, \"t\".\"id\", \"t\".\"prod_name\", \"t\".\"sku\", \"u\".\"v\" FROM sales s LEFT JOIN sales t ON s.id = t.id, (SELECT 1) AS u(v)")),
+    ] {
+        let judgement = judge(text, &ground).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+        assert_eq!(judgement.instead.as_deref(), Some(&*wanted));
+    }
+    for text in [
+        "SELECT * FROM sales NATURAL JOIN sales t",
+        "SELECT * FROM employees",
+        "SELECT * FROM orders o, employees",
+    ] {
+        judge(text, &ground).expect_err(text);
+    }
+}
+
+#[test]
+fn a_cast_that_somebody_made_stands_in_no_constants_way() {
+    let (schema, name) = ("public".into(), "mood".into());
+    let mut parts = Parts { cast_targets: vec![70_000], ..shop_parts() };
+    parts.types.push(Type { oid: 70_000, schema, name, harmless: true });
+    let ground = ground_of(parts, Star::Deny);
+    for text in
+        ["SELECT NULL::mood, 'ok'::mood, CAST('ok' AS public.mood)", "SELECT mood 'ok', '{ok}'::mood[]"]
+    {
+        judge(text, &ground).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    }
+    for text in ["SELECT sku::mood FROM sales", "SELECT $1::mood", "SELECT 1::mood", "SELECT 'a'::text::mood"]
+    {
+        judge(text, &ground).expect_err(text);
+    }
+}
