@@ -88,26 +88,20 @@ impl Ground {
         }
     }
 
-    /// Whether the argument is the sequence of a column, asked for by the table's name or by its own. To be taken a number
-    /// from, or asked for by its own name, it must be one of a table that may be inserted into.
-    pub(super) fn is_serial(&self, args: &NodeList, takes: bool) -> bool {
+    /// Whether the argument is the sequence of a column, asked for by the table's name; or by its own, if the table may be
+    /// inserted into.
+    pub(super) fn is_serial(&self, args: &NodeList) -> bool {
         let inner = match args.first() {
             Some(Node::TypeCast(cast)) => cast.arg(),
             Some(other) => other,
             None => return false,
         };
         if let Node::FuncCall(call) = inner {
-            let named = self.is_own(call, "pg_get_serial_sequence");
-            let table = call.args().first().and_then(|table| self.constant_relation(table));
-            return named && (!takes || table.is_some_and(|table| self.may_insert(table)));
+            return self.is_own(call, "pg_get_serial_sequence");
         }
         let sequence = self.constant_relation(inner).filter(|relation| relation.kind == b'S');
         let table = sequence.and_then(|sequence| self.catalog.table_of_sequence(sequence.oid));
-        table.is_some_and(|table| self.may_insert(table))
-    }
-
-    fn may_insert(&self, relation: &Relation) -> bool {
-        let limits = self.limits.table(&relation.schema, &relation.name);
+        let limits = table.and_then(|table| self.limits.table(&table.schema, &table.name));
         limits.is_some_and(|limits| limits.insert.any())
     }
 
