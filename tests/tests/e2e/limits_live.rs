@@ -63,6 +63,40 @@ async fn a_table_that_is_made_during_a_session_is_found() {
 }
 
 #[tokio::test]
+async fn the_search_path_stays_though_schemas_and_the_configuration_change() {
+    let (stage, access) = stage_for(Version::Fifteen, &resources()).await.unwrap();
+    let owner = stage.postgres.admin().await;
+    let mut raw = stage.raw(&access).await.unwrap();
+    let mut other = stage.raw(&access).await.unwrap();
+    let begun = raw.ask("show search_path").await;
+    assert_eq!(kinds(&other.ask("discard all").await), "CZ");
+    for change in [
+        "set search_path = tenant_9, public",
+        "select set_config('search_path', 'pg_temp_2,public', false)",
+        "reset search_path",
+    ] {
+        assert!(kinds(&raw.ask(change).await).ends_with("CZ"), "{change}");
+        assert_eq!(raw.ask("show search_path").await, begun, "{change}");
+    }
+    owner
+        .batch_execute("create schema tenant_9; create table tenant_9.orders as select 9 as qty")
+        .await
+        .unwrap();
+    owner.batch_execute("alter system set search_path = tenant_9, public").await.unwrap();
+    owner.batch_execute("select pg_reload_conf()").await.unwrap();
+    until("the session to end whose path follows the configuration", async || {
+        !error(&other.ask("select 1").await).code().is_empty()
+    })
+    .await;
+    assert_eq!(error(&raw.ask("reset all").await).code(), "42501");
+    assert_eq!(error(&raw.ask("discard all").await).code(), "42501");
+    assert_eq!(raw.ask("show search_path").await, begun);
+    assert_eq!(kinds(&raw.ask("reset search_path").await), "CZ");
+    assert_eq!(raw.ask("show search_path").await, begun);
+    assert_eq!(kinds(&raw.ask("select sale_id from orders where id = 1").await), "TDCZ");
+}
+
+#[tokio::test]
 async fn the_databases_errors_show_no_row_that_may_not_be_read() {
     let write = json!([
         {"resource": "public.sales.id", "privileges": ["SELECT", "INSERT", "UPDATE"]},

@@ -31,7 +31,10 @@ mod verdicts;
 mod walk;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use catalog::Catalog;
 pub(crate) use guard::{Breach, Guard, Judged, News, Pace, Pinned, Remedy, redact};
@@ -39,6 +42,9 @@ pub(crate) use judge::judge;
 pub(crate) use verdicts::Verdicts;
 
 use super::{Denial, Limits, Reason};
+
+/// The first version that tells its clients when the search path changes.
+const REPORTS_SEARCH_PATH: u32 = 18;
 
 /// What a statement is judged on.
 #[derive(Clone, Debug)]
@@ -56,12 +62,27 @@ pub(crate) struct Ground {
 }
 
 /// What was so when a session began, and is what it returns to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Start {
     /// `search_path`, as the server writes it.
     pub(crate) search_path: Box<str>,
     /// When the server had read its configuration: [`Catalog::loaded`].
     pub(crate) loaded: Box<str>,
+    /// A statement was let through since that returns everything to its default: from then on the search path follows the
+    /// server's configuration.
+    adrift: AtomicBool,
+}
+
+impl Start {
+    /// Of a session with this search path, on a server that read its configuration then.
+    pub(crate) fn new(search_path: &str, loaded: &str) -> Self {
+        Self { search_path: search_path.into(), loaded: loaded.into(), adrift: AtomicBool::new(false) }
+    }
+
+    /// Whether the same texts mean the same in sessions that began so.
+    fn is_like(&self, other: &Self) -> bool {
+        self.search_path == other.search_path && self.loaded == other.loaded
+    }
 }
 
 /// What a statement does to the names that a session holds at the server. Prepared statements of the protocol and of
@@ -104,6 +125,12 @@ pub(crate) struct Judgement {
 }
 
 impl Ground {
+    /// Whether the search path may have become another one without a word of the server.
+    pub(crate) fn is_adrift(&self) -> bool {
+        let moved = *self.catalog.loaded() != *self.start.loaded;
+        moved && self.start.adrift.load(Ordering::Relaxed) && self.catalog.major() < REPORTS_SEARCH_PATH
+    }
+
     /// Whether a client may declare parameters of these types.
     pub(crate) fn parameters(&self, types: impl IntoIterator<Item = u32>) -> Result<(), Denial> {
         match types.into_iter().find(|oid| *oid != 0 && !self.catalog.type_is_harmless(*oid)) {

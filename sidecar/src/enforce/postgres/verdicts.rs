@@ -39,7 +39,7 @@ impl Known {
             && Arc::ptr_eq(&self.limits, &ground.limits)
             && self.user == ground.user
             && self.path == ground.path
-            && self.start == ground.start
+            && self.start.is_like(&ground.start)
             && &*self.text == text
     }
 }
@@ -90,7 +90,7 @@ impl Verdicts {
 
     /// Remembers what was found; not what another catalog may know better.
     pub(crate) fn keep(&self, text: &str, ground: &Ground, verdict: &Verdict) {
-        if text.len() > LONGEST || matches!(verdict, Err(denial) if denial.stale) {
+        if text.len() > LONGEST || matches!(verdict, Err(denial) if denial.stale) || leaves_traces(text) {
             return;
         }
         let hash = self.hash(text, ground);
@@ -101,6 +101,12 @@ impl Verdicts {
             part.lock().unwrap_or_else(PoisonError::into_inner).keep(hash, known);
         }
     }
+}
+
+/// Whether judging a text may leave traces in the session's ground: then each session's is judged.
+fn leaves_traces(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("reset") || text.contains("discard")
 }
 
 impl Part {
@@ -140,10 +146,7 @@ mod tests {
             Ground { limits: Arc::default(), ..here.clone() },
             Ground { path: ["hr".into()].into(), ..here.clone() },
             Ground { user: "app_rw".into(), ..here.clone() },
-            Ground {
-                start: Arc::new(Start { search_path: "public, hr".into(), loaded: "".into() }),
-                ..here.clone()
-            },
+            Ground { start: Arc::new(Start::new("public, hr", "")), ..here.clone() },
         ];
         for other in others {
             assert_eq!(verdicts.find("select 1", &other), None, "{other:?}");
@@ -155,6 +158,8 @@ mod tests {
         let (verdicts, here) = (Verdicts::default(), ground());
         verdicts.keep("select x", &here, &Err(Denial::unknown("x", "")));
         assert_eq!(verdicts.find("select x", &here), None);
+        verdicts.keep("Reset All", &here, &Ok(good()));
+        assert_eq!(verdicts.find("Reset All", &here), None);
         for number in 0..100_000 {
             verdicts.keep(&format!("select {number}"), &here, &Ok(good()));
         }

@@ -72,8 +72,7 @@ impl Limited {
         wished_path: Option<&str>,
     ) -> Result<Self, Refusal> {
         let Footing { path, user, pinned, .. } = footing;
-        let start =
-            Start { search_path: pinned.search_path.as_str().into(), loaded: catalog.loaded().into() };
+        let start = Start::new(&pinned.search_path, catalog.loaded());
         let ground = Ground { catalog, limits, path, user, start: Arc::new(start) };
         if let Some(asked) =
             wished_path.filter(|asked| *asked != pinned.search_path && !ground.keeps_path(asked))
@@ -112,6 +111,9 @@ impl Limited {
         self.guard.stand_on(ground);
         if other_limits && !self.guard.still_covers() {
             self.session.leash.fall(Ending::Shrunk);
+        }
+        if self.guard.ground().is_adrift() && self.session.leash.fall(Ending::Tripwire) {
+            self.traces.tripwire("search_path follows the configuration, which the server has read again");
         }
     }
 

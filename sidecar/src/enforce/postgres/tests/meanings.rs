@@ -76,6 +76,11 @@ fn a_search_path_that_means_the_same_today_is_sent_as_the_one_that_the_session_b
 #[test]
 fn nothing_returns_to_defaults_that_have_changed_since_the_session_began() {
     let now = ground_of(Parts { loaded: "tomorrow".into(), ..shop_parts() }, Star::Deny);
+    let (begun, catalog) = (shop(), Arc::clone(&now.catalog));
+    judge("RESET work_mem", &begun).unwrap();
+    assert!(!Ground { catalog: Arc::clone(&catalog), ..begun.clone() }.is_adrift());
+    judge("DISCARD ALL", &begun).unwrap();
+    assert!(!begun.is_adrift() && Ground { catalog, ..begun }.is_adrift());
     for text in ["RESET ALL", "DISCARD ALL", "SELECT 1; RESET ALL"] {
         verdict(text).unwrap();
         assert_eq!(judge(text, &now).unwrap_err().reason, crate::enforce::Reason::Setting, "{text}");
