@@ -68,14 +68,15 @@ pub(super) fn edited(text: &str, edits: &[(usize, Edit)]) -> Result<Box<str>, De
             let why = "where a part of the statement stands that has to be put in other words cannot be established";
             Denial::unclear(Reason::Statement, "", why)
         };
-        let before = text.get(at..begin).ok_or_else(unclear)?;
-        let (words, end) = match edit {
-            Edit::Star(words) => (words, star_end(text, begin)),
-            Edit::Constant(words) => (words, constant_end(text, begin)),
-            Edit::Rest(words) => (words, statement_end(text, begin)),
+        let (words, place) = match edit {
+            Edit::Star(words) => (words, star_end(text, begin).map(|end| (begin, end))),
+            Edit::Table(words) => (words, word_before(text, at, begin, "table")),
+            Edit::Constant(words) => (words, constant_end(text, begin).map(|end| (begin, end))),
+            Edit::Rest(words) => (words, statement_end(text, begin).map(|end| (begin, end))),
         };
-        at = end.ok_or_else(unclear)?;
-        result.push_str(before);
+        let (begin, end) = place.ok_or_else(unclear)?;
+        result.push_str(text.get(at..begin).ok_or_else(unclear)?);
+        at = end;
         result.push_str(&words);
     }
     result.push_str(text.get(at..).unwrap_or_default());
@@ -91,6 +92,22 @@ fn star_end(text: &str, begin: usize) -> Option<usize> {
             // A name may be spelled like a key word.
             Ok(Token::Name(_) | Token::Nothing | Token::Other('.')) => {}
             Ok(Token::Other(_)) | Err(Unreadable) => return None,
+        }
+    }
+}
+
+/// Where this word stands for the last time before a name.
+fn word_before(text: &str, from: usize, name: usize, word: &str) -> Option<(usize, usize)> {
+    let (mut lexer, mut found) = (Lexer { text, at: from }, None);
+    loop {
+        lexer.skip_blanks().ok()?;
+        let begin = lexer.at;
+        if begin >= name {
+            return found.filter(|_| begin == name);
+        }
+        lexer.token().ok()?;
+        if text.get(begin..lexer.at).is_some_and(|token| token.eq_ignore_ascii_case(word)) {
+            found = Some((begin, lexer.at));
         }
     }
 }

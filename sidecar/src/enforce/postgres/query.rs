@@ -76,7 +76,9 @@ impl<'a> Walk<'a> {
         self.opened = None;
         let scope = Scope { outer: place.scope, items: &items };
         let here = Place { scope: Some(&scope), ..place };
+        self.table = named_by_table(select);
         let output = self.targets(select.target_list().iter(), &items, here)?;
+        self.table = None;
         self.expression(select.where_clause(), here)?;
         for node in select.group_clause() {
             self.grouped(node, &output, here)?;
@@ -224,7 +226,11 @@ impl<'a> Walk<'a> {
                 return Err(refuse("a star over columns that are not known"));
             }
         }
-        self.edits.push((at, Edit::Star(list.join(", "))));
+        let list = list.join(", ");
+        self.edits.push(match self.table {
+            Some(name) => (name, Edit::Table(format!("SELECT {list} FROM"))),
+            None => (at, Edit::Star(list)),
+        });
         Ok((output, false))
     }
 
@@ -396,6 +402,13 @@ fn lock(item: &Item<'_>) -> Result<(), Denial> {
             "a lock on a sub-select or a join cannot be judged; name the table with FOR UPDATE OF",
         )),
     }
+}
+
+/// Where the table's name stands, if the query is written as `TABLE name`: then its star stands nowhere.
+fn named_by_table(select: &SelectStmt) -> Option<usize> {
+    let Node::ColumnRef(star) = select.target_list().iter().next()?.val() else { return None };
+    let Some(Node::RangeVar(range)) = select.from_clause().first() else { return None };
+    (star.location < 0).then(|| usize::try_from(range.location).ok()).flatten()
 }
 
 /// A name that stands alone.

@@ -62,6 +62,8 @@ impl<'s, 'a> Ctes<'s, 'a> {
 pub(super) enum Edit {
     /// In the place of a column reference that ends in a star.
     Star(String),
+    /// In the place of the word `TABLE` before a name.
+    Table(String),
     /// In the place of one constant.
     Constant(String),
     /// In the place of all up to the end of the statement.
@@ -75,6 +77,8 @@ pub(super) struct Walk<'a> {
     pub(super) claims: Vec<&'a str>,
     /// What is put in the place of parts of the text, by where these begin.
     pub(super) edits: Vec<(usize, Edit)>,
+    /// Where the table's name stands, in a query that is written as `TABLE name`.
+    pub(super) table: Option<usize>,
     /// Where the statement at hand begins.
     pub(super) begin: usize,
     /// The closed table of the server's own of which the query at hand reads rows that it may.
@@ -94,6 +98,7 @@ impl<'a> Walk<'a> {
             ground,
             claims: Vec::new(),
             edits: Vec::new(),
+            table: None,
             begin: 0,
             opened: None,
             cursors: Vec::new(),

@@ -222,6 +222,8 @@ fn a_star_over_a_join_becomes_the_granted_columns_of_its_sides() {
          "SELECT \"id\", \"s\".\"prod_name\", \"s\".\"sku\", \"o\".\"qty\" FROM sales s JOIN (SELECT id, qty FROM orders) o USING (id)".to_owned()),
         ("SELECT j.* FROM (sales s CROSS JOIN (SELECT 1 AS one) x) j",
          r#"SELECT "j"."id", "j"."prod_name", "j"."sku", "j"."one" FROM (sales s CROSS JOIN (SELECT 1 AS one) x) j"#.to_owned()),
+        ("(TABLE sales) UNION /* table */ table ONLY public.sales ORDER BY 1",
+         r#"(SELECT "sales"."id", "sales"."prod_name", "sales"."sku" FROM sales) UNION /* table */ SELECT "sales"."id", "sales"."prod_name", "sales"."sku" FROM ONLY public.sales ORDER BY 1"#.to_owned()),
         ("SELECT name.* FROM sales AS name", r#"SELECT "name"."id", "name"."prod_name", "name"."sku" FROM sales AS name"#.to_owned()),
         ("SELECT * FROM sales s LEFT JOIN sales t ON s.id = t.id, (SELECT 1) AS u(v)",
          format!("SELECT {sales}, \"t\".\"id\", \"t\".\"prod_name\", \"t\".\"sku\", \"u\".\"v\" FROM sales s LEFT JOIN sales t ON s.id = t.id, (SELECT 1) AS u(v)")),
@@ -229,6 +231,10 @@ fn a_star_over_a_join_becomes_the_granted_columns_of_its_sides() {
         let judgement = judge(text, &ground).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
         assert_eq!(judgement.instead.as_deref(), Some(&*wanted));
     }
+    let wanted = r#"(SELECT "sales"."id", "sales"."prod_name", "sales"."sku" FROM sales) UNION /* table */ SELECT "sales"."id", "sales"."prod_name", "sales"."sku" FROM ONLY public.sales ORDER BY 1"#;
+    let text = "(TABLE sales) UNION /* table */ table ONLY public.sales ORDER BY 1";
+    assert_eq!(judge(text, &ground).unwrap().instead.as_deref(), Some(wanted));
+    assert_eq!(judge("TABLE orders", &ground).unwrap().instead, None);
     for text in [
         "SELECT * FROM sales NATURAL JOIN sales t",
         "SELECT * FROM employees",
