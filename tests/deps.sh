@@ -1,10 +1,12 @@
 #!/bin/sh
-# Fetches what the end-to-end tests run against and the system does not have: PostgreSQL 18 (Debian unstable, unpacked
-# beside), PostgreSQL's regression suite, and the drivers of other languages. Everything lands in a cache folder and is
-# fetched once. What cannot be fetched is said aloud, and the tests that need it say so too and pass over it.
+# Fetches what the end-to-end tests run against and the system does not have: PostgreSQL 18, MySQL 9 and MariaDB 11
+# (Debian unstable, unpacked beside), PostgreSQL's regression suite, and the drivers of other languages. Everything lands
+# in a cache folder and is fetched once. What cannot be fetched is said aloud, and the tests that need it say so too and
+# pass over it.
 #
 #   tests/deps.sh            fetch everything
 #   tests/deps.sh pg18 …     only some of: system pg18 regress python orm node java sqlsmith
+#                                          mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
 #
 # POSTERN_TEST_CACHE is the cache folder (default: .cache at the top of the repository).
 set -u
@@ -139,6 +141,72 @@ sqlsmith() {
     own_loader sqlsmith root/usr/bin/sqlsmith
 }
 
+# The server, and the stock client of the same version.
+mysql9() {
+    own_apt unstable unstable
+    apt-get -y -qq --download-only install mysql-server-core mysql-client-core
+    rm -f apt/archives/perl* apt/archives/libperl*
+    unpack root
+    rm -rf apt root/usr/share/doc root/usr/share/man
+    own_loader mysql9 root/usr/sbin/mysqld root/usr/bin/mysql*
+}
+
+# The server is the system's; what it can do besides is in a package that would also install a service.
+mariadb10() {
+    own_apt bookworm bookworm bookworm-updates
+    apt-get -y -qq download mariadb-server
+    dpkg-deb -x mariadb-server_*.deb root
+    mv root/usr/lib/mysql/plugin plugin
+    rm -rf apt root ./*.deb
+}
+
+mariadb11() {
+    own_apt unstable unstable
+    apt-get -y -qq --download-only install mariadb-server-core mariadb-client-core
+    (cd apt/archives && apt-get -y -qq download mariadb-server)
+    unpack root
+    rm -rf apt root/usr/share/doc root/usr/share/man root/var root/etc
+    own_loader mariadb11 root/usr/sbin/mariadbd root/usr/bin/*
+}
+
+mysqlpython() {
+    # From 10 on the connector wants an OpenSSL that Debian 12 does not have.
+    environment pymysql cryptography "mysql-connector-python<10" sqlalchemy django
+}
+
+# Built against the system's client library and for the system's Python.
+mysqlclient() {
+    own_apt bookworm bookworm bookworm-updates
+    apt-get -y -qq download python3-mysqldb libmariadb3
+    for package in *.deb; do dpkg-deb -x "$package" root; done
+    mkdir site
+    mv root/usr/lib/python3/dist-packages/* site/
+    mv root/usr/lib/*/libmariadb.so.3 root/usr/lib/*/libmariadb3 site/ 2>/dev/null || true
+    rm -rf apt root ./*.deb
+    LD_LIBRARY_PATH=$PWD/site PYTHONPATH=$PWD/site /usr/bin/python3 -c 'import MySQLdb'
+}
+
+mysqlnode() {
+    npm install --silent --no-audit --no-fund --prefix . mysql2 mariadb
+}
+
+mysqljava() {
+    own_apt unstable unstable
+    apt-get -y -qq download libmariadb-java
+    dpkg-deb -x libmariadb-java_*.deb root
+    mkdir jars
+    cp -L root/usr/share/java/mariadb-java-client.jar jars/
+    rm -rf apt root ./*.deb
+}
+
+sysbench() {
+    own_apt bookworm bookworm bookworm-updates
+    apt-get -y -qq --download-only install sysbench
+    unpack root
+    rm -rf apt root/usr/share/doc root/usr/share/man
+    own_loader sysbench root/usr/bin/sysbench
+}
+
 node() {
     npm install --silent --no-audit --no-fund --prefix . pg pg-cursor
 }
@@ -158,6 +226,9 @@ system() {
     wanted=
     [ -x /usr/lib/postgresql/15/bin/postgres ] || wanted="$wanted postgresql-15"
     command -v psql >/dev/null || wanted="$wanted postgresql-client-15"
+    # The core package has no service that would start.
+    [ -x /usr/sbin/mariadbd ] || wanted="$wanted mariadb-server-core"
+    command -v mariadb-dump >/dev/null || wanted="$wanted mariadb-client"
     command -v setpriv >/dev/null || wanted="$wanted util-linux"
     command -v node >/dev/null || wanted="$wanted nodejs"
     command -v npm >/dev/null || wanted="$wanted npm"
@@ -175,7 +246,8 @@ system() {
     fi
 }
 
-[ $# -gt 0 ] || set -- system pg18 regress python orm node java sqlsmith
+[ $# -gt 0 ] || set -- system pg18 regress python orm node java sqlsmith \
+    mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
 for part in "$@"; do
     case $part in
         system) system || missing="$missing system" ;;
@@ -186,6 +258,14 @@ for part in "$@"; do
         node) provide node "node-postgres" node ;;
         java) provide java "pgjdbc" java ;;
         sqlsmith) provide sqlsmith "the random queries of sqlsmith" sqlsmith ;;
+        mysql9) provide mysql9 "the tests on MySQL 9" mysql9 ;;
+        mariadb10) provide mariadb10 "the plugins of MariaDB 10" mariadb10 ;;
+        mariadb11) provide mariadb11 "the tests on MariaDB 11" mariadb11 ;;
+        mysqlpython) provide mysqlpython "PyMySQL, MySQL Connector/Python, SQLAlchemy and Django" mysqlpython ;;
+        mysqlclient) provide mysqlclient "mysqlclient" mysqlclient ;;
+        mysqlnode) provide mysqlnode "mysql2 and mariadb for Node" mysqlnode ;;
+        mysqljava) provide mysqljava "MariaDB Connector/J" mysqljava ;;
+        sysbench) provide sysbench "sysbench" sysbench ;;
         *) echo "unknown part $part" >&2; exit 2 ;;
     esac
 done

@@ -53,9 +53,23 @@ impl Demo {
         command
     }
 
-    fn ask_and_approve(&self) -> String {
-        let ask = "request create --repo sales --account app_ro --duration 1h --reason x --for alice@example.com --nowait";
-        let request = self.postern(ask).split(' ').next().unwrap().to_owned();
+    /// The stock client as it is, without a word about TLS or plugins.
+    fn mariadb(&self, sql: &str) -> Command {
+        let mut command = Command::new("mariadb");
+        command.args(["--no-defaults", "--host=127.0.0.1", "--port", &self.env["POSTERN_MYSQL_PORT"]]);
+        command.args(["--user=app_ro", "--batch", "--skip-column-names", "shop", "--execute", sql]);
+        command.env("MYSQL_PWD", &self.env["TOKEN_ALICE"]);
+        command
+    }
+
+    fn ask_and_approve(&self, repo: &str) -> String {
+        let ask = format!("request create --repo {repo} --account app_ro --duration 1h --reason x");
+        let request = self
+            .postern(&format!("{ask} --for alice@example.com --nowait"))
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned();
         let decided = self.postern(&format!("request review {request} --approve --by bob@example.com"));
         decided.split_whitespace().find(|word| word.starts_with("g_")).unwrap().to_owned()
     }
@@ -99,22 +113,24 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn has_postgres() -> bool {
-    let has = Path::new("/usr/lib/postgresql").exists() && Command::new("psql").arg("-V").output().is_ok();
-    if !has {
-        eprintln!("SKIPPED: PostgreSQL is not installed");
+fn has_databases() -> bool {
+    let runs = |program: &str| Command::new(program).arg("-V").output().is_ok();
+    let postgres = Path::new("/usr/lib/postgresql").exists() && runs("psql");
+    let mariadb = runs("mariadb") && (Path::new("/usr/sbin/mariadbd").exists() || runs("mariadbd"));
+    if !postgres || !mariadb {
+        eprintln!("SKIPPED: PostgreSQL or MariaDB is not installed");
     }
-    has
+    postgres && mariadb
 }
 
 #[test]
 fn the_printed_steps_work_and_a_signal_ends_everything() {
-    if !has_postgres() {
+    if !has_databases() {
         return;
     }
     let mut demo = Demo::start();
     assert!(text(&demo.psql("select 1").output().unwrap()).contains("no active grant"));
-    let grant = demo.ask_and_approve();
+    let grant = demo.ask_and_approve("sales");
     assert_eq!(text(&demo.psql("select count(*) from sales").output().unwrap()), "5\n");
     assert!(demo.postern("access sales --for alice@example.com").contains("jdbc:postgresql://127.0.0.1:"));
 
@@ -129,6 +145,18 @@ fn the_printed_steps_work_and_a_signal_ends_everything() {
     assert!(said.contains("FATAL") && said.contains("enough"), "{said}");
     assert!(demo.postern("audit --verify").contains("control: "));
 
+    assert!(text(&demo.mariadb("select 1").output().unwrap()).contains("no active grant"));
+    let grant = demo.ask_and_approve("shop");
+    assert_eq!(text(&demo.mariadb("select count(*) from sales").output().unwrap()), "5\n");
+    let mut sleeping = demo.mariadb("select sleep(600)");
+    let sleeping = sleeping.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !demo.postern("session ls").contains("alice@example.com") {
+        sleep(Duration::from_millis(50));
+    }
+    demo.postern(&format!("grant revoke {grant} --reason plenty"));
+    let said = text(&sleeping.wait_with_output().unwrap());
+    assert!(said.contains("ERROR 3169") && said.contains("plenty"), "{said}");
+
     demo.signal(Signal::TERM);
     assert_eq!(demo.wait(), Some(0));
     assert_eq!(running_in(demo.folder.path()), Vec::<String>::new());
@@ -136,11 +164,11 @@ fn the_printed_steps_work_and_a_signal_ends_everything() {
 
 #[test]
 fn a_demo_that_is_killed_takes_everything_with_it() {
-    if !has_postgres() {
+    if !has_databases() {
         return;
     }
     let mut demo = Demo::start();
-    demo.ask_and_approve();
+    demo.ask_and_approve("sales");
     let mut sleeping = demo.psql("select pg_sleep(600)").stderr(Stdio::null()).spawn().unwrap();
     while !demo.postern("session ls").contains("alice@example.com") {
         sleep(Duration::from_millis(50));
@@ -153,7 +181,7 @@ fn a_demo_that_is_killed_takes_everything_with_it() {
 
 #[test]
 fn a_demo_whose_sidecar_dies_says_so_and_ends() {
-    if !has_postgres() {
+    if !has_databases() {
         return;
     }
     let mut demo = Demo::start();

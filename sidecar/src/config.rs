@@ -202,11 +202,19 @@ impl Config {
         if self.repos.iter().filter(|other| other.name == *name).count() > 1 {
             return Err(format!("repo {name} is described twice"));
         }
-        if repo.engine == Engine::Mysql {
-            return Err(format!("repo {name}: engine mysql is not supported yet"));
-        }
-        if repo.database.is_none() {
-            return Err(format!("repo {name}: a PostgreSQL repo needs its `database`"));
+        match (repo.engine, &repo.database) {
+            (Engine::Postgres, None) => {
+                return Err(format!("repo {name}: a PostgreSQL repo needs its `database`"));
+            }
+            (Engine::Mysql, Some(_)) => {
+                return Err(format!(
+                    "repo {name}: `database` is for PostgreSQL; a MySQL repo is the whole server"
+                ));
+            }
+            (Engine::Mysql, None) if repo.warm > 0 => {
+                return Err(format!("repo {name}: `warm` is for PostgreSQL"));
+            }
+            (Engine::Postgres, Some(_)) | (Engine::Mysql, None) => {}
         }
         if repo.accounts.is_empty() {
             return Err(format!("repo {name} has no [repo.accounts.NAME]"));

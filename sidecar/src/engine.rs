@@ -12,7 +12,7 @@ use crate::{
     gatehouse::Gatehouse,
     grants::{FeedState, Reports},
     listener::Pending,
-    postgres,
+    mysql, postgres,
     server::InvalidServer,
 };
 
@@ -21,13 +21,16 @@ use crate::{
 pub(crate) enum Repo {
     /// A PostgreSQL database.
     Postgres(Arc<postgres::Target>),
+    /// A MySQL or MariaDB server.
+    Mysql(Arc<mysql::Target>),
 }
 
 impl Repo {
     /// Reads what the repo's description points at.
     pub(crate) fn new(repo: &RepoConfig) -> Result<Self, InvalidServer> {
         match repo.engine {
-            Engine::Postgres | Engine::Mysql => postgres::Target::new(repo).map(Self::Postgres),
+            Engine::Postgres => postgres::Target::new(repo).map(Self::Postgres),
+            Engine::Mysql => mysql::Target::new(repo).map(Self::Mysql),
         }
     }
 
@@ -35,6 +38,7 @@ impl Repo {
     pub(crate) fn name(&self) -> &RepoName {
         match self {
             Self::Postgres(target) => &target.name,
+            Self::Mysql(target) => &target.name,
         }
     }
 
@@ -42,6 +46,7 @@ impl Repo {
     pub(crate) fn served(&self, listen: &str) -> ServedRepo {
         match self {
             Self::Postgres(target) => target.served(listen),
+            Self::Mysql(target) => target.served(listen),
         }
     }
 
@@ -49,6 +54,7 @@ impl Repo {
     pub(crate) fn watch(&self, reports: &Reports, feed: &Arc<FeedState>) {
         match self {
             Self::Postgres(target) => target.watch(reports, feed),
+            Self::Mysql(target) => target.watch(reports, feed),
         }
     }
 
@@ -56,6 +62,7 @@ impl Repo {
     pub(crate) fn sweep(&self) {
         match self {
             Self::Postgres(target) => target.warm.sweep(),
+            Self::Mysql(_) => {}
         }
     }
 }
@@ -65,27 +72,50 @@ impl Repo {
 pub(crate) enum Door {
     /// PostgreSQL databases.
     Postgres(Arc<postgres::Door>),
+    /// One MySQL or MariaDB server.
+    Mysql(Arc<mysql::Door>),
 }
-
-/// A listener cannot serve these repos.
-#[derive(Debug, thiserror::Error)]
-#[error("repos of different engines cannot share a port")]
-pub(crate) struct MixedEngines;
 
 /// Makes doors.
 #[derive(Default)]
 pub(crate) struct Doors {
     cancel_keys: Arc<postgres::CancelKeys>,
+    threads: Arc<mysql::Threads>,
+}
+
+/// A listener cannot serve these repos.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoDoor {
+    /// Clients could not be told apart.
+    #[error("repos of different engines cannot share a port")]
+    MixedEngines,
+    /// A MySQL client does not say which server it means.
+    #[error("a port serves exactly one MySQL repo")]
+    SeveralServers,
 }
 
 impl Doors {
     /// A door to these repos.
-    pub(crate) fn open(&self, repos: Vec<Repo>) -> Result<Door, MixedEngines> {
-        let targets = repos.into_iter().map(|repo| match repo {
-            Repo::Postgres(target) => Ok(target),
-        });
-        let targets = targets.collect::<Result<_, MixedEngines>>()?;
-        Ok(Door::Postgres(Arc::new(postgres::Door { targets, cancel_keys: Arc::clone(&self.cancel_keys) })))
+    pub(crate) fn open(&self, repos: &[Repo]) -> Result<Door, NoDoor> {
+        let (mut databases, mut servers) = (Vec::new(), Vec::new());
+        for repo in repos {
+            match repo {
+                Repo::Postgres(target) => databases.push(Arc::clone(target)),
+                Repo::Mysql(target) => servers.push(Arc::clone(target)),
+            }
+        }
+        match (servers.pop(), databases.is_empty()) {
+            (None, _) => {
+                let cancel_keys = Arc::clone(&self.cancel_keys);
+                Ok(Door::Postgres(Arc::new(postgres::Door { targets: databases, cancel_keys })))
+            }
+            (Some(_), false) => Err(NoDoor::MixedEngines),
+            (Some(_), true) if !servers.is_empty() => Err(NoDoor::SeveralServers),
+            (Some(target), true) => {
+                let threads = Arc::clone(&self.threads);
+                Ok(Door::Mysql(Arc::new(mysql::Door { target, threads })))
+            }
+        }
     }
 }
 
@@ -95,6 +125,9 @@ impl Door {
         match self {
             Self::Postgres(door) => {
                 drop(tokio::spawn(postgres::serve(house, Arc::clone(door), tcp, peer, pending)));
+            }
+            Self::Mysql(door) => {
+                drop(tokio::spawn(mysql::serve(house, Arc::clone(door), tcp, peer, pending)));
             }
         }
     }

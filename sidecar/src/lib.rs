@@ -4,6 +4,7 @@
 //! session`. An engine-specific thing lives in that engine's folder.
 
 mod audit;
+mod catalog;
 mod config;
 #[allow(dead_code)] // until all of it is asked
 mod enforce;
@@ -12,12 +13,15 @@ mod entry;
 mod gatehouse;
 mod grants;
 mod identity;
+mod judging;
 mod listener;
 mod metrics;
+mod mysql;
 mod net;
 mod postgres;
 mod run;
 mod server;
 mod session;
+mod traces;
 
 pub use run::{Error, run};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{
-    Counter, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use postern_protocol::gate::{Engine, RepoName};
 
@@ -99,15 +99,36 @@ pub(crate) fn audit_dropped() {
     counter!("postern_audit_dropped_total").increment(1);
 }
 
-/// Statements of limited sessions were decided.
-pub(crate) fn statements(repo: &RepoName, decision: &'static str, reason: &'static str, count: u64) {
-    counter!("postern_statements_total", "repo" => repo.to_string(), "decision" => decision, "reason" => reason)
-        .increment(count);
+/// The counter of statements of limited sessions that were let through.
+pub(crate) fn allowed(repo: &RepoName) -> Counter {
+    counter!("postern_statements_total", "repo" => repo.to_string(), "decision" => "allow", "reason" => "")
 }
 
-/// Deciding about one took so long, with the verdict known before or not.
-pub(crate) fn decision(hit: bool, took: Duration) {
-    histogram!("postern_decision_seconds", "cache" => if hit { "hit" } else { "miss" }).record(took);
+/// A statement of a limited session was denied.
+pub(crate) fn denied(repo: &RepoName, reason: &'static str) {
+    counter!("postern_statements_total", "repo" => repo.to_string(), "decision" => "deny", "reason" => reason)
+        .increment(1);
+}
+
+/// How long deciding about a statement took, with the verdict known before and without.
+#[derive(Debug)]
+pub(crate) struct Decisions {
+    hit: Histogram,
+    miss: Histogram,
+}
+
+impl Decisions {
+    pub(crate) fn new() -> Self {
+        let [hit, miss] =
+            ["hit", "miss"].map(|cache| histogram!("postern_decision_seconds", "cache" => cache));
+        Self { hit, miss }
+    }
+
+    /// One took so long.
+    pub(crate) fn record(&self, hit: bool, took: Duration) {
+        let histogram = if hit { &self.hit } else { &self.miss };
+        histogram.record(took);
+    }
 }
 
 /// A verdict was wrong.

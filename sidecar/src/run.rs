@@ -178,7 +178,9 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
         registry,
     });
     open_listeners(config, &house).await?;
-    repos.iter().for_each(|repo| repo.watch(&reports, &state));
+    for repo in &repos {
+        repo.watch(&reports, &state);
+    }
     tokio::spawn(Arc::clone(&house.lease).enforce(Arc::clone(&house.registry)));
     tokio::spawn(observe(Arc::clone(&house)));
     let feed = Feed {
@@ -208,10 +210,10 @@ fn hello(config: &Config, repos: &[Repo], instance: String) -> Hello {
 async fn open_listeners(config: &Config, house: &Arc<Gatehouse>) -> Result<(), Error> {
     let doors = Doors::default();
     for listener in &config.listeners {
-        let served =
+        let served: Vec<_> =
             house.repos.iter().filter(|repo| listener.repos.contains(repo.name())).cloned().collect();
         let door = doors
-            .open(served)
+            .open(&served)
             .map_err(|error| Error::Repo(format!("listener {}: {error}", listener.listen)))?;
         let opened = Listener::bind(listener.listen, door).await;
         let opened = opened.map_err(|error| Error::Open(listener.listen.to_string(), error))?;

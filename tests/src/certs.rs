@@ -1,13 +1,17 @@
 //! Certificates made for the occasion.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType,
 };
 
-use crate::folder::Folder;
+use crate::{folder::Folder, process::give_to_server};
 
 /// A certificate authority of this test's own.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -72,5 +76,26 @@ impl Pair {
     /// Writes both into `folder` as `NAME.pem` and `NAME.key`.
     pub fn write(&self, folder: &Folder, name: &str) -> (PathBuf, PathBuf) {
         (folder.write(&format!("{name}.pem"), &self.cert), folder.write(&format!("{name}.key"), &self.key))
+    }
+}
+
+/// Gives a database server, in its data folder, a certificate for 127.0.0.1 and `localhost`, a client's for `by_cert`,
+/// and the authority of both.
+pub fn write_for_server(data: &Path) {
+    let authority = Authority::new();
+    let server = authority.server(&["localhost", "127.0.0.1"]);
+    let client = authority.client("by_cert");
+    let files = [
+        ("server.crt", server.cert),
+        ("server.key", server.key),
+        ("ca.crt", authority.pem()),
+        ("client.crt", client.cert),
+        ("client.key", client.key),
+    ];
+    for (name, text) in files {
+        let path = data.join(name);
+        fs::write(&path, text).expect("root or owner");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("root or owner");
+        give_to_server(&path);
     }
 }

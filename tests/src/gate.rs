@@ -153,6 +153,23 @@ pub struct SidecarWish {
     pub accounts: Vec<(String, String)>,
 }
 
+/// What the file of every sidecar says, whatever databases it serves.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Its enrolment token.
+    pub token: String,
+    /// The port of the control plane, or of a wire to it.
+    pub control_port: u16,
+    /// The lease, such as `60s`.
+    pub lease: String,
+    /// The address of its listener.
+    pub host: String,
+    /// Server certificate and key, if clients are to have TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Lines for the top of the file.
+    pub top: String,
+}
+
 /// A running sidecar that serves the repo `sales`.
 #[derive(Debug)]
 pub struct Sidecar {
@@ -162,10 +179,11 @@ pub struct Sidecar {
     admin_port: u16,
 }
 
-fn account_tables(wish: &SidecarWish) -> String {
+/// `[repo.accounts.NAME]` for each of `accounts` (name and password), with the lines of `own` in place of the password.
+pub(crate) fn account_tables(accounts: &[(&str, &str)], own: &[(String, String)]) -> String {
     let mut text = String::new();
-    for (name, password) in ACCOUNTS {
-        let own = wish.accounts.iter().find(|(account, _)| account == name).map(|(_, lines)| lines.clone());
+    for (name, password) in accounts {
+        let own = own.iter().find(|(account, _)| account == name).map(|(_, lines)| lines.clone());
         let ordinary =
             if password.is_empty() { String::new() } else { format!("password = {}", json!(password)) };
         let lines = own.unwrap_or(ordinary);
@@ -174,40 +192,57 @@ fn account_tables(wish: &SidecarWish) -> String {
     text
 }
 
-fn repo_table(wish: &SidecarWish, name: &str, database: &str) -> String {
-    let lines = if wish.repo.is_empty() { "tls = \"disable\"" } else { &wish.repo };
-    let (port, accounts) = (wish.database_port, account_tables(wish));
-    format!(
-        "[[repo]]\nname = \"{name}\"\nengine = \"postgres\"\naddress = \"127.0.0.1:{port}\"\n\
-         database = \"{database}\"\n{lines}\n{accounts}"
-    )
+impl SidecarWish {
+    fn frame(&self) -> Frame {
+        let Self { token, control_port, lease, host, tls, top, .. } = self.clone();
+        Frame { token, control_port, lease, host, tls, top }
+    }
+
+    fn repo_table(&self, name: &str, database: &str) -> String {
+        let lines = if self.repo.is_empty() { "tls = \"disable\"" } else { &self.repo };
+        let (port, accounts) = (self.database_port, account_tables(&ACCOUNTS, &self.accounts));
+        format!(
+            "[[repo]]\nname = \"{name}\"\nengine = \"postgres\"\naddress = \"127.0.0.1:{port}\"\n\
+             database = \"{database}\"\n{lines}\n{accounts}"
+        )
+    }
+
+    fn repo_tables(&self) -> String {
+        let others: String = self.more.iter().map(|name| self.repo_table(name, name)).collect();
+        self.repo_table("sales", &self.database) + &others
+    }
 }
 
-fn configuration(wish: &SidecarWish, port: u16, admin_port: u16) -> String {
-    let SidecarWish { control_port, database, lease, host, top, more, .. } = wish;
-    let tls = wish.tls.as_ref().map_or_else(String::new, |(cert, key)| {
-        format!("[tls]\ncert = {}\nkey = {}\n", json!(cert), json!(key))
-    });
-    let repos = [&["sales".to_owned()], &more[..]].concat();
-    let first = repo_table(wish, "sales", database);
-    let others: String = more.iter().map(|name| repo_table(wish, name, name)).collect();
-    format!(
-        "name = \"edge-1\"\n{top}\n\
-         [control]\nurl = \"http://127.0.0.1:{control_port}\"\ntoken = {{ file = \"sidecar.token\" }}\n\
-         lease = \"{lease}\"\n{tls}\
-         [admin]\nlisten = \"127.0.0.1:{admin_port}\"\n[audit]\nfile = \"audit.jsonl\"\n\
-         [[listener]]\nlisten = \"{host}:{port}\"\nrepos = {}\n{first}{others}",
-        json!(repos)
-    )
+impl Frame {
+    fn file(&self, (port, admin_port): (u16, u16), repos: &[String], tables: &str) -> String {
+        let Self { control_port, lease, host, top, .. } = self;
+        let tls = self.tls.as_ref().map_or_else(String::new, |(cert, key)| {
+            format!("[tls]\ncert = {}\nkey = {}\n", json!(cert), json!(key))
+        });
+        format!(
+            "name = \"edge-1\"\n{top}\n\
+             [control]\nurl = \"http://127.0.0.1:{control_port}\"\ntoken = {{ file = \"sidecar.token\" }}\n\
+             lease = \"{lease}\"\n{tls}\
+             [admin]\nlisten = \"127.0.0.1:{admin_port}\"\n[audit]\nfile = \"audit.jsonl\"\n\
+             [[listener]]\nlisten = \"{host}:{port}\"\nrepos = {}\n{tables}",
+            json!(repos)
+        )
+    }
 }
 
 impl Sidecar {
     /// Starts one; it may not be ready yet.
     pub fn launch(wish: &SidecarWish) -> Self {
+        let names = [&["sales".to_owned()], &wish.more[..]].concat();
+        Self::serving(&wish.frame(), &names, &wish.repo_tables())
+    }
+
+    /// Starts one whose listener serves `repos`, described by `tables`; it may not be ready yet.
+    pub fn serving(frame: &Frame, repos: &[String], tables: &str) -> Self {
         let folder = Folder::new();
         let (port, admin_port) = (port::free(), port::free());
-        folder.write("sidecar.token", &wish.token);
-        folder.write("sidecar.toml", configuration(wish, port, admin_port));
+        folder.write("sidecar.token", &frame.token);
+        folder.write("sidecar.toml", frame.file((port, admin_port), repos, tables));
         let process = launch("sidecar", &folder);
         Self { process, folder, port, admin_port }
     }

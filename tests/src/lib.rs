@@ -13,6 +13,8 @@ pub mod folder;
 pub mod gate;
 pub mod liar;
 pub mod limits;
+pub mod mysql;
+pub mod office;
 pub mod port;
 pub mod postgres;
 pub mod process;

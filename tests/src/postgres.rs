@@ -4,9 +4,9 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
     time::Duration,
 };
 
@@ -14,12 +14,14 @@ use rustix::process::Signal;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::{
-    certs::Authority,
+    certs::write_for_server,
     folder::{self, Folder},
     port,
-    process::{Process, bound_as_ordinary_user, is_root},
+    process::{Process, bound_as_ordinary_user, succeed},
     wait::{PATIENCE, until_some},
 };
+
+pub use crate::process::give_to_server;
 
 /// The database of every test server.
 pub const DATABASE: &str = "shop";
@@ -125,26 +127,6 @@ pub struct Postgres {
     port: u16,
 }
 
-fn succeed(mut command: Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-/// Makes a file or folder the server's own, which runs as somebody else when the tests run as root.
-pub fn give_to_server(path: &Path) {
-    if is_root() {
-        let of_ordinary_user = succeed({
-            let mut id = Command::new("id");
-            id.args(["-u", crate::process::ORDINARY_USER]);
-            id
-        });
-        let user =
-            String::from_utf8_lossy(&of_ordinary_user.stdout).trim().parse().expect("id prints a number");
-        chown(path, Some(user), None).expect("root may give files away");
-    }
-}
-
 /// The folder with a ready data folder in it; made by whoever comes first.
 async fn template(version: Version, programs: &Path) -> PathBuf {
     let place = folder::cache().join(format!("template-{}", version.number()));
@@ -162,11 +144,11 @@ async fn template(version: Version, programs: &Path) -> PathBuf {
     let mut initdb = bound_as_ordinary_user(programs.join("initdb"), "KILL");
     initdb.args(["--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres", "--auth=trust"]);
     initdb.args(["--wal-segsize=1", "-D"]).arg(place.join("data"));
-    succeed(initdb);
+    succeed(&mut initdb);
     fs::write(place.join("data/pg_hba.conf"), HBA).expect("root or owner");
     let old = fs::read_to_string(place.join("data/postgresql.conf")).expect("root or owner");
     fs::write(place.join("data/postgresql.conf"), format!("{old}{SETTINGS}")).expect("root or owner");
-    write_certificates(&place.join("data"));
+    write_for_server(&place.join("data"));
     let scratch = Folder::new();
     let port = port::free();
     let mut process = launch(programs, &place.join("data"), port, &scratch.path().join("template.log"));
@@ -179,26 +161,6 @@ async fn template(version: Version, programs: &Path) -> PathBuf {
     process.end(Signal::INT, PATIENCE);
     fs::write(place.join("recipe"), recipe).expect("the cache is writable");
     place.join("data")
-}
-
-/// A server certificate for 127.0.0.1 and `localhost`, a client's for `by_cert`, and the authority of both.
-fn write_certificates(data: &Path) {
-    let authority = Authority::new();
-    let server = authority.server(&["localhost", "127.0.0.1"]);
-    let client = authority.client("by_cert");
-    let files = [
-        ("server.crt", server.cert),
-        ("server.key", server.key),
-        ("ca.crt", authority.pem()),
-        ("client.crt", client.cert),
-        ("client.key", client.key),
-    ];
-    for (name, text) in files {
-        let path = data.join(name);
-        fs::write(&path, text).expect("root or owner");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("root or owner");
-        give_to_server(&path);
-    }
 }
 
 fn launch(programs: &Path, data: &Path, port: u16, log: &Path) -> Process {
@@ -224,9 +186,7 @@ impl Postgres {
         let template = template(version, &programs).await;
         let folder = Folder::new();
         let data = folder.path().join("data");
-        let mut copy = Command::new("cp");
-        copy.args(["-a", "--reflink=auto"]).arg(&template).arg(&data);
-        succeed(copy);
+        succeed(Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(&data));
         let port = port::free();
         let process = launch(&programs, &data, port, &folder.path().join("postgres.log"));
         let server = Self { process, folder, version, programs, port };

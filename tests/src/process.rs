@@ -7,8 +7,9 @@ use std::{
     env,
     ffi::OsStr,
     fs::{self, File},
+    os::unix::fs::chown,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -49,6 +50,23 @@ pub fn bound_as_ordinary_user(program: impl AsRef<OsStr>, death: &str) -> Comman
         ])
         .arg(program);
     command
+}
+
+/// Runs a program to its end and returns what it said; a failure fails the test.
+pub fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// Makes a file or folder the server's own, which runs as somebody else when the tests run as root.
+pub fn give_to_server(path: &Path) {
+    if is_root() {
+        let of_ordinary_user = succeed(Command::new("id").args(["-u", ORDINARY_USER]));
+        let user =
+            String::from_utf8_lossy(&of_ordinary_user.stdout).trim().parse().expect("id prints a number");
+        chown(path, Some(user), None).expect("root may give files away");
+    }
 }
 
 /// The `postern` binary under test.

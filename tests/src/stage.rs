@@ -9,31 +9,17 @@ use crate::{
     cut::Wire,
     folder::Folder,
     gate::{Control, Sidecar, SidecarWish},
+    office::Office,
     postgres::{DATABASE, Postgres, Version},
     rest::Api,
     wait::until,
     wire::{Fields, Raw},
 };
 
-/// Who asks for access.
-pub const ALICE: &str = "alice@example.com";
-/// Who approves it.
-pub const BOB: &str = "bob@example.com";
+pub use crate::office::{ALICE, Access, BOB, enrol, open_rule};
+
 /// The one repo.
 pub const REPO: &str = "sales";
-
-/// A grant and the access token of the identity that it is for.
-#[derive(Clone, Debug)]
-pub struct Access {
-    /// `g_…`
-    pub grant: String,
-    /// Whose.
-    pub identity: String,
-    /// Of which account.
-    pub account: String,
-    /// `pst_…`
-    pub token: String,
-}
 
 /// What differs from the ordinary stage. Everything ordinary: [`Wish::default`].
 #[derive(Clone, Debug, Default)]
@@ -78,20 +64,9 @@ pub struct Stage {
     folder: Folder,
 }
 
-/// A rule under which everybody may ask for everything and anybody may approve it.
-pub async fn open_rule(api: &Api) {
-    let rule = json!({
-        "requesters": ["*"], "repos": ["*"], "accounts": ["*"], "whole": true,
-        "privileges": ["SELECT", "INSERT", "UPDATE", "DELETE"], "max_duration": "30d",
-        "approvals": [{"from": ["*"], "count": 1}],
-    });
-    api.put("/v1/rules/open", rule).await.ok();
-}
-
-/// Enrols a sidecar of this name and returns its token.
-pub async fn enrol(api: &Api, name: &str) -> String {
-    let answer = api.post("/v1/sidecars", json!({"name": name})).await.ok();
-    answer["token"].as_str().expect("the token is shown once").to_owned()
+/// A request for a whole grant at [`REPO`].
+pub fn whole(identity: &str, account: &str, duration: impl Serialize) -> Value {
+    json!({"for": identity, "repo": REPO, "account": account, "duration": duration, "reason": "OPS-1"})
 }
 
 impl Stage {
@@ -112,14 +87,7 @@ impl Stage {
 
     /// A stage around a server that is there already.
     pub async fn around(postgres: Postgres, wish: Wish) -> Self {
-        let control = Control::start().await;
-        let api = control.bootstrap();
-        for (name, groups) in [(ALICE, json!(["engineering"])), (BOB, json!(["engineering", "dba"]))] {
-            api.put(&format!("/v1/identities/{name}"), json!({"groups": groups, "enabled": true})).await.ok();
-        }
-        open_rule(&api).await;
-        let token = enrol(&api, "edge-1").await;
-        let control_wire = Wire::to(control.port()).await;
+        let Office { control_wire, api, control, sidecar_token } = Office::open().await;
         let database_wire = Wire::to(postgres.port()).await;
         let (folder, authority) = (Folder::new(), Authority::new());
         let tls = wish.tls.then(|| authority.server(&["localhost", "127.0.0.1"]).write(&folder, "server"));
@@ -127,7 +95,7 @@ impl Stage {
         let data = postgres.file("").to_string_lossy().trim_end_matches('/').to_owned();
         let placed = |text: String| text.replace("{db}", &data);
         let sidecar = Sidecar::start(&SidecarWish {
-            token,
+            token: sidecar_token,
             control_port: control_wire.port(),
             database_port: if wish.database_wire { database_wire.port() } else { postgres.port() },
             database: or(wish.database, DATABASE),
@@ -151,33 +119,22 @@ impl Stage {
 
     /// Files a request for `identity` and returns it.
     pub async fn request(&self, identity: &str, account: &str, duration: impl Serialize) -> Value {
-        let request = json!({
-            "for": identity, "repo": REPO, "account": account, "duration": duration, "reason": "OPS-1",
-        });
-        self.api.post("/v1/requests", request).await.ok()
+        self.api.request(whole(identity, account, duration)).await
     }
 
     /// Approves a request as Bob and returns the grant's id.
     pub async fn approve(&self, request: &Value) -> String {
-        let path = format!("/v1/requests/{}/reviews", request["id"].as_str().expect("a request has an id"));
-        let review = json!({"decision": "approve", "reason": "fine", "by": BOB});
-        let approved = self.api.post(&path, review).await.ok();
-        let grant = approved["grant"].as_str().or_else(|| approved["grant"]["id"].as_str());
-        grant.unwrap_or_else(|| panic!("an approved request has a grant: {approved}")).to_owned()
+        self.api.approve(request).await
     }
 
     /// An access token for `identity`.
     pub async fn token(&self, identity: &str) -> String {
-        let token = self.api.post("/v1/access-tokens", json!({"for": identity})).await.ok();
-        token["token"].as_str().expect("the token is shown once").to_owned()
+        self.api.token_for(identity).await
     }
 
     /// From nothing to an approved whole grant for Alice, known to the sidecar.
     pub async fn access(&self, account: &str, duration: impl Serialize) -> Access {
-        let request = self.request(ALICE, account, duration).await;
-        let grant = self.approve(&request).await;
-        let token = self.token(ALICE).await;
-        let access = Access { grant, identity: ALICE.to_owned(), account: account.to_owned(), token };
+        let access = self.api.access(whole(ALICE, account, duration)).await;
         until("the grant to reach the sidecar", async || self.raw(&access).await.is_ok()).await;
         access
     }
@@ -187,10 +144,7 @@ impl Stage {
         let request = json!({
             "for": ALICE, "repo": repo, "account": account, "duration": "1h", "reason": "OPS-1", "resources": resources,
         });
-        let request = self.api.post("/v1/requests", request).await.ok();
-        let grant = self.approve(&request).await;
-        let token = self.token(ALICE).await;
-        let access = Access { grant, identity: ALICE.to_owned(), account: account.to_owned(), token };
+        let access = self.api.access(request).await;
         let mut refusal = Fields::default();
         until(&format!("the limited grant to open {repo}"), async || {
             let outcome = self.raw_to(repo, account, &access.token).await;
@@ -204,8 +158,7 @@ impl Stage {
 
     /// Revokes a grant and returns what the control plane answered.
     pub async fn revoke(&self, access: &Access) -> Value {
-        let path = format!("/v1/grants/{}/revoke", access.grant);
-        self.api.post(&path, json!({"reason": "the ticket is closed"})).await.ok()
+        self.api.revoke(access).await
     }
 
     /// The configuration for a connection through the gate.

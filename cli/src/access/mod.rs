@@ -1,6 +1,8 @@
 //! `postern access`: how to connect, in the words of each client, with a fresh access token.
 
+mod mysql;
 mod postgres;
+mod words;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -45,12 +47,14 @@ impl AccessArgs {
     pub(crate) async fn run(self) -> Result<(), Error> {
         let client = self.connection.sign_in().await?;
         let repo = client.get(&["v1", "repos", &self.repo], &[]).await?;
-        if repo["engine"] != "postgres" {
-            let engine = text(&repo["engine"]);
-            return Err(Error::Failed(format!(
-                "no connection strings for the engine `{engine}` in this version"
-            )));
-        }
+        let (strings, forms): (fn(&Target<'_>) -> Value, &[&str]) = match text(&repo["engine"]).as_str() {
+            "postgres" => (postgres::strings, &postgres::FORMS),
+            "mysql" => (mysql::strings, &mysql::FORMS),
+            engine => {
+                let why = format!("no connection strings for the engine `{engine}` in this version");
+                return Err(Error::Failed(why));
+            }
+        };
         let accounts = self.accounts(&repo)?;
         let (host, port) = self.place(&client, &repo)?;
         let issued = client.post(&["v1", "access-tokens"], &self.token_body()).await?;
@@ -61,10 +65,12 @@ impl AccessArgs {
         let blocks: Vec<Value> = accounts
             .iter()
             .map(|account| Target { host: &host, port, repo: &self.repo, account, token: &token })
-            .map(|target| postgres::strings(&target))
+            .map(|target| strings(&target))
             .collect();
         let answer = json!({ "token": issued, "accounts": blocks });
-        self.output.show_as(&answer, || blocks.iter().map(postgres::block).collect::<Vec<_>>().join("\n"))
+        self.output.show_as(&answer, || {
+            blocks.iter().map(|one| words::block(one, forms)).collect::<Vec<_>>().join("\n")
+        })
     }
 
     fn token_body(&self) -> Value {

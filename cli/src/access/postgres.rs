@@ -1,14 +1,14 @@
 //! PostgreSQL's ways to say where to connect: psql, URL, JDBC, `.pgpass`, `PGPASSWORD`.
 
-use std::net::IpAddr;
-
 use serde_json::{Value, json};
 
-use super::Target;
-use crate::print::text;
+use super::{
+    Target,
+    words::{authority, is_local, percent, shell},
+};
 
 /// What the lines are called, in the order in which they are printed.
-const FORMS: [&str; 5] = ["psql", "url", "jdbc", "pgpass", "env"];
+pub(super) const FORMS: [&str; 5] = ["psql", "url", "jdbc", "pgpass", "env"];
 
 /// Every form of one target.
 pub(super) fn strings(target: &Target<'_>) -> Value {
@@ -21,7 +21,7 @@ pub(super) fn strings(target: &Target<'_>) -> Value {
         keyword(account),
         with(" sslmode=", tls)
     );
-    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let authority = authority(host, port);
     json!({
         "account": account,
         "psql": format!("psql {}", shell(&format!("{conninfo} password={token}"))),
@@ -30,17 +30,6 @@ pub(super) fn strings(target: &Target<'_>) -> Value {
         "pgpass": format!("{}:{port}:{}:{}:{token}", pgpass(host), pgpass(repo), pgpass(account)),
         "env": format!("PGPASSWORD={token} psql {}", shell(&conninfo)),
     })
-}
-
-/// The forms for people, one per line.
-pub(super) fn block(strings: &Value) -> String {
-    let lines = FORMS.iter().map(|form| format!("  {form:<7} {}\n", text(&strings[*form])));
-    std::iter::once(format!("{}\n", text(&strings["account"]))).chain(lines).collect()
-}
-
-/// A token goes in clear only where nobody can listen.
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn with(prefix: &str, word: &str) -> String {
@@ -60,22 +49,6 @@ fn keyword(text: &str) -> String {
     }
 }
 
-/// One word for a POSIX shell.
-fn shell(text: &str) -> String {
-    if text.contains(['"', '$', '`', '\\', '!', '\'']) {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    } else {
-        format!("\"{text}\"")
-    }
-}
-
-fn percent(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().fold(String::new(), |out, byte| {
-        if plain(byte) { out + &char::from(byte).to_string() } else { out + &format!("%{byte:02X}") }
-    })
-}
-
 fn pgpass(text: &str) -> String {
     text.replace('\\', "\\\\").replace(':', "\\:")
 }
@@ -83,6 +56,7 @@ fn pgpass(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::print::text;
 
     #[test]
     fn a_local_sidecar_needs_no_tls() {

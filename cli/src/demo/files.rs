@@ -2,11 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::{home::Home, ports::Ports, postgres::Shop, setup::Scene};
+use super::{home::Home, ports::Ports, server::Shop, setup::Scene};
 use crate::error::Error;
 
 /// The name of the demo's sidecar.
 pub(super) const SIDECAR: &str = "demo";
+
+/// The databases behind the sidecar.
+pub(super) struct Shops {
+    /// PostgreSQL's.
+    pub(super) postgres: Shop,
+    /// MariaDB's.
+    pub(super) mariadb: Shop,
+}
 
 /// Writes `control.toml`.
 pub(super) fn write_control(home: &Home, ports: &Ports) -> Result<PathBuf, Error> {
@@ -24,11 +32,17 @@ listen = "127.0.0.1:{control_admin}"
 }
 
 /// Writes `sidecar.toml` and the secrets beside it.
-pub(super) fn write_sidecar(home: &Home, ports: &Ports, shop: &Shop, token: &str) -> Result<PathBuf, Error> {
+pub(super) fn write_sidecar(
+    home: &Home,
+    ports: &Ports,
+    shops: &Shops,
+    token: &str,
+) -> Result<PathBuf, Error> {
     home.write("sidecar.token", token)?;
-    home.write("app_ro.password", shop.app_ro.reveal())?;
-    home.write("app_rw.password", shop.app_rw.reveal())?;
-    let Ports { control, sidecar, sidecar_admin, postgres, .. } = ports;
+    write_certificate(home)?;
+    let Ports { control, sidecar, mysql, sidecar_admin, postgres, mariadb, .. } = ports;
+    let of_postgres = write_accounts(home, "postgres", &shops.postgres)?;
+    let of_mariadb = write_accounts(home, "mariadb", &shops.mariadb)?;
     let text = format!(
         r#"name = "{SIDECAR}"
 shutdown_grace = "2s"
@@ -36,6 +50,10 @@ shutdown_grace = "2s"
 [control]
 url   = "http://127.0.0.1:{control}"
 token = {{ file = "sidecar.token" }}
+
+[tls]
+cert = "server.pem"
+key  = "server.key"
 
 [admin]
 listen = "127.0.0.1:{sidecar_admin}"
@@ -47,21 +65,46 @@ file = "audit.jsonl"
 listen = "127.0.0.1:{sidecar}"
 repos  = ["sales"]
 
+[[listener]]
+listen = "127.0.0.1:{mysql}"
+repos  = ["shop"]
+
 [[repo]]
 name     = "sales"
 engine   = "postgres"
 address  = "127.0.0.1:{postgres}"
 database = "sales"
 tls      = "disable"
-
-[repo.accounts.app_ro]
-password = {{ file = "app_ro.password" }}
-
-[repo.accounts.app_rw]
-password = {{ file = "app_rw.password" }}
-"#
+{of_postgres}
+[[repo]]
+name     = "shop"
+engine   = "mysql"
+address  = "127.0.0.1:{mariadb}"
+tls      = "disable"
+{of_mariadb}"#
     );
     home.write("sidecar.toml", &text)
+}
+
+/// Writes the passwords of a database's accounts, and returns the tables that name their files.
+fn write_accounts(home: &Home, database: &str, shop: &Shop) -> Result<String, Error> {
+    let mut tables = String::new();
+    for (account, password) in [("app_ro", &shop.app_ro), ("app_rw", &shop.app_rw)] {
+        let file = format!("{database}_{account}.password");
+        home.write(&file, password.reveal())?;
+        let table = ["\n[repo.accounts.", account, "]\npassword = { file = \"", &file, "\" }\n"];
+        tables += &table.concat();
+    }
+    Ok(tables)
+}
+
+/// Writes a certificate for this machine, signed by itself: MySQL's clients hand a token over inside TLS alone.
+fn write_certificate(home: &Home) -> Result<(), Error> {
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let made = rcgen::generate_simple_self_signed(names)
+        .map_err(|error| Error::Failed(format!("cannot make a certificate: {error}")))?;
+    home.write("server.pem", &made.cert.pem())?;
+    home.write("server.key", &made.signing_key.serialize_pem()).map(drop)
 }
 
 /// Writes `demo.env`.
@@ -71,6 +114,7 @@ pub(super) fn write_env(home: &Home, ports: &Ports, scene: &Scene) -> Result<(),
         ("POSTERN_CLIENT_ID", scene.admin.id.clone()),
         ("POSTERN_CLIENT_SECRET", scene.admin.secret.reveal().to_owned()),
         ("POSTERN_PG_PORT", ports.sidecar.to_string()),
+        ("POSTERN_MYSQL_PORT", ports.mysql.to_string()),
         ("POSTERN_METRICS", format!("http://127.0.0.1:{}/metrics", ports.sidecar_admin)),
         ("TOKEN_ALICE", scene.alice.reveal().to_owned()),
         ("TOKEN_BOB", scene.bob.reveal().to_owned()),

@@ -9,11 +9,13 @@ pub(super) fn text(home: &Home, ports: &Ports) -> String {
     let env_file = home.join("demo.env").display().to_string();
     let postern = program();
     let port = ports.sidecar;
+    let mysql = ports.mysql;
     let control = ports.control;
     let files = home.join("").display().to_string();
     format!(
         r#"
-Postern is running: control plane http://127.0.0.1:{control}, PostgreSQL through the sidecar on port {port}.
+Postern is running: control plane http://127.0.0.1:{control}; through the sidecar, PostgreSQL (repo sales) on port {port}
+and MariaDB (repo shop) on port {mysql}.
 Configuration, logs and credentials are in {files}
 
 In a second terminal, take over the credentials:
@@ -28,6 +30,10 @@ alice asks for access, bob approves (put the id that the first command prints in
 alice connects:
 
     PGPASSWORD=$TOKEN_ALICE psql "host=127.0.0.1 port={port} dbname=sales user=app_ro"
+
+The same at MariaDB: ask and approve with --repo shop, then
+
+    MYSQL_PWD=$TOKEN_ALICE mariadb --host 127.0.0.1 --port {mysql} --user app_ro shop
 
 In a third terminal (credentials as above), end it; the grant's id is in the second answer:
 

@@ -29,7 +29,22 @@ pub(super) struct Ports {
     pub(super) control_admin: u16,
     /// PostgreSQL itself.
     pub(super) postgres: u16,
+    /// The sidecar, for MySQL clients.
+    pub(super) mysql: u16,
+    /// MariaDB itself.
+    pub(super) mariadb: u16,
     _claims: Vec<Claim>,
+}
+
+/// The ports that were asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    /// The sidecar, for PostgreSQL clients.
+    pub(super) postgres: Option<u16>,
+    /// The sidecar, for MySQL clients.
+    pub(super) mysql: Option<u16>,
+    /// The control plane.
+    pub(super) control: Option<u16>,
 }
 
 /// A port that no other demo takes while this lives.
@@ -40,6 +55,7 @@ struct Claim {
 }
 
 const SIDECAR: u16 = 15432;
+const MYSQL: u16 = 13306;
 const CONTROL: u16 = 8000;
 /// Free ports are looked for here: `LOWEST..LOWEST + COUNT`.
 const LOWEST: u16 = 20_000;
@@ -48,21 +64,17 @@ const ATTEMPTS: u32 = 200;
 
 impl Ports {
     /// Takes the ports that were asked for, the usual ones where they are free, and free ones otherwise.
-    pub(super) fn choose(sidecar: Option<u16>, control: Option<u16>) -> Result<Self, Error> {
-        let sidecar = wanted_or(sidecar, SIDECAR)?;
-        let control = wanted_or(control, CONTROL)?;
-        let others = [any()?, any()?, any()?];
-        let [sidecar_admin, control_admin, postgres] = others.each_ref().map(|claim| claim.port);
-        let (sidecar_port, control_port) = (sidecar.port, control.port);
-        let claims = others.into_iter().chain([sidecar, control]).collect();
-        Ok(Self {
-            sidecar: sidecar_port,
-            sidecar_admin,
-            control: control_port,
-            control_admin,
-            postgres,
-            _claims: claims,
-        })
+    pub(super) fn choose(wanted: Wanted) -> Result<Self, Error> {
+        let listeners = [
+            wanted_or(wanted.postgres, SIDECAR)?,
+            wanted_or(wanted.mysql, MYSQL)?,
+            wanted_or(wanted.control, CONTROL)?,
+        ];
+        let others = [any()?, any()?, any()?, any()?];
+        let [sidecar, mysql, control] = listeners.each_ref().map(|claim| claim.port);
+        let [sidecar_admin, control_admin, postgres, mariadb] = others.each_ref().map(|claim| claim.port);
+        let claims = listeners.into_iter().chain(others).collect();
+        Ok(Self { sidecar, sidecar_admin, control, control_admin, postgres, mysql, mariadb, _claims: claims })
     }
 }
 
@@ -110,9 +122,12 @@ mod tests {
 
     #[test]
     fn demos_that_start_at_the_same_moment_do_not_meet() {
-        let (first, second) = (Ports::choose(None, None).unwrap(), Ports::choose(None, None).unwrap());
+        let choose = || Ports::choose(Wanted::default()).unwrap();
+        let (first, second) = (choose(), choose());
         let all = |ports: &Ports| {
-            [ports.sidecar, ports.sidecar_admin, ports.control, ports.control_admin, ports.postgres]
+            let Ports { sidecar, sidecar_admin, control, control_admin, postgres, mysql, mariadb, .. } =
+                *ports;
+            [sidecar, sidecar_admin, control, control_admin, postgres, mysql, mariadb]
         };
         assert!(all(&first).iter().all(|port| !all(&second).contains(port)));
     }

@@ -1,21 +1,16 @@
 //! A private PostgreSQL with the sample data: never as root, no socket file, gone with the demo.
 
-use std::{
-    env, fs,
-    os::unix::fs::{PermissionsExt, chown},
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
-use postern_service::{random, secret::Secret};
-use rustix::process::{Signal, getuid};
-use tokio::{io::AsyncWriteExt, process::Command};
+use postern_service::secret::Secret;
+use rustix::process::Signal;
+use tokio::process::Command;
 
 use super::{
     children::{Children, Ending},
-    home::{self, Home},
+    home::Home,
     ports::Ports,
+    server::{Kind, Place, Shop, password, programs, run},
 };
 use crate::error::Error;
 
@@ -23,47 +18,23 @@ const SCHEMA: &str = include_str!("sales.sql");
 const START_WITHIN: Duration = Duration::from_mins(1);
 /// A fast shutdown, and one that does not even wait for the disk.
 const ENDING: Ending = Ending { stop: Signal::INT, hurry: Signal::QUIT };
+// INT is a fast shutdown; TERM would wait for every client to leave.
+const KIND: Kind = Kind { name: "postgres", death: "INT", variables: &["PG"] };
+const PROGRAMS: [&str; 4] = ["initdb", "postgres", "psql", "pg_isready"];
 
-/// What the sidecar has to know of the database.
-pub(super) struct Shop {
-    /// Password of the account that reads everything.
-    pub(super) app_ro: Secret,
-    /// Password of the account that owns everything.
-    pub(super) app_rw: Secret,
-    /// Folder of the server when it could not be in the demo's own.
-    elsewhere: Option<PathBuf>,
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        if let Some(folder) = &self.elsewhere {
-            let _ = fs::remove_dir_all(folder);
-        }
-    }
-}
-
-/// The server's programs, its folder, and the user as whom they run.
-struct Server {
+/// The server's programs and where it lives.
+struct Server<'a> {
     bin: PathBuf,
-    folder: PathBuf,
-    user: Option<User>,
+    place: &'a Place,
     superuser: Secret,
     port: u16,
 }
 
-/// Who the server runs as when we are root.
-struct User {
-    uid: u32,
-    gid: u32,
-}
-
 /// Creates the cluster, starts it, loads the data.
 pub(super) async fn start(home: &Home, ports: &Ports, children: &mut Children) -> Result<Shop, Error> {
-    let bin = programs()?;
-    let user = if getuid().is_root() { Some(User::find().await?) } else { None };
-    let (folder, elsewhere) = folder(home, user.as_ref()).await?;
-    let shop = Shop { app_ro: password()?, app_rw: password()?, elsewhere };
-    let server = Server { bin, folder, user, superuser: password()?, port: ports.postgres };
+    let bin = installed()?;
+    let shop = Shop::at(Place::make(home, KIND).await?)?;
+    let server = Server { bin, place: &shop.place, superuser: password()?, port: ports.postgres };
     server.create().await?;
     children.start(home, "postgres", ENDING, server.command("postgres", &server.options()))?;
     children.until("PostgreSQL", START_WITHIN, async || server.answers().await).await?;
@@ -71,109 +42,34 @@ pub(super) async fn start(home: &Home, ports: &Ports, children: &mut Children) -
     Ok(shop)
 }
 
-fn password() -> Result<Secret, Error> {
-    random::token().map(Secret::from).map_err(|error| Error::Failed(error.to_string()))
-}
-
 /// The newest of Debian's versions, or what the path has.
-fn programs() -> Result<PathBuf, Error> {
-    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest = installed
+fn installed() -> Result<PathBuf, Error> {
+    let folders = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<_> = folders
         .filter_map(|entry| {
             Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin")))
         })
-        .filter(|(_, bin)| has_programs(bin))
-        .max_by_key(|(version, _)| *version);
-    if let Some((_, bin)) = newest {
-        return Ok(bin);
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).find(|bin| has_programs(bin));
-    found.ok_or_else(|| {
+        .collect();
+    versions.sort_unstable_by(|one, other| other.cmp(one));
+    let bins: Vec<_> = versions.into_iter().map(|(_, bin)| bin).collect();
+    programs(&bins, &PROGRAMS).ok_or_else(|| {
         Error::Failed("no PostgreSQL server found: install the package `postgresql`".to_owned())
     })
 }
 
-fn has_programs(bin: &Path) -> bool {
-    ["initdb", "postgres", "psql", "pg_isready"].iter().all(|program| bin.join(program).exists())
-}
-
-impl User {
-    /// The packaged server's own user, or nobody.
-    async fn find() -> Result<Self, Error> {
-        for name in ["postgres", "nobody"] {
-            if let (Some(uid), Some(gid)) = (id("-u", name).await, id("-g", name).await) {
-                return Ok(Self { uid, gid });
-            }
-        }
-        Err(Error::Failed(
-            "neither a user `postgres` nor `nobody`, and PostgreSQL does not run as root".to_owned(),
-        ))
-    }
-}
-
-async fn id(which: &str, name: &str) -> Option<u32> {
-    let answer = Command::new("id").args([which, name]).stderr(Stdio::null()).output().await.ok()?;
-    String::from_utf8(answer.stdout).ok()?.trim().parse().ok().filter(|id| *id != 0)
-}
-
-/// The server's folder: in the demo's own, or, where the server's user cannot get there, among the temporary files.
-async fn folder(home: &Home, user: Option<&User>) -> Result<(PathBuf, Option<PathBuf>), Error> {
-    let own = home.join("postgres");
-    fs::create_dir(&own).map_err(Error::io(format!("cannot create {}", own.display())))?;
-    hand_over(&own, user)?;
-    if setpriv(user, "test").arg("-w").arg(&own).status().await.is_ok_and(|status| status.success()) {
-        return Ok((own, None));
-    }
-    let elsewhere = home::fresh("postern-demo-postgres")?;
-    hand_over(&elsewhere, user)?;
-    Ok((elsewhere.clone(), Some(elsewhere)))
-}
-
-fn hand_over(path: &Path, user: Option<&User>) -> Result<(), Error> {
-    let mode = if path.is_dir() { 0o700 } else { 0o600 };
-    let owner = user.map_or(Ok(()), |user| chown(path, Some(user.uid), Some(user.gid)));
-    let done = owner.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)));
-    done.map_err(Error::io(format!("cannot hand {} to the database server", path.display())))
-}
-
-/// A program as the server's user, that dies with this one.
-fn setpriv(user: Option<&User>, program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new("setpriv");
-    if let Some(user) = user {
-        command.args(["--reuid", &user.uid.to_string(), "--regid", &user.gid.to_string(), "--clear-groups"]);
-    }
-    // INT is a fast shutdown to PostgreSQL; TERM would wait for every client to leave.
-    command.args(["--pdeathsig", "INT", "--"]).arg(program).kill_on_drop(true);
-    command
-}
-
-impl Server {
+impl Server<'_> {
     fn command(&self, program: &str, args: &[String]) -> Command {
-        let mut command = setpriv(self.user.as_ref(), self.bin.join(program));
-        command.args(args).current_dir(&self.folder);
-        // Settings of whoever started the demo are not the server's.
-        for (name, _) in
-            env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("PG")))
-        {
-            command.env_remove(name);
-        }
+        let mut command = self.place.command(self.bin.join(program));
+        command.args(args);
         command
     }
 
-    fn data(&self) -> String {
-        self.folder.join("data").display().to_string()
-    }
-
     async fn create(&self) -> Result<(), Error> {
-        let file = self.folder.join("superuser.password");
-        fs::write(&file, self.superuser.reveal())
-            .map_err(Error::io(format!("cannot write {}", file.display())))?;
-        hand_over(&file, self.user.as_ref())?;
+        let file = self.place.write("superuser.password", self.superuser.reveal())?;
         let pwfile = format!("--pwfile={}", file.display());
         let args = [
             "-D",
-            &self.data(),
+            &self.place.data(),
             "-U",
             "postgres",
             "-A",
@@ -197,7 +93,7 @@ impl Server {
             "max_connections=1200".to_owned(),
         ];
         let settings = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
-        ["-D".to_owned(), self.data()].into_iter().chain(settings).collect()
+        ["-D".to_owned(), self.place.data()].into_iter().chain(settings).collect()
     }
 
     async fn answers(&self) -> bool {
@@ -238,20 +134,3 @@ ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO app_ro;
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app_ro;
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON SEQUENCES TO app_ro;
 ";
-
-/// Runs a program to its end.
-async fn run(mut command: Command, what: &str, input: &str) -> Result<(), Error> {
-    let failed = || Error::io(format!("{what} failed"));
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(failed())?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).await.map_err(failed())?;
-    }
-    let done = child.wait_with_output().await.map_err(failed())?;
-    if done.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&done.stderr);
-    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    Err(Error::Failed(format!("{what} failed ({}): {last}", done.status)))
-}

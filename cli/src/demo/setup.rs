@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     children::Children,
-    files::{self, SIDECAR},
+    files::{self, SIDECAR, Shops},
     home::Home,
     ports::Ports,
-    postgres::Shop,
 };
 use crate::{
     error::Error,
@@ -35,7 +34,7 @@ pub(super) struct Scene {
 pub(super) async fn run(
     home: &Home,
     ports: &Ports,
-    shop: &Shop,
+    shops: &Shops,
     children: &mut Children,
 ) -> Result<Scene, Error> {
     let config = files::write_control(home, ports)?;
@@ -46,7 +45,7 @@ pub(super) async fn run(
 
     let client = sign_in(ports, admin.clone()).await?;
     let enrolled = client.post(&["v1", "sidecars"], &json!({ "name": SIDECAR })).await?;
-    let config = files::write_sidecar(home, ports, shop, &text(&enrolled["token"]))?;
+    let config = files::write_sidecar(home, ports, shops, &text(&enrolled["token"]))?;
     children.start_service(home, "sidecar", &config)?;
     people_and_rule(&client).await?;
     let alice = access_token(&client, "alice@example.com").await?;

@@ -56,8 +56,11 @@ impl<'a> ColumnDefinition<'a> {
         let [catalog, schema, table, org_table, name, org_name] =
             [name()?, name()?, name()?, name()?, name()?, name()?];
         let extended = capabilities.has(Capabilities::MARIADB_EXTENDED_METADATA);
-        let extended =
-            if extended { ExtendedMetadata::read(reader.lenenc_bytes()?)? } else { Default::default() };
+        let extended = if extended {
+            ExtendedMetadata::read(reader.lenenc_bytes()?)?
+        } else {
+            ExtendedMetadata::default()
+        };
         let mut fixed = Reader::new(reader.lenenc_bytes().filter(|fixed| fixed.len() == 12)?);
         let column = Self {
             catalog,

@@ -119,3 +119,66 @@ fn plugin(reader: &mut Reader<'_>) -> Option<String> {
 fn text(bytes: &[u8]) -> Option<String> {
     String::from_utf8(bytes.to_vec()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARIADB: &[u8] =
+        b"\n5.5.5-10.11.14-MariaDB-0+deb12u2-log\0!\0\0\0C0d*COGT\0\xfe\xf7-\x02\0\xff\x81\x15\
+        \0\0\0\0\0\0\x1d\0\0\0Pu{.lZZ9KN%m\0mysql_native_password\0";
+    const MYSQL: &[u8] = b"\n9.7.4-2\0\xbc\x01\0\0p%3w E\\m\0\xff\xff\xff\x02\0\xff\xdf\x15\
+        \0\0\0\0\0\0\0\0\0\0r';\x1ef\\[L-\x02N\x0f\0caching_sha2_password\0";
+
+    #[test]
+    fn the_greeting_of_mariadb_is_understood() {
+        let greeting = Greeting::decode(MARIADB).unwrap();
+        assert_eq!(greeting.server_version, "5.5.5-10.11.14-MariaDB-0+deb12u2-log");
+        assert_eq!((greeting.connection_id, &greeting.scramble), (33, b"C0d*COGTPu{.lZZ9KN%m"));
+        assert_eq!(greeting.capabilities, Capabilities::new(0x81ff_f7fe, 0x1d));
+        assert!(greeting.capabilities.has(Capabilities::MARIADB_CACHE_METADATA));
+        assert_eq!((greeting.charset, greeting.status), (45, StatusFlags::AUTOCOMMIT));
+        assert_eq!(greeting.plugin, "mysql_native_password");
+    }
+
+    #[test]
+    fn the_greeting_of_mysql_is_understood() {
+        let greeting = Greeting::decode(MYSQL).unwrap();
+        assert_eq!((greeting.server_version.as_str(), greeting.connection_id), ("9.7.4-2", 444));
+        assert_eq!(&greeting.scramble, b"p%3w E\\mr';\x1ef\\[L-\x02N\x0f");
+        assert_eq!(greeting.capabilities, Capabilities::new(0xdfff_ffff, 0));
+        assert_eq!(greeting.plugin, "caching_sha2_password");
+    }
+
+    #[test]
+    fn a_greeting_is_said_as_it_was_heard() {
+        for payload in [MARIADB, MYSQL] {
+            assert_eq!(&Greeting::decode(payload).unwrap().packet()[4..], payload);
+        }
+    }
+
+    #[test]
+    fn a_server_of_mysql_is_believed_no_flags_of_mariadb() {
+        let mut payload = MYSQL.to_vec();
+        let extended = payload.windows(10).position(|bytes| bytes == [0; 10]).unwrap() + 6;
+        payload[extended] = 0x1d;
+        assert_eq!(Greeting::decode(&payload).unwrap().capabilities.extended(), 0);
+    }
+
+    #[test]
+    fn an_error_in_the_place_of_a_greeting_is_told() {
+        let hello = ServerHello::decode(b"\xff\x6a\x04Host '10.0.0.7' is not allowed to connect").unwrap();
+        let ServerHello::Error(error) = hello else { panic!("{hello:?}") };
+        assert_eq!((error.code, error.sqlstate), (1130, None));
+    }
+
+    #[test]
+    fn malformed_greetings_are_refused() {
+        // The NUL behind the plugin's name may be missing, and so may a part of the name.
+        for cut in (0..MARIADB.len() - 22).chain([MARIADB.len() + 1]) {
+            let payload = [MARIADB, b"\0"].concat();
+            assert!(ServerHello::decode(&payload[..cut]).is_err(), "{cut}");
+        }
+        assert!(ServerHello::decode(b"\x09anything").is_err());
+    }
+}

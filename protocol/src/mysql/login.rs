@@ -252,3 +252,123 @@ pub(super) fn put_attributes(into: &mut Vec<u8>, attributes: &[(Vec<u8>, Vec<u8>
     put_lenenc(into, block.len() as u64);
     into.extend_from_slice(&block);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `mariadb` 10.11.
+    const MARIADB: &[u8] =
+        b"\x8c\xa2\xbf\0\0\0\0\x01!\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x1d\0\0\0app_ro\0\
+        \x14\xfb^\x19\x05&\xc5\x9f\x8e\xa5{H\x8a,\xb5\xe8\xd6\xcf\x99\xf2\xa9shop\0mysql_native_password\0~\
+        \x03_os\x05Linux\x0c_client_name\nlibmariadb\x04_pid\x041453\x0f_client_version\x063.3.17\
+        \t_platform\x06x86_64\x0cprogram_name\x05mysql\x0c_server_host\t127.0.0.1";
+    /// `mysql` 9.7, which leaves the proof to the switch to another plugin.
+    const MYSQL: &[u8] =
+        b"\x8d\xa2\xbf\x19\0\0\0\x01\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0app_ro\0\
+        \0shop\0caching_sha2_password\0q\x04_pid\x041457\t_platform\x06x86_64\x03_os\x05Linux\
+        \x0c_client_name\x08libmysql\x07os_user\x04root\x0f_client_version\x059.7.4\x0cprogram_name\x05mysql";
+    /// MySQL's connector for Python, without a database.
+    const PYTHON: &[u8] = b"\r\xa2;\0\0\0\0@-\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0app_ro\0\
+        \x14\xfb^\x19\x05&\xc5\x9f\x8e\xa5{H\x8a,\xb5\xe8\xd6\xcf\x99\xf2\xa9\0mysql_native_password\0\x8d\
+        \x04_pid\x041445\t_platform\x06x86_64\x0c_source_host\x02vm\x0c_client_name\x16mysql-connector-python\
+        \x0f_client_license\x07GPL-2.0\x0f_client_version\x0726.10.0\x03_os\tDebian-12";
+
+    fn login(payload: &[u8]) -> LoginRequest {
+        match InitialPacket::decode(payload).unwrap() {
+            InitialPacket::Login(login) => *login,
+            InitialPacket::SslRequest(request) => panic!("{request:?}"),
+        }
+    }
+
+    #[test]
+    fn the_logins_of_real_clients_are_understood() {
+        for (payload, database, plugin, answer, client) in [
+            (MARIADB, Some("shop"), "mysql_native_password", 20, &b"libmariadb"[..]),
+            (MYSQL, Some("shop"), "caching_sha2_password", 0, b"libmysql"),
+            (PYTHON, None, "mysql_native_password", 20, b"mysql-connector-python"),
+        ] {
+            let login = login(payload);
+            assert_eq!((login.user.as_str(), login.database.as_deref()), ("app_ro", database));
+            assert_eq!((login.plugin.as_deref(), login.auth_response.reveal().len()), (Some(plugin), answer));
+            assert_eq!((login.attribute("_client_name"), login.zstd_level), (Some(client), None));
+        }
+        assert_eq!(login(MARIADB).capabilities.extended(), 0x1d);
+        assert_eq!(login(MYSQL).capabilities.extended(), 0);
+    }
+
+    #[test]
+    fn a_login_is_said_as_it_was_heard() {
+        for payload in [MARIADB, MYSQL, PYTHON] {
+            assert_eq!(&login(payload).packet(1)[4..], payload);
+        }
+    }
+
+    #[test]
+    fn each_form_of_the_answer_and_each_optional_field_reads_back() {
+        let base = login(MARIADB);
+        let optional = [
+            Capabilities::NONE,
+            Capabilities::SECURE_CONNECTION,
+            Capabilities::PLUGIN_AUTH_LENENC_CLIENT_DATA,
+            Capabilities::CONNECT_WITH_DB,
+            Capabilities::PLUGIN_AUTH,
+            Capabilities::CONNECT_ATTRS,
+            Capabilities::ZSTD_COMPRESSION_ALGORITHM,
+        ];
+        for one in optional {
+            for other in optional {
+                let capabilities = Capabilities::PROTOCOL_41 | one | other;
+                let has = |flag| capabilities.has(flag);
+                let sent = LoginRequest {
+                    capabilities,
+                    auth_response: (&b"answer"[..]).into(),
+                    database: base.database.clone().filter(|_| has(Capabilities::CONNECT_WITH_DB)),
+                    plugin: base.plugin.clone().filter(|_| has(Capabilities::PLUGIN_AUTH)),
+                    attributes: if has(Capabilities::CONNECT_ATTRS) {
+                        base.attributes.clone()
+                    } else {
+                        Vec::new()
+                    },
+                    zstd_level: has(Capabilities::ZSTD_COMPRESSION_ALGORITHM).then_some(3),
+                    ..base.clone()
+                };
+                assert_eq!(login(&sent.packet(1)[4..]), sent);
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_for_tls_is_a_login_that_ends_before_the_name() {
+        let capabilities = Capabilities::PROTOCOL_41 | Capabilities::SSL;
+        let request = SslRequest { capabilities, max_packet: 0x0100_0000, charset: 45 };
+        let bytes = request.packet(1);
+        assert_eq!(bytes.len(), 4 + SSL_REQUEST_LEN);
+        assert_eq!(InitialPacket::decode(&bytes[4..]), Ok(InitialPacket::SslRequest(request)));
+        let without = SslRequest { capabilities: Capabilities::PROTOCOL_41, ..request };
+        assert!(InitialPacket::decode(&without.packet(1)[4..]).is_err());
+    }
+
+    #[test]
+    fn a_client_from_before_4_1_is_too_old() {
+        assert_eq!(InitialPacket::decode(b"\x85\x24\0\0\0old\0password\0"), Err(InvalidLogin::TooOld));
+    }
+
+    #[test]
+    fn malformed_logins_are_refused() {
+        let malformed = Err(Malformed("login request").into());
+        for cut in 0..MARIADB.len() {
+            assert_eq!(InitialPacket::decode(&MARIADB[..cut]), malformed, "{cut}");
+        }
+        assert_eq!(InitialPacket::decode(&[MARIADB, b"x"].concat()), malformed);
+        let mut not_utf8 = MARIADB.to_vec();
+        not_utf8[SSL_REQUEST_LEN] = 0xff;
+        assert_eq!(InitialPacket::decode(&not_utf8), malformed);
+    }
+
+    #[test]
+    fn an_answer_is_not_shown() {
+        assert!(!format!("{:?}", login(MARIADB)).contains("251"));
+        assert_eq!(format!("{:?}", AuthResponse::from(&b"secret"[..])), "AuthResponse(…)");
+    }
+}

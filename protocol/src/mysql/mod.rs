@@ -9,6 +9,7 @@ mod auth;
 mod capabilities;
 mod column;
 mod command;
+mod conversation;
 mod error;
 mod greeting;
 mod login;
@@ -24,6 +25,7 @@ pub use auth::{AuthRequest, SCRAMBLE_LEN, auth_more_data, auth_next_factor, auth
 pub use capabilities::Capabilities;
 pub use column::{ColumnDefinition, ExtendedMetadata};
 pub use command::Command;
+pub use conversation::{ColumnRole, Conversation, Event};
 pub use error::{ErrorPacket, ErrorText};
 pub use greeting::{Greeting, ServerHello};
 pub use login::{

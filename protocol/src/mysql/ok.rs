@@ -52,6 +52,12 @@ impl<'a> OkPacket<'a> {
         Some(Self { info, changes, ..ok })
     }
 
+    /// The session's state in the beginning of an OK packet.
+    pub(super) fn status_of(payload: &'a [u8]) -> Option<StatusFlags> {
+        let mut reader = Reader::new(payload);
+        Self::read(&mut reader, Capabilities::NONE).map(|ok| ok.status)
+    }
+
     /// What changed in the session; none if that part is malformed. Empty unless `SESSION_TRACK` was agreed upon.
     pub fn changes(&self) -> Result<Vec<SessionChange<'a>>, Malformed> {
         SessionChange::decode_all(self.changes)

@@ -68,8 +68,8 @@ fn skip_value(reader: &mut Reader<'_>, kind: u8) -> Option<()> {
         3 | 4 => reader.take(4),
         // DOUBLE, LONGLONG
         5 | 8 => reader.take(8),
-        // DECIMAL, TIMESTAMP, DATE, TIME, DATETIME, VARCHAR, NEWDECIMAL, blobs, VAR_STRING, STRING
-        0 | 7 | 10..=12 | 15 | 246 | 249..=254 => reader.lenenc_bytes(),
+        // DECIMAL, TIMESTAMP, DATE, TIME, DATETIME, VARCHAR, NEWDECIMAL, JSON, blobs, VAR_STRING, STRING
+        0 | 7 | 10..=12 | 15 | 245 | 246 | 249..=254 => reader.lenenc_bytes(),
         _ => None,
     };
     taken.map(|_| ())
@@ -82,7 +82,7 @@ mod tests {
     const WITH: Capabilities = Capabilities::QUERY_ATTRIBUTES;
     const TEXT: &[u8] = b"SELECT ssn FROM employees";
 
-    fn text<'a>(body: &'a [u8]) -> Option<&'a [u8]> {
+    fn text(body: &[u8]) -> Option<&[u8]> {
         Query::decode(body, WITH).ok().map(|query| query.text)
     }
 

@@ -74,15 +74,15 @@ impl<'a> Request<'a> {
     /// Decodes a whole payload, as it is sent where these capabilities were agreed upon.
     pub fn decode(payload: &'a [u8], capabilities: Capabilities) -> Result<Self, Malformed> {
         let (command, body) = Command::split(payload);
-        match command {
-            Command::Query => Query::decode(body, capabilities).map(Self::Query),
-            Command::ChangeUser => ChangeUser::decode(body, capabilities).map(Box::new).map(Self::ChangeUser),
-            other => {
-                let mut reader = Reader::new(body);
-                let request = Self::read(other, &mut reader).filter(|_| reader.end().is_some());
-                request.ok_or(Malformed("command"))
-            }
+        if command == Command::Query {
+            return Query::decode(body, capabilities).map(Self::Query);
         }
+        if command == Command::ChangeUser {
+            return ChangeUser::decode(body, capabilities).map(Box::new).map(Self::ChangeUser);
+        }
+        let mut reader = Reader::new(body);
+        let request = Self::read(command, &mut reader).filter(|_| reader.end().is_some());
+        request.ok_or(Malformed("command"))
     }
 
     fn read(command: Command, reader: &mut Reader<'a>) -> Option<Self> {
@@ -108,7 +108,28 @@ impl<'a> Request<'a> {
             Command::StmtReset => Self::StmtReset(reader.u32()?),
             Command::SetOption => Self::SetOption(reader.u16()?),
             Command::ResetConnection => Self::ResetConnection,
-            other => {
+            other @ (Command::Sleep
+            | Command::Query
+            | Command::CreateDb
+            | Command::DropDb
+            | Command::Refresh
+            | Command::Shutdown
+            | Command::ProcessInfo
+            | Command::Connect
+            | Command::Debug
+            | Command::Time
+            | Command::DelayedInsert
+            | Command::ChangeUser
+            | Command::BinlogDump
+            | Command::TableDump
+            | Command::ConnectOut
+            | Command::RegisterSlave
+            | Command::Daemon
+            | Command::BinlogDumpGtid
+            | Command::Clone
+            | Command::SubscribeGroupReplicationStream
+            | Command::Multi
+            | Command::Unknown(_)) => {
                 reader.take_rest();
                 Self::Other(other)
             }

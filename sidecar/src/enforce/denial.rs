@@ -74,6 +74,8 @@ pub(crate) struct Facts {
     pub(crate) table: Option<(Box<str>, Box<str>)>,
     /// Whether a newer catalog might know what this one does not.
     pub(crate) stale: bool,
+    /// The number of the error, for a database that numbers them; 0 where that follows from the rest.
+    pub(crate) code: u16,
 }
 
 impl Deref for Denial {
@@ -88,7 +90,17 @@ impl Denial {
     fn new(reason: Reason, sqlstate: &'static str, message: String, culprit: &str) -> Self {
         let (detail, hint) = (String::new(), String::new());
         let culprit = culprit.to_owned();
-        Self(Box::new(Facts { reason, sqlstate, message, detail, hint, culprit, table: None, stale: false }))
+        Self(Box::new(Facts {
+            reason,
+            sqlstate,
+            message,
+            detail,
+            hint,
+            culprit,
+            table: None,
+            stale: false,
+            code: 0,
+        }))
     }
 
     /// A table that the grant does not cover, or not for this.
@@ -134,6 +146,12 @@ impl Denial {
     /// The same, when a newer catalog may know better.
     pub(crate) fn stale(mut self) -> Self {
         self.0.stale = true;
+        self
+    }
+
+    /// The same under a number.
+    pub(crate) fn numbered(mut self, code: u16) -> Self {
+        self.0.code = code;
         self
     }
 

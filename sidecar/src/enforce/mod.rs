@@ -6,7 +6,16 @@
 
 mod denial;
 mod limits;
+pub(crate) mod mysql;
+mod news;
 pub(crate) mod postgres;
+mod quota;
+mod remedy;
+mod verdicts;
 
 pub(crate) use denial::{Denial, Reason};
 pub(crate) use limits::{Columns, Limits, TableLimits};
+pub(crate) use news::News;
+pub(crate) use quota::Quota;
+pub(crate) use remedy::Remedy;
+pub(crate) use verdicts::{Footing, Verdict, Verdicts};

@@ -301,7 +301,7 @@ impl Guest {
             Some(limits) => {
                 let defaults = Defaults::new(&self.startup.parameters)?;
                 let mut backend = wanted.target.connect(account, &defaults.parameters).await?;
-                let catalog = wanted.target.catalog.fresh(&wanted.target, account).await?;
+                let catalog = wanted.target.fresh_catalog(account).await?;
                 let footing = Footing::ask(&mut backend).await?;
                 let behind = footing.behind.clone();
                 let wished_path = defaults.search_path.as_deref();
@@ -400,8 +400,9 @@ impl Passage {
                 drop(client);
                 remains.abandon().await;
             }
-            // The database said good-bye itself; all that is left is to hang up properly.
-            Finish::Server => drop(timeout(HANG_UP, client.shutdown()).await),
+            // The database said good-bye itself; all that is left is to hang up properly. No client of this protocol
+            // can ask for another session.
+            Finish::Server | Finish::Over => drop(timeout(HANG_UP, client.shutdown()).await),
             Finish::Violation(violation) => {
                 tracing::warn!(session = %session.id, %violation, "a session broke the protocol");
                 self.opened.cause = "protocol";

@@ -6,7 +6,6 @@
 mod auth;
 mod back;
 mod cancel;
-#[allow(dead_code)] // until the control plane is told what there is
 mod catalog;
 mod door;
 mod end;
@@ -14,7 +13,6 @@ mod frames;
 mod front;
 mod limited;
 mod refusal;
-mod resources;
 mod simple;
 mod target;
 mod terminator;

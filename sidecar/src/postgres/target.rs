@@ -9,14 +9,18 @@ use std::{
 use postern_protocol::gate::{AccountName, Engine, RepoName, ServedRepo};
 
 use super::{
-    catalog::{Asker, CatalogKeeper},
-    resources::Teller,
+    back::BackError,
+    catalog::Reading,
     terminator::{Termination, Victim},
     warm::Warm,
 };
 use crate::{
+    catalog::{Asker, Keeper, Teller},
     config::RepoConfig,
-    enforce::postgres::Verdicts,
+    enforce::{
+        Verdicts,
+        postgres::{Ground, catalog::Catalog},
+    },
     grants::{FeedState, Reports},
     server::{InvalidServer, Login, Server},
     session::{Registry, Terminator},
@@ -31,9 +35,9 @@ pub(crate) struct Target {
     pub(crate) database: String,
     pub(crate) server: Server,
     pub(crate) warm: Warm,
-    pub(crate) catalog: CatalogKeeper,
+    pub(crate) catalog: Arc<Keeper<Reading>>,
     /// What was found about statements of limited sessions.
-    pub(crate) verdicts: Arc<Verdicts>,
+    pub(crate) verdicts: Arc<Verdicts<Ground>>,
     /// The account that ends backends, where that is not the backend's own.
     terminating: Option<AccountName>,
     /// Those of accounts that have sessions.
@@ -48,7 +52,7 @@ impl Target {
             database: repo.database.clone().unwrap_or_default(),
             server: Server::new(repo, &[b"postgresql"])?,
             warm: Warm::new(repo.warm),
-            catalog: CatalogKeeper::new(),
+            catalog: Arc::default(),
             verdicts: Arc::default(),
             terminating: repo.terminator.clone(),
             terminators: Mutex::default(),
@@ -57,10 +61,24 @@ impl Target {
 
     /// Keeps the catalog, and the control plane informed of it, for ever.
     pub(crate) fn watch(self: &Arc<Self>, reports: &Reports, feed: &Arc<FeedState>) {
-        let (repo, snapshots) = (self.name.clone(), self.catalog.snapshots());
+        let (repo, snapshots) = (self.name.clone(), vec![self.catalog.snapshots()]);
         let teller = Teller { repo, snapshots, reports: reports.clone(), feed: Arc::clone(feed) };
         tokio::spawn(teller.run());
-        tokio::spawn(Asker::new(Arc::clone(self)).run());
+        self.keep_catalog();
+    }
+
+    /// Keeps the catalog, for ever.
+    pub(super) fn keep_catalog(self: &Arc<Self>) {
+        let asker = Asker::new(Reading::new(Arc::clone(self)), Arc::clone(&self.catalog));
+        tokio::spawn(asker.run());
+    }
+
+    /// The newest snapshot of the catalog, checked against the database just now.
+    pub(crate) async fn fresh_catalog(&self, account: &AccountName) -> Result<Arc<Catalog>, BackError> {
+        if self.login(account).is_none() {
+            return Err(BackError::Account("it is not configured".to_owned()));
+        }
+        self.catalog.fresh(account).await.map_err(BackError::Catalog)
     }
 
     /// The account's way in, if the repo has that account.

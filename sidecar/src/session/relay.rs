@@ -65,6 +65,10 @@ pub(crate) trait Wire {
         cx: &mut Context<'_>,
         instead: &mut BytesMut,
     ) -> Poll<Result<(), Violation>>;
+    /// Whether the client wants another session in its connection. Nothing more goes up then.
+    fn is_over(&self) -> bool {
+        false
+    }
     /// The session's task was woken: by either side, or because something about the session has changed.
     fn look_around(&mut self);
     /// Looks at bytes that were just written to the client.
@@ -85,6 +89,8 @@ pub(crate) enum Finish {
     Client,
     /// The server went away.
     Server,
+    /// The client wants another session.
+    Over,
     /// One of them spoke nonsense.
     Violation(Violation),
 }
@@ -188,6 +194,9 @@ impl<'s, W: Wire> Relay<'s, W> {
             let Poll::Ready(()) = settled(decided)? else { break };
             if lane.backlog.has_remaining() {
                 continue;
+            }
+            if self.wire.is_over() {
+                return Err(Finish::Over);
             }
             if lane.ended {
                 if !lane.closed {

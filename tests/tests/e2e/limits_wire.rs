@@ -280,6 +280,25 @@ async fn a_portal_is_fetched_in_portions_and_one_parse_holds_one_statement() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_far_ahead_of_the_answers_gets_them_all() {
+    let (stage, access) = limited().await;
+    let (mut up, mut down) = stage.raw(&access).await.unwrap().split();
+    let rows = 30_000;
+    let sender = tokio::spawn(async move {
+        up.send(&[query("select pg_sleep(0.5)"), parse("s", "select 1", &[])].concat()).await;
+        for _ in 0..rows {
+            up.send(&[bind("", "s"), execute("", 0)].concat()).await;
+        }
+        up.send(&sync()).await;
+        up
+    });
+    down.until(b'Z').await;
+    let answer = down.until(b'Z').await;
+    assert_eq!(answer.iter().filter(|message| message.kind == b'D').count(), rows);
+    drop(sender.await.unwrap());
+}
+
+#[tokio::test]
 async fn data_are_copied_in_and_out_within_the_grant() {
     let (stage, access) = limited().await;
     let mut raw = stage.raw(&access).await.unwrap();

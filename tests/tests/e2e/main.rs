@@ -2,6 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+/// The same tests, each a function of the version, on both servers.
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod mariadb_10 {
+            use postern_tests::mysql::server::Version;
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(Version::MariaDb10).await;
+            })*
+        }
+        mod mysql_9 {
+            use postern_tests::mysql::server::Version;
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(Version::MySql9).await;
+            })*
+        }
+    };
+}
+
 mod access;
 mod catalog;
 mod cli;
@@ -16,6 +36,15 @@ mod limits_clients;
 mod limits_live;
 mod limits_oracle;
 mod limits_wire;
+mod mysql_access;
+mod mysql_dead;
+mod mysql_drivers;
+mod mysql_gate;
+mod mysql_harness;
+mod mysql_hostile;
+mod mysql_limits;
+mod mysql_tls;
+mod mysql_unnoticed;
 mod regression;
 mod tls;
 mod unnoticed;

@@ -27,21 +27,22 @@ pub(crate) mod settings;
 mod sqljson;
 #[cfg(test)]
 mod tests;
-mod verdicts;
 mod walk;
 mod write;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    hash::{Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use catalog::Catalog;
-pub(crate) use guard::{Breach, Guard, Judged, News, Pace, Pinned, Remedy, redact};
+pub(crate) use guard::{Breach, Guard, Judged, Pace, Pinned, redact};
 pub(crate) use judge::judge;
-pub(crate) use verdicts::Verdicts;
 
-use super::{Denial, Limits, Reason};
+use super::{Denial, Footing, Limits, Reason};
 
 /// The first version that tells its clients when the search path changes.
 const REPORTS_SEARCH_PATH: u32 = 18;
@@ -78,10 +79,47 @@ impl Start {
     pub(crate) fn new(search_path: &str, loaded: &str) -> Self {
         Self { search_path: search_path.into(), loaded: loaded.into(), adrift: AtomicBool::new(false) }
     }
+}
 
-    /// Whether the same texts mean the same in sessions that began so.
-    fn is_like(&self, other: &Self) -> bool {
+/// The same texts mean the same in sessions that began alike.
+impl PartialEq for Start {
+    fn eq(&self, other: &Self) -> bool {
         self.search_path == other.search_path && self.loaded == other.loaded
+    }
+}
+
+impl Eq for Start {}
+
+impl Hash for Start {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.search_path, &self.loaded).hash(state);
+    }
+}
+
+impl Footing for Ground {
+    type Judgement = Judgement;
+    type Rest = (Arc<[Arc<str>]>, Arc<str>, Arc<Start>);
+
+    fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    fn catalog(&self) -> u64 {
+        self.catalog.version()
+    }
+
+    fn rest(&self) -> Self::Rest {
+        (Arc::clone(&self.path), Arc::clone(&self.user), Arc::clone(&self.start))
+    }
+
+    fn room(judgement: &Judgement) -> usize {
+        judgement.instead.as_deref().map_or(0, str::len)
+    }
+
+    /// What returns settings to their defaults is remembered in [`Start`].
+    fn leaves_traces(text: &[u8]) -> bool {
+        let text = text.to_ascii_lowercase();
+        [&b"reset"[..], b"discard"].iter().any(|word| text.windows(word.len()).any(|part| part == *word))
     }
 }
 

@@ -5,8 +5,11 @@
 
 use std::{collections::HashMap, fmt::Write, sync::Arc};
 
-use super::super::{back::BackError, simple::Connection};
-use crate::enforce::postgres::catalog::{Column, PG_CATALOG, Relation};
+use super::snapshot::is_resource;
+use crate::{
+    enforce::postgres::catalog::{Column, Relation},
+    postgres::{back::BackError, simple::Connection},
+};
 
 /// Types that are asked for by one statement.
 const BATCH: usize = 1_000;
@@ -21,12 +24,6 @@ pub(crate) struct Spelling {
     names: HashMap<(u32, i32), Arc<str>>,
     /// By relation and number; those of most columns are [`NONE`] and not here.
     modifiers: HashMap<(u32, i16), i32>,
-}
-
-/// Whether people may ask for it: a table, view, materialised view, foreign or partitioned table of a user's.
-pub(crate) fn is_resource(relation: &Relation) -> bool {
-    matches!(relation.kind, b'r' | b'p' | b'v' | b'm' | b'f')
-        && !matches!(&*relation.schema, PG_CATALOG | "information_schema" | "pg_toast")
 }
 
 impl Spelling {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use postern_protocol::gate::AccountName;
 use postern_tests::{
     postgres::{DATABASE, Postgres, Version, password},
     wait::until,
@@ -9,7 +10,10 @@ use postern_tests::{
 use serde_json::json;
 
 use super::*;
-use crate::enforce::postgres::catalog::PG_CATALOG;
+use crate::{
+    enforce::postgres::catalog::{Catalog, PG_CATALOG},
+    postgres::{back::BackError, target::Target},
+};
 
 struct Scene {
     postgres: Postgres,
@@ -26,7 +30,7 @@ impl Scene {
             "database": DATABASE, "accounts": {"app_ro": account("app_ro"), "app_rw": account("app_rw")},
         }));
         let target = Target::new(&config.unwrap()).unwrap();
-        tokio::spawn(Asker::new(Arc::clone(&target)).run());
+        target.keep_catalog();
         Some(Self { postgres, target, account: "app_ro".into() })
     }
 
@@ -35,7 +39,7 @@ impl Scene {
     }
 
     async fn fresh(&self) -> Arc<Catalog> {
-        self.target.catalog.fresh(&self.target, &self.account).await.unwrap()
+        self.target.fresh_catalog(&self.account).await.unwrap()
     }
 }
 
@@ -285,7 +289,7 @@ async fn a_server_that_was_restarted_is_asked_again() {
     let mut scene = Scene::on(Version::Fifteen).await.unwrap();
     let before = scene.fresh().await;
     scene.postgres.stop();
-    let lost = scene.target.catalog.fresh(&scene.target, &scene.account).await;
+    let lost = scene.target.fresh_catalog(&scene.account).await;
     assert!(matches!(lost, Err(BackError::Catalog(_))));
     scene.target.catalog.refresh().await;
     assert!(Arc::ptr_eq(&before, &scene.target.catalog.newest().unwrap()));
@@ -297,7 +301,7 @@ async fn a_server_that_was_restarted_is_asked_again() {
 #[tokio::test]
 async fn an_account_that_is_not_configured_learns_nothing() {
     let scene = Scene::on(Version::Fifteen).await.unwrap();
-    let refused = scene.target.catalog.fresh(&scene.target, &"postgres".into()).await;
+    let refused = scene.target.fresh_catalog(&"postgres".into()).await;
     assert!(matches!(refused, Err(BackError::Account(_))));
 }
 

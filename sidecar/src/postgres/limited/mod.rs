@@ -6,43 +6,33 @@
 
 mod defaults;
 mod footing;
-mod traces;
 
 use std::{
     pin::Pin,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     task::{Context, Poll},
-    thread::available_parallelism,
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use postern_service::random;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::sync::oneshot;
 
 pub(crate) use defaults::{Defaults, Unsuitable};
 pub(crate) use footing::{Footing, NoFooting};
 
-use self::traces::Traces;
-use super::{catalog::Attendance, refusal::Refusal, target::Target, traffic::Traffic};
+use super::{refusal::Refusal, target::Target, traffic::Traffic};
 use crate::{
+    catalog::Attendance,
     enforce::{
-        Limits,
-        postgres::{Breach, Ground, Guard, Judged, Pace, Remedy, Start, catalog::Catalog, judge},
+        Limits, Remedy,
+        postgres::{Breach, Ground, Guard, Judged, Pace, Start, catalog::Catalog, judge, redact},
     },
     gatehouse::Gatehouse,
+    judging::elsewhere,
     session::{Direction, Ending, Passing, Session, Violation, Wire},
+    traces::Traces,
 };
-
-/// Where long texts are judged: in few places for all sessions, so that judging leaves room for everything else, and
-/// the trees of few texts are in memory at a time. Nobody waits behind texts that are much longer.
-static PLACES: LazyLock<[Arc<Semaphore>; 2]> = LazyLock::new(|| {
-    let cores = available_parallelism().map_or(1, usize::from);
-    [(cores / 2).clamp(1, MOST_PLACES), 1].map(|places| Arc::new(Semaphore::new(places)))
-});
-const MOST_PLACES: usize = 4;
-/// Texts from this length on have one place.
-const HUGE: usize = 256 * 1024;
 
 /// What a message waits for: a newer catalog, or the verdict on a long text.
 type Wait = Pin<Box<dyn Future<Output = Option<Judged>> + Send>>;
@@ -58,6 +48,8 @@ pub(crate) struct Limited {
     _attendance: Attendance,
     /// What messages wait for, up and down.
     waits: [Option<Wait>; 2],
+    /// Dropped when so many answers have come that the client is heard again.
+    unanswered: Option<oneshot::Sender<Judged>>,
 }
 
 impl Limited {
@@ -86,9 +78,10 @@ impl Limited {
             traffic: Traffic::default(),
             session: Arc::clone(session),
             target: Arc::clone(target),
-            traces: Traces::new(house, session),
+            traces: Traces::new(house, session, redact),
             _attendance: target.catalog.attend(),
             waits: [None, None],
+            unanswered: None,
         })
     }
 
@@ -120,6 +113,9 @@ impl Limited {
     /// What follows from a guard's word: a wait, or the end.
     fn heed(&mut self, direction: Direction, word: Result<Pace, Breach>) -> Result<(), Violation> {
         self.traces.leave(self.guard.news());
+        if self.guard.has_room() {
+            self.unanswered = None;
+        }
         match word {
             Ok(Pace::Going) => Ok(()),
             Ok(Pace::WantsCatalog) => {
@@ -134,17 +130,16 @@ impl Limited {
                 let long = self.guard.long_text();
                 *self.wait(direction) = Some(Box::pin(async move {
                     let long = long?;
-                    let [places, place_of_huge] = &*PLACES;
-                    let places = if long.len() < HUGE { places } else { place_of_huge };
-                    let place = Arc::clone(places).acquire_owned().await;
                     let same = long.clone();
-                    // The place is taken until the text is judged, even if nobody waits for it any more.
-                    let judged = spawn_blocking(move || {
-                        let _place = place;
-                        same.judged()
-                    });
-                    Some(judged.await.unwrap_or_else(|_| long.failed()))
+                    let judged = elsewhere(long.len(), || same.judged()).await;
+                    Some(judged.unwrap_or_else(|| long.failed()))
                 }));
+                Ok(())
+            }
+            Ok(Pace::WantsReplies) => {
+                let (sender, answered) = oneshot::channel();
+                self.unanswered = Some(sender);
+                *self.wait(direction) = Some(Box::pin(async move { answered.await.ok() }));
                 Ok(())
             }
             Err(Breach::Violation(violation)) => Err(Violation(violation)),

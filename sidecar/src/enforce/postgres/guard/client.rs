@@ -8,8 +8,8 @@ use postern_protocol::postgres::{self, Header, Named, Parse, bind_names, execute
 use super::{
     Breach, Guard, Objection, Pace, Waiting,
     inbox::{Need, Piece},
-    names::{Text, Texts, name},
-    replies::{Effect, Sent, Space},
+    names::{Text, Texts, Used, name, union},
+    replies::{Effect, Mode, Sent, Space},
     unknown,
 };
 use crate::enforce::{Denial, Reason, postgres::Step};
@@ -92,17 +92,37 @@ impl Guard {
         if self.waiting_up.is_some() {
             return Ok(Pace::Going);
         }
-        while let Some(piece) = self.up.next(need)? {
+        while !self.replies.is_full() {
+            let Some(piece) = self.up.next(need)? else { return Ok(Pace::Going) };
             match self.client_message(piece, out)? {
                 Pace::Going => {}
                 waiting => return Ok(waiting),
             }
         }
-        Ok(Pace::Going)
+        Ok(Pace::WantsReplies)
+    }
+
+    /// Whether the server looks at a message of this kind when it gets to it.
+    fn is_heard(&self, kind: u8) -> Result<bool, Breach> {
+        match (self.replies.mode(), kind) {
+            (Mode::Answering, _)
+            | (Mode::Copying | Mode::Unclear, b'd' | b'c' | b'f' | b'H' | b'X')
+            | (Mode::Skipping | Mode::Unclear, b'S')
+            | (Mode::Skipping, b'X') => Ok(true),
+            (Mode::Copying, b'S') | (Mode::Skipping, _) => Ok(false),
+            (Mode::Copying | Mode::Unclear, _) => {
+                let kind = kind.escape_ascii();
+                Err(Breach::Violation(format!("message of kind '{kind}' in the middle of a COPY")))
+            }
+        }
     }
 
     /// Decides about one message.
     pub(super) fn client_message(&mut self, piece: Piece, out: &mut BytesMut) -> Result<Pace, Breach> {
+        if !self.is_heard(piece.kind)? {
+            self.up.drop(&piece);
+            return Ok(Pace::Going);
+        }
         match self.ruling(&piece) {
             Ok(None) => self.up.pass(&piece, out),
             Ok(Some(instead)) => {
@@ -160,57 +180,66 @@ impl Guard {
 
     fn query(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
         let text = text_of(query_text(body).ok_or_else(malformed)?)?;
-        let text = self.admit(text)?;
+        let (text, used) = self.admit(text)?;
+        let texts = union(one(&text), &used)?;
         self.quota.statements(text.steps().len().max(1) as u64, self.ground.limits.terms.limits)?;
         self.news.allowed += 1;
-        self.replies.expect(Sent::Query, effects(&text, 1).collect(), Some(one(&text)));
+        self.replies.keep_used(&used);
+        self.replies.expect(Sent::Query, effects(&text, 1), Some(texts));
         Ok(text.judgement.instead.as_deref().map(postgres::query))
     }
 
     fn parse(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
         let parse = Parse::decode(body).ok_or_else(malformed)?;
-        let text = self.admit(text_of(parse.text)?)?;
+        let (text, _) = self.admit(text_of(parse.text)?)?;
         self.ground.parameters(parse.types())?;
         self.news.allowed += 1;
         let (space, texts) = (Space::Statements, one(&text));
         let put = Effect::Put { space, name: name(parse.name), texts, sure: true };
-        self.replies.expect(Sent::Parse, vec![put], None);
+        self.replies.expect(Sent::Parse, [put], None);
         let instead = text.judgement.instead.as_deref();
         Ok(instead.map(|instead| postgres::parse(parse.name, instead, parse.types())))
     }
 
-    /// What is under a name, good on the ground that is held now.
-    fn under(&mut self, space: Space, bytes: &[u8]) -> Result<Texts, Objection> {
-        let found = self.replies.find(space, &name(bytes));
-        let texts = found.ok_or_else(|| unknown(space, &String::from_utf8_lossy(bytes), false))?;
-        self.covered(&texts, 0)?;
-        Ok(texts)
+    /// What is under a name, and what that uses, good on the ground that is held now.
+    fn under(&mut self, space: Space, name: &[u8]) -> Result<(Texts, Used), Objection> {
+        let found = self.replies.find(space, name)?;
+        let texts = found.ok_or_else(|| unknown(space, &String::from_utf8_lossy(name), false))?;
+        let used = self.covered(&texts)?;
+        Ok((texts, used))
     }
 
     fn bind(&mut self, body: &[u8]) -> Result<(), Objection> {
         let (portal, statement) = bind_names(body).ok_or_else(malformed)?;
-        let texts = self.under(Space::Statements, statement)?;
+        let (texts, _) = self.under(Space::Statements, statement)?;
+        self.room_for_names()?;
         let (space, name) = (Space::Portals, name(portal));
         let put = Effect::Put { space, name, texts: Texts::clone(&texts), sure: true };
-        self.replies.expect(Sent::Bind, vec![put], Some(texts));
+        self.replies.expect(Sent::Bind, [put], Some(texts));
         Ok(())
     }
 
     fn describe(&mut self, body: &[u8]) -> Result<(), Objection> {
-        let texts = match Named::decode(body).ok_or_else(malformed)? {
+        let (texts, _) = match Named::decode(body).ok_or_else(malformed)? {
             Named::Statement(statement) => self.under(Space::Statements, statement)?,
             Named::Portal(portal) => self.under(Space::Portals, portal)?,
         };
-        self.replies.expect(Sent::Describe, Vec::new(), Some(texts));
+        self.replies.expect(Sent::Describe, [], Some(texts));
         Ok(())
     }
 
     fn execute(&mut self, body: &[u8]) -> Result<(), Objection> {
         let portal = execute_portal(body).ok_or_else(malformed)?;
-        let texts = self.under(Space::Portals, portal)?;
+        let (texts, mut used) = self.under(Space::Portals, portal)?;
+        let all = union(Texts::clone(&texts), &used)?;
         self.quota.statements(1, self.ground.limits.terms.limits)?;
-        let effects = texts.iter().flat_map(|text| effects(text, texts.len())).collect();
-        self.replies.expect(Sent::Execute, effects, Some(texts));
+        used.read_by(portal)?;
+        self.replies.keep_used(&used);
+        let effects = texts.iter().flat_map(|text| effects(text, texts.len()));
+        self.replies.expect(Sent::Execute, effects, Some(all));
+        if self.ground.limits.terms.limits.max_rows.is_some() {
+            self.replies.count_for(name(portal));
+        }
         Ok(())
     }
 
@@ -220,7 +249,7 @@ impl Guard {
             Named::Statement(statement) => Effect::Remove(Space::Statements, name(statement)),
             Named::Portal(portal) => Effect::Remove(Space::Portals, name(portal)),
         };
-        self.replies.expect(Sent::Close, vec![gone], None);
+        self.replies.expect(Sent::Close, [gone], None);
         Ok(())
     }
 
@@ -237,18 +266,17 @@ impl Guard {
         };
         let text = String::from_utf8_lossy(text.unwrap_or_default()).into();
         if denial.hint.is_empty() {
-            let hint = self.remedy.hint(&denial, &self.ground).unwrap_or_default();
+            let hint = self.remedy.hint(&denial, &self.ground.limits).unwrap_or_default();
             denial = denial.with_hint(hint);
         }
         self.news.denied.push((text, denial.clone()));
         self.serial += 1;
-        self.denials.push_back((self.serial, denial));
         let failing = format!("SELECT \"{}:{}\"", self.key, self.serial);
         if matches!(piece.kind, b'Q' | b'F') {
-            self.replies.expect(Sent::Query, Vec::new(), None);
+            self.replies.expect_denial(Sent::Query, self.serial, denial);
             return Ok(postgres::query(&failing));
         }
-        self.replies.expect(Sent::Parse, Vec::new(), None);
+        self.replies.expect_denial(Sent::Parse, self.serial, denial);
         // An unnamed statement goes when another is parsed, even if that fails; all others stay.
         let name = Parse::decode(piece.body()).filter(|_| piece.kind == b'P').map(|parse| parse.name);
         Ok(postgres::parse(name.unwrap_or(self.key.as_bytes()), &failing, std::iter::empty()))

@@ -115,6 +115,10 @@ impl Inbox {
 
     /// The message whose beginning was taken last goes on.
     pub(super) fn pass(&mut self, piece: &Piece, out: &mut BytesMut) {
+        if out.is_empty() {
+            // Nearly always all that is here goes on.
+            out.reserve(piece.bytes.len() + self.held.len());
+        }
         out.extend_from_slice(&piece.bytes);
         self.passing = piece.rest;
     }

@@ -9,9 +9,8 @@
 mod client;
 mod inbox;
 mod names;
-mod quota;
+mod recent;
 mod redact;
-mod remedy;
 mod replies;
 mod scrub;
 mod server;
@@ -19,32 +18,32 @@ mod server;
 mod tests;
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::AtomicUsize},
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 use bytes::BytesMut;
 use inbox::{Inbox, Piece};
-use names::{Text, Texts, name};
+use names::{Text, TooMany, Used};
 use postern_protocol::postgres::FrameError;
-use quota::Quota;
+use recent::Recent;
 pub(crate) use redact::redact;
-pub(crate) use remedy::Remedy;
 use replies::{Replies, Space};
 
-use super::{
-    Ground, Judgement, Step,
-    verdicts::{Verdict, Verdicts},
-};
-use crate::enforce::{Denial, Reason};
+use super::{Ground, Judgement, Step};
+use crate::enforce::{Denial, News, Quota, Reason, Remedy, Verdict, Verdicts};
 
 /// So many bytes of texts one session may hold at the server.
 const ROOM: usize = 64 * 1024 * 1024;
 /// Longer texts are judged where nobody waits for them.
 const LONG: usize = 4 * 1024;
-/// So deep may one prepared statement execute another.
-const DEPTH: usize = 8;
+/// So many bytes of texts are judged at once where nobody can wait.
+const PATIENCE: usize = 1024 * 1024;
+/// What is sent in the place of a text may be so much longer.
+const EXPANSION: usize = 256 * 1024;
 
 /// The judge of texts.
 pub(crate) type Judge = fn(&str, &Ground) -> Result<Judgement, Denial>;
@@ -59,6 +58,8 @@ pub(crate) enum Pace {
     WantsCatalog,
     /// It takes none in this direction until [`Guard::long_text`] was judged elsewhere, and [`Guard::resume`] was called.
     WantsVerdict,
+    /// It takes none in this direction until [`Guard::has_room`], and [`Guard::resume`] was called.
+    WantsReplies,
 }
 
 /// A text that takes its time to be judged, and what it is to be judged on.
@@ -84,12 +85,7 @@ impl LongText {
 
     /// It could not be judged.
     pub(crate) fn failed(self) -> Judged {
-        let why = "the statement could not be judged";
-        Judged {
-            text: self.text,
-            epoch: self.epoch,
-            verdict: Err(Denial::unclear(Reason::Statement, "", why)),
-        }
+        Judged { text: self.text, epoch: self.epoch, verdict: Err(unjudged()) }
     }
 }
 
@@ -98,7 +94,7 @@ impl LongText {
 pub(crate) struct Judged {
     text: Arc<str>,
     epoch: u64,
-    verdict: Verdict,
+    verdict: Verdict<Judgement>,
 }
 
 /// A message that waits.
@@ -136,21 +132,17 @@ enum Objection {
     Long,
 }
 
+impl From<TooMany> for Objection {
+    fn from(_: TooMany) -> Self {
+        let why = "too many statements may be meant; wait for the answers to those that were sent";
+        Denial::in_words(Reason::Statement, "54000", why, "").into()
+    }
+}
+
 impl From<Denial> for Objection {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
     }
-}
-
-/// What has happened since it was asked for last.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    /// Statements that were let through.
-    pub(crate) allowed: u64,
-    /// Those that were not, with the text where there is one.
-    pub(crate) denied: Vec<(Box<str>, Denial)>,
-    /// Whether a verdict was known already, and how long it took.
-    pub(crate) judged: Vec<(bool, Duration)>,
 }
 
 /// The server's state as it was when the session began, and has to stay.
@@ -169,7 +161,7 @@ pub(crate) struct Guard {
     ground: Ground,
     /// Counts grounds.
     epoch: u64,
-    verdicts: Arc<Verdicts>,
+    verdicts: Arc<Verdicts<Ground>>,
     pinned: Pinned,
     up: Inbox,
     down: Inbox,
@@ -181,17 +173,19 @@ pub(crate) struct Guard {
     judged: Option<Judged>,
     /// The catalog is as new as can be for the message at hand.
     asked: bool,
-    /// Long texts are judged here and now.
-    patient: bool,
+    /// Long texts are judged here and now, up to so many bytes.
+    patience: Option<usize>,
     replies: Replies,
     /// What denials are known by at the server: nobody else knows the word.
     key: Box<str>,
     serial: u64,
-    denials: VecDeque<(u64, Denial)>,
     remedy: Remedy,
     room: Arc<AtomicUsize>,
     quota: Quota,
     news: News,
+    /// Texts that the client has sent, and descriptions of results that were found good on the ground of a number.
+    texts: Recent<Arc<Text>>,
+    shown: Recent<(u64, Box<[u8]>)>,
 }
 
 impl Guard {
@@ -199,7 +193,7 @@ impl Guard {
     pub(crate) fn new(
         judge: Judge,
         ground: Ground,
-        verdicts: Arc<Verdicts>,
+        verdicts: Arc<Verdicts<Ground>>,
         pinned: Pinned,
         key: &str,
         remedy: Remedy,
@@ -217,15 +211,16 @@ impl Guard {
             long: None,
             judged: None,
             asked: false,
-            patient: false,
+            patience: None,
             replies: Replies::default(),
             key: key.into(),
             serial: 0,
-            denials: VecDeque::new(),
             remedy,
             room: Arc::default(),
             quota: Quota::default(),
             news: News::default(),
+            texts: Recent::default(),
+            shown: Recent::default(),
         }
     }
 
@@ -247,11 +242,16 @@ impl Guard {
 
     /// Whether all that is being executed or lies open is covered by the ground it stands on.
     pub(crate) fn still_covers(&mut self) -> bool {
-        let open = self.replies.open();
-        (self.asked, self.patient) = (true, true);
-        let covered = open.iter().all(|texts| self.covered(texts, 0).is_ok());
-        (self.asked, self.patient) = (false, false);
+        let Ok(open) = self.replies.open() else { return false };
+        (self.asked, self.patience) = (true, Some(PATIENCE));
+        let covered = open.iter().all(|texts| self.covered(texts).is_ok());
+        (self.asked, self.patience) = (false, None);
         covered
+    }
+
+    /// Whether it takes more from the client, as far as that depends on answers to what it has sent.
+    pub(crate) fn has_room(&self) -> bool {
+        self.replies.has_room()
     }
 
     /// The text that has to be judged elsewhere.
@@ -262,7 +262,7 @@ impl Guard {
     /// It was.
     pub(crate) fn take_judged(&mut self, judged: Judged) {
         if judged.epoch == self.epoch {
-            self.verdicts.keep(&judged.text, &self.ground, &judged.verdict);
+            self.verdicts.keep(&*judged.text, &self.ground, &judged.verdict);
         }
         self.judged = Some(judged);
     }
@@ -296,8 +296,7 @@ impl Guard {
 
     /// What has happened since this was called last.
     pub(crate) fn news(&mut self) -> Option<News> {
-        let none = self.news.allowed == 0 && self.news.denied.is_empty() && self.news.judged.is_empty();
-        (!none).then(|| std::mem::take(&mut self.news))
+        (!self.news.is_empty()).then(|| std::mem::take(&mut self.news))
     }
 
     /// Judges a text, or remembers how it was judged.
@@ -305,7 +304,10 @@ impl Guard {
         let begun = Instant::now();
         let known = self.known(text);
         let hit = known.is_some();
-        if !hit && text.len() > LONG && !self.patient {
+        if let Some(left) = self.patience.filter(|_| !hit) {
+            let left = left.checked_sub(text.len()).ok_or_else(unjudged)?;
+            self.patience = Some(left);
+        } else if !hit && text.len() > LONG {
             let (judge, ground, epoch) = (self.judge, self.ground.clone(), self.epoch);
             self.long = Some(LongText { text: text.into(), ground, epoch, judge });
             return Err(Objection::Long);
@@ -322,49 +324,77 @@ impl Guard {
         }
     }
 
-    fn known(&self, text: &str) -> Option<Verdict> {
+    fn known(&self, text: &str) -> Option<Verdict<Judgement>> {
         let judged =
             self.judged.as_ref().filter(|judged| judged.epoch == self.epoch && *judged.text == *text);
         judged.map_or_else(|| self.verdicts.find(text, &self.ground), |judged| Some(judged.verdict.clone()))
     }
 
     /// Judges a text that is to lie at the server.
-    fn admit(&mut self, text: &str) -> Result<Arc<Text>, Objection> {
+    fn admit(&mut self, text: &str) -> Result<(Arc<Text>, Used), Objection> {
+        self.room_for_names()?;
+        let begun = Instant::now();
+        let known = self.texts.find(|known| *known.sent == *text && known.is_judged(self.epoch));
+        let text = if let Some(known) = known.map(Arc::clone) {
+            self.news.judged.push((true, begun.elapsed()));
+            known
+        } else {
+            self.admit_new(text)?
+        };
+        let mut used = Used::default();
+        self.uses(&text, &mut used)?;
+        Ok((text, used))
+    }
+
+    fn admit_new(&mut self, text: &str) -> Result<Arc<Text>, Objection> {
         let judgement = self.judge(text)?;
-        if self.room.load(std::sync::atomic::Ordering::Relaxed) + text.len() > ROOM {
-            let why = "the prepared statements of this session take too much room";
-            return Err(Denial::in_words(Reason::Statement, "53200", why, "").into());
+        let instead = judgement.instead.as_deref().map_or(0, str::len);
+        if instead > text.len() + EXPANSION {
+            let why = "the statement becomes too long where its stars are expanded";
+            return Err(Denial::in_words(Reason::Statement, "54000", why, "").into());
+        }
+        if self.room.load(Ordering::Relaxed) + names::room(text, &judgement) > ROOM {
+            return Err(crowded("the prepared statements of this session take too much room").into());
         }
         let text = Arc::new(Text::new(text, judgement, self.epoch, &self.room));
-        self.uses(&text, 0)?;
+        self.texts.keep(Arc::clone(&text), text.sent.len() + instead);
         Ok(text)
     }
 
-    /// Whether all of these texts are good on the ground that is held now, and so is whatever they use.
-    fn covered(&mut self, texts: &Texts, depth: usize) -> Result<(), Objection> {
-        for text in texts.iter() {
-            if !text.is_judged(self.epoch) {
-                let judgement = self.judge(&text.sent)?;
-                if judgement.instead != text.judgement.instead {
-                    return Err(changed().into());
-                }
-                text.set_judged(self.epoch);
-            }
-            self.uses(text, depth)?;
+    /// Whether one more name may be given.
+    fn room_for_names(&self) -> Result<(), Objection> {
+        if self.replies.is_crowded() {
+            return Err(crowded("this session has too many prepared statements or portals").into());
         }
         Ok(())
     }
 
-    /// Whether every name that a text uses is one that the session itself made, and what is under it is covered.
-    fn uses(&mut self, text: &Text, depth: usize) -> Result<(), Objection> {
-        if depth > DEPTH {
-            let why = "prepared statements execute one another too deeply";
-            return Err(Denial::unclear(Reason::Statement, "", why).into());
+    /// Whether all of these texts are good on the ground that is held now, and so is whatever they use, which is
+    /// returned.
+    fn covered(&mut self, texts: &[Arc<Text>]) -> Result<Used, Objection> {
+        let mut used = Used::default();
+        texts.iter().try_for_each(|text| self.is_covered(text, &mut used))?;
+        Ok(used)
+    }
+
+    fn is_covered(&mut self, text: &Text, used: &mut Used) -> Result<(), Objection> {
+        if !text.is_judged(self.epoch) {
+            let judgement = self.judge(&text.sent)?;
+            if judgement.instead != text.judgement.instead {
+                return Err(changed().into());
+            }
+            text.set_judged(self.epoch);
         }
+        self.uses(text, used)
+    }
+
+    /// Whether every name that a text uses is one that the session itself made, and what is under it is covered. Each
+    /// text is looked at once, however often and deeply statements execute one another.
+    fn uses(&mut self, text: &Text, used: &mut Used) -> Result<(), Objection> {
         for (at, step) in text.steps().iter().enumerate() {
-            let (space, used) = match step {
-                Step::Execute(used) => (Space::Statements, used),
-                Step::Fetch(used) | Step::Through(used) => (Space::Portals, used),
+            let (space, name) = match step {
+                Step::Execute(name) => (Space::Statements, name),
+                Step::Fetch(name) | Step::Through(name) => (Space::Portals, name),
                 Step::Plain
                 | Step::Prepare(_)
                 | Step::Deallocate(_)
@@ -377,18 +407,39 @@ impl Guard {
             };
             let made_here = text.steps().iter().take(at).any(|made| match (made, space) {
                 (Step::Prepare(made), Space::Statements) | (Step::Declare(made), Space::Portals) => {
-                    made == used
+                    made == name
                 }
                 _ => false,
             });
-            match self.replies.find(space, &name(used.as_bytes())) {
-                Some(texts) => self.covered(&texts, depth + 1)?,
+            match self.replies.find(space, name.as_bytes())? {
+                Some(texts) => {
+                    for text in texts.iter() {
+                        if space == Space::Statements && !text.makes_query(name) {
+                            let why = "EXECUTE runs queries and changes only";
+                            return Err(Denial::unclear(Reason::Statement, name, why).into());
+                        }
+                        if used.add(text)? {
+                            self.is_covered(text, used)?;
+                        }
+                    }
+                    if space == Space::Portals {
+                        used.read_by(name.as_bytes())?;
+                    }
+                }
                 None if made_here => {}
-                None => return Err(unknown(space, used, true).into()),
+                None => return Err(unknown(space, name, true).into()),
             }
         }
         Ok(())
     }
+}
+
+fn crowded(why: &str) -> Denial {
+    Denial::in_words(Reason::Statement, "53200", why, "")
+}
+
+fn unjudged() -> Denial {
+    Denial::unclear(Reason::Statement, "", "the statement could not be judged")
 }
 
 /// A plan that would no longer be made like this. Drivers know the text, and prepare again.

@@ -1,13 +1,25 @@
 //! Which message of the client's the server is answering.
 //!
 //! The server answers in order, and after an error in the extended protocol ignores everything up to the next `Sync`.
-//! So a queue of what was sent tells what each reply means for the session's names. When a reply fits nothing in the
-//! queue the account of what is under which name stops being exact, and from then on names keep all that ever was
-//! under them: too much is judged again, never too little.
+//! So a queue of what was sent tells what each reply means for the session's names. Only one thing cannot be known:
+//! whether a `Sync` that was sent behind a COPY was read while the server took data, and ignored, or after the COPY had
+//! failed. What comes next shows it. A reply that fits nothing ends the session.
 
 use std::collections::VecDeque;
 
-use super::names::{Name, Names, Texts};
+use super::{
+    Breach,
+    names::{Name, Names, Texts, TooMany, Used},
+};
+use crate::enforce::Denial;
+
+/// So many messages may wait for their answers. The server keeps answers back until there are 8 kB of them, which is
+/// fewer than half as many.
+const FULL: usize = 8192;
+/// So many of them may be such as stand in for a denied one.
+const DENIED: usize = 512;
+/// So many names may be in use in each space.
+const CROWDED: usize = 65_536;
 
 /// One of the two spaces of names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +61,49 @@ pub(super) enum Sent {
     Execute,
     Close,
     Sync,
+    /// A `Sync` that is not answered if a COPY took it.
+    PerhapsSync,
     /// `CopyDone` or `CopyFail`: not answered, but where a COPY that the client feeds ends.
     CopyEnd,
 }
 
-/// A message without its (whole) answer.
+/// What the server makes of a message that is sent now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It gets to it in turn.
+    #[default]
+    Answering,
+    /// It takes data and ignores `Sync`; any other message is the end of the session.
+    Copying,
+    /// It ignores everything but `Sync`.
+    Skipping,
+    /// It either gets to it in turn or ignores everything but `Sync`.
+    Unclear,
+}
+
+/// What stands in a place of the queue.
 #[derive(Debug)]
 struct Expected {
     sent: Sent,
-    /// One for each statement of a `Query`; one or several of any other message that succeed together.
-    effects: VecDeque<Effect>,
+    /// The effects, one for each statement of a `Query`; one or several of any other message that succeed together.
+    first: Effect,
+    more: VecDeque<Effect>,
     /// What it executes or opens.
     texts: Option<Texts>,
+    /// The portal that it executes, where rows are counted.
+    portal: Option<Name>,
+    /// What the message was denied with that it stands in for, and the number of that.
+    denial: Option<(u64, Denial)>,
+}
+
+impl Expected {
+    const fn new(sent: Sent) -> Self {
+        Self { sent, first: Effect::None, more: VecDeque::new(), texts: None, portal: None, denial: None }
+    }
+
+    fn next_effect(&mut self) -> Effect {
+        std::mem::replace(&mut self.first, self.more.pop_front().unwrap_or(Effect::None))
+    }
 }
 
 /// The queue, and the names that it keeps account of.
@@ -71,23 +114,43 @@ pub(super) struct Replies {
     portals: Names,
     /// Counts pipelines, which end with `Sync`.
     pipeline: u64,
-    /// The server ignores what comes before the next `Sync`.
-    skipping: bool,
-    /// The server takes data and ignores `Sync`, and the client has not said yet that it has no more of them.
-    copying: bool,
-    lost: bool,
+    mode: Mode,
+    /// How many more ends of COPYs the last message that executes something may have behind it.
+    copies: usize,
+    /// How many in the queue stand in for a denied message.
+    denied: usize,
 }
 
 impl Replies {
-    fn names(&mut self, space: Space) -> &mut Names {
+    const fn names(&mut self, space: Space) -> &mut Names {
         match space {
             Space::Statements => &mut self.statements,
             Space::Portals => &mut self.portals,
         }
     }
 
+    /// What the server makes of a message that is sent now.
+    pub(super) const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether nothing more is to be sent before answers have come.
+    pub(super) fn is_full(&self) -> bool {
+        self.queue.len() >= FULL || self.denied >= DENIED
+    }
+
+    /// Whether enough answers have come.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() <= FULL / 2 && self.denied <= DENIED / 2
+    }
+
+    /// Whether no further name may be used.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.statements.len().max(self.portals.len()) >= CROWDED
+    }
+
     /// Everything that may be under a name for a message that is sent now.
-    pub(super) fn find(&self, space: Space, name: &[u8]) -> Option<Texts> {
+    pub(super) fn find(&self, space: Space, name: &[u8]) -> Result<Option<Texts>, TooMany> {
         // Pipeline 0 is nobody's.
         let pipeline = self.pipeline + 1;
         match space {
@@ -96,158 +159,236 @@ impl Replies {
         }
     }
 
-    /// A message goes to the server.
-    pub(super) fn expect(&mut self, sent: Sent, effects: Vec<Effect>, texts: Option<Texts>) {
-        if self.lost {
-            for effect in effects {
-                self.may_have_happened(effect);
-            }
-            return;
-        }
-        if self.skipping {
-            return;
-        }
-        for effect in &effects {
-            if let Effect::Put { space, name, texts, sure } = effect {
-                let pipeline = if *sure && sent != Sent::Query { self.pipeline + 1 } else { 0 };
-                self.names(*space).promise(name.clone(), Texts::clone(texts), pipeline);
-            }
-        }
-        self.queue.push_back(Expected { sent, effects: effects.into(), texts });
+    /// What is under the names of portals may go on with what it has read by these texts.
+    pub(super) fn keep_used(&mut self, used: &Used) {
+        self.portals.keep_used(used);
     }
 
-    fn may_have_happened(&mut self, effect: Effect) {
-        if let Effect::Put { space, name, texts, .. } = effect {
-            self.names(space).merge(&name, &texts);
+    /// A message goes to the server that executes or opens these texts.
+    pub(super) fn expect(
+        &mut self,
+        sent: Sent,
+        effects: impl IntoIterator<Item = Effect>,
+        texts: Option<Texts>,
+    ) {
+        let mut effects = effects.into_iter();
+        let first = effects.next().unwrap_or(Effect::None);
+        let expected = Expected { first, more: effects.collect(), texts, ..Expected::new(sent) };
+        for effect in std::iter::once(&expected.first).chain(&expected.more) {
+            if let Effect::Put { space, name, texts, sure } = effect {
+                let pipeline = if *sure && sent != Sent::Query { self.pipeline + 1 } else { 0 };
+                let names = match space {
+                    Space::Statements => &mut self.statements,
+                    Space::Portals => &mut self.portals,
+                };
+                names.promise(name, Texts::clone(texts), pipeline);
+            }
         }
+        self.copies = match (&expected.texts, sent) {
+            (Some(texts), Sent::Query | Sent::Execute) => {
+                texts.iter().map(|text| text.copies()).max().unwrap_or_default()
+            }
+            _ => 0,
+        };
+        self.queue.push_back(expected);
+    }
+
+    /// The rows of the `Execute` that was sent last count for this portal.
+    pub(super) fn count_for(&mut self, portal: Name) {
+        if let Some(last) = self.queue.back_mut() {
+            last.portal = Some(portal);
+        }
+    }
+
+    /// A message goes to the server that fails there, in the place of one that is denied.
+    pub(super) fn expect_denial(&mut self, sent: Sent, serial: u64, denial: Denial) {
+        self.denied += 1;
+        self.copies = 0;
+        self.queue.push_back(Expected { denial: Some((serial, denial)), ..Expected::new(sent) });
     }
 
     /// `Sync` goes to the server.
     pub(super) fn expect_sync(&mut self) {
-        if !self.copying && !self.lost {
-            self.skipping = false;
-            self.pipeline += 1;
-            self.queue.push_back(Expected { sent: Sent::Sync, effects: VecDeque::new(), texts: None });
+        self.mode = Mode::Answering;
+        self.pipeline += 1;
+        self.queue.push_back(Expected::new(Sent::Sync));
+    }
+
+    /// `CopyDone` or `CopyFail` goes to the server, which ignores it where there is no COPY to end.
+    pub(super) fn expect_copy_end(&mut self) {
+        let Some(left) = self.copies.checked_sub(1) else { return };
+        self.copies = left;
+        match self.mode {
+            Mode::Copying => self.mode = Mode::Answering,
+            Mode::Answering => self.queue.push_back(Expected::new(Sent::CopyEnd)),
+            Mode::Skipping | Mode::Unclear => {}
         }
     }
 
-    /// `CopyDone` or `CopyFail` goes to the server.
-    pub(super) fn expect_copy_end(&mut self) {
-        if self.copying {
-            self.copying = false;
-        } else if !self.queue.is_empty() {
-            self.queue.push_back(Expected { sent: Sent::CopyEnd, effects: VecDeque::new(), texts: None });
+    /// Comes to what a message of this kind answers.
+    fn reach(&mut self, kind: u8) {
+        let passed = |expected: &Expected| match expected.sent {
+            Sent::CopyEnd => true,
+            Sent::PerhapsSync => kind != b'Z',
+            Sent::Query
+            | Sent::Parse
+            | Sent::Bind
+            | Sent::Describe
+            | Sent::Execute
+            | Sent::Close
+            | Sent::Sync => false,
+        };
+        while self.queue.front().is_some_and(passed) {
+            self.queue.pop_front();
         }
     }
 
     /// A message of the server's, other than rows and data of a COPY, and other than what it says unasked. `status` is
     /// that of a `ReadyForQuery`.
-    pub(super) fn answered(&mut self, kind: u8, status: Option<u8>) {
-        if self.lost {
-            return;
-        }
-        while self.queue.front().is_some_and(|front| front.sent == Sent::CopyEnd) {
-            self.queue.pop_front();
-        }
-        let Some(front) = self.queue.front().map(|front| front.sent) else { return self.lose() };
-        match (kind, front) {
-            (b'1', Sent::Parse) | (b'2', Sent::Bind) | (b'3', Sent::Close) | (b'C', Sent::Execute) => {
-                self.copying = false;
+    pub(super) fn answered(&mut self, kind: u8, status: Option<u8>) -> Result<(), Breach> {
+        self.reach(kind);
+        match (kind, self.queue.front().map(|front| front.sent)) {
+            (b'1', Some(Sent::Parse)) | (b'2', Some(Sent::Bind)) | (b'3', Some(Sent::Close)) => {
                 self.pop(true);
             }
-            (b'T' | b'n', Sent::Describe) | (b's' | b'I', Sent::Execute) => self.pop(false),
-            (b'C', Sent::Query) => {
-                self.copying = false;
-                if let Some(effect) = self.queue.front_mut().and_then(|front| front.effects.pop_front()) {
-                    self.happened(effect);
-                }
+            (b'C', Some(Sent::Execute)) => {
+                self.pop(true);
+                self.end_copy(0);
             }
-            (b'G', Sent::Query | Sent::Execute) => self.begin_copy(),
-            (b'E', Sent::Query | Sent::Sync) => self.copying = false,
-            (b'E', _) => self.skip(),
-            (b'Z', Sent::Query | Sent::Sync) => {
-                self.pop(false);
-                if status == Some(b'I') {
-                    self.portals.end_transaction();
-                }
+            (b'C', Some(Sent::Query)) => {
+                let effect = self.queue.front_mut().map(Expected::next_effect);
+                self.settle(effect.unwrap_or(Effect::None), true);
+                self.end_copy(1);
             }
-            (b't', Sent::Describe) | (b'T' | b'I' | b'H', Sent::Query) | (b'H', Sent::Execute) => {}
-            _ => self.lose(),
+            (b'T' | b'n', Some(Sent::Describe))
+            | (b's' | b'I', Some(Sent::Execute))
+            | (b'Z', Some(Sent::Query | Sent::Sync)) => self.pop(false),
+            (b'G', Some(Sent::Query | Sent::Execute)) => self.begin_copy(),
+            (b'E', Some(Sent::Query | Sent::Sync)) => self.end_copy(usize::MAX),
+            (b'E', Some(_)) => self.skip(),
+            (b'Z', Some(Sent::PerhapsSync)) => self.pop_sync(),
+            (b't', Some(Sent::Describe))
+            | (b'T' | b'I' | b'H', Some(Sent::Query))
+            | (b'H', Some(Sent::Execute))
+            // Nothing was asked: the last word of a server that ends the session.
+            | (b'E', None) => {}
+            _ => {
+                let kind = kind.escape_ascii();
+                return Err(Breach::Violation(format!("the server's message '{kind}' answers nothing")));
+            }
         }
+        if kind == b'Z' && status == Some(b'I') {
+            self.portals.end_transaction();
+        }
+        Ok(())
     }
 
     /// The message in front is answered.
     fn pop(&mut self, succeeded: bool) {
-        let effects = self.queue.pop_front().map(|front| front.effects).unwrap_or_default();
-        for effect in effects {
-            if succeeded {
-                self.happened(effect);
-            } else {
-                self.came_to_nothing(effect);
-            }
+        let Some(Expected { first, more, denial, .. }) = self.queue.pop_front() else { return };
+        self.denied -= usize::from(denial.is_some());
+        for effect in std::iter::once(first).chain(more) {
+            self.settle(effect, succeeded);
         }
     }
 
-    fn happened(&mut self, effect: Effect) {
+    /// A `Sync` is answered, and the one in front is one that perhaps is not.
+    fn pop_sync(&mut self) {
+        let passed = |expected: &Expected| matches!(expected.sent, Sent::PerhapsSync | Sent::CopyEnd);
+        let certain = self.queue.iter().position(|expected| !passed(expected));
+        let certain = certain.filter(|at| self.queue.get(*at).is_some_and(|next| next.sent == Sent::Sync));
+        self.queue.remove(certain.unwrap_or_default());
+        self.mode = Mode::Answering;
+    }
+
+    fn settle(&mut self, effect: Effect, succeeded: bool) {
         match effect {
-            Effect::None => {}
-            Effect::Put { space, name, sure, .. } => self.names(space).keep(&name, sure),
-            Effect::Remove(space, name) => self.names(space).remove(&name),
-            Effect::Clear(space) => self.names(space).clear(),
-            Effect::ClearAll => {
+            Effect::Put { space, name, sure, .. } => self.names(space).settle(&name, succeeded, sure),
+            Effect::Remove(space, name) if succeeded => self.names(space).remove(&name),
+            Effect::Clear(space) if succeeded => self.names(space).clear(),
+            Effect::ClearAll if succeeded => {
                 self.statements.clear();
                 self.portals.clear();
             }
-        }
-    }
-
-    fn came_to_nothing(&mut self, effect: Effect) {
-        if let Effect::Put { space, name, .. } = effect {
-            self.names(space).break_promise(&name);
+            Effect::None | Effect::Remove(..) | Effect::Clear(_) | Effect::ClearAll => {}
         }
     }
 
     /// An error in a pipeline: what was sent before its `Sync` is ignored.
     fn skip(&mut self) {
-        self.copying = false;
-        while self.queue.front().is_some_and(|front| front.sent != Sent::Sync) {
+        let is_sync = |expected: &Expected| matches!(expected.sent, Sent::Sync | Sent::PerhapsSync);
+        while self.queue.front().is_some_and(|front| !is_sync(front)) {
             self.pop(false);
         }
-        self.skipping = self.queue.is_empty();
+        self.mode = match self.queue.back().map(|last| last.sent) {
+            None => Mode::Skipping,
+            Some(Sent::PerhapsSync) => Mode::Unclear,
+            Some(_) => Mode::Answering,
+        };
     }
 
-    /// The server takes data from here on. Until they end it ignores every `Sync`, those that were sent already too.
+    /// The server takes data from here on. Until they end it ignores every `Sync`, unless the COPY fails before.
     fn begin_copy(&mut self) {
-        let end = self.queue.iter().position(|expected| expected.sent == Sent::CopyEnd);
-        self.copying = end.is_none();
-        let mut at = 0;
-        let end = end.unwrap_or(usize::MAX);
-        self.queue.retain(|expected| {
+        let mut at = 1;
+        while let Some(next) = self.queue.get_mut(at) {
+            match next.sent {
+                Sent::Sync | Sent::PerhapsSync => next.sent = Sent::PerhapsSync,
+                Sent::CopyEnd => {
+                    self.queue.remove(at);
+                    return;
+                }
+                // Either the COPY fails before the server reads this, or the session is over.
+                Sent::Query | Sent::Parse | Sent::Bind | Sent::Describe | Sent::Execute | Sent::Close => {
+                    return;
+                }
+            }
             at += 1;
-            expected.sent != Sent::Sync || at > end
-        });
+        }
+        self.mode = Mode::Copying;
     }
 
-    fn lose(&mut self) {
-        self.lost = true;
-        self.queue.clear();
-        self.statements.lose_track();
-        self.portals.lose_track();
-    }
-
-    /// Whether nothing is waiting for an answer, as far as that is known.
-    pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty()
+    /// A COPY is over, if this was one. What was sent before its end, from this place of the queue on, it has ignored.
+    fn end_copy(&mut self, from: usize) {
+        if self.mode == Mode::Copying {
+            self.mode = Mode::Answering;
+        }
+        while self.queue.get(from).is_some_and(|next| next.sent == Sent::PerhapsSync) {
+            self.queue.remove(from);
+        }
     }
 
     /// Everything that is being executed or lies open.
-    pub(super) fn open(&self) -> Vec<Texts> {
-        let executing = self.queue.iter().filter_map(|expected| expected.texts.clone());
+    pub(super) fn open(&self) -> Result<Vec<Texts>, TooMany> {
+        let executing = self.queue.iter().filter_map(|expected| expected.texts.clone().map(Ok));
         executing.chain(self.portals.all()).collect()
     }
 
-    /// What the server is answering now.
-    pub(super) fn current(&self) -> Option<&Texts> {
+    /// What an error that comes now is about.
+    pub(super) fn failing(&mut self) -> Option<&Texts> {
+        self.reach(b'E');
         self.queue.front()?.texts.as_ref()
+    }
+
+    /// What the message was denied with that an error is about which names this number.
+    pub(super) fn denial(&mut self, serial: u64) -> Option<Denial> {
+        self.reach(b'E');
+        let denial = &mut self.queue.front_mut()?.denial;
+        let (_, denial) = denial.take_if(|(number, _)| *number == serial)?;
+        self.denied -= 1;
+        Some(denial)
+    }
+
+    /// How many rows of the portal that is being executed were sent before it was suspended.
+    pub(super) fn rows_before(&self) -> u64 {
+        let portal = self.queue.front().and_then(|front| front.portal.as_ref());
+        portal.map_or(0, |portal| self.portals.rows(portal))
+    }
+
+    /// The portal that is being executed is suspended after so many rows more.
+    pub(super) fn suspend(&mut self, rows: u64) {
+        let portal = self.queue.front().and_then(|front| front.portal.as_ref());
+        if let Some(portal) = portal {
+            self.portals.suspend(portal, rows);
+        }
     }
 }

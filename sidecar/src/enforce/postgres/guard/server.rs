@@ -51,7 +51,9 @@ impl Guard {
     }
 
     fn count_rows(&mut self, rows: u64) -> Result<(), Breach> {
-        self.quota.rows(rows, self.ground.limits.terms.limits).map_err(Breach::Exceeded)
+        let limits = self.ground.limits.terms.limits;
+        let before = limits.max_rows.map_or(0, |_| self.replies.rows_before());
+        self.quota.rows(before, rows, limits).map_err(Breach::Exceeded)
     }
 
     /// Takes bytes of the server and puts what goes to the client into `out`.
@@ -86,7 +88,7 @@ impl Guard {
             b'S' => self.check_parameter(piece.body())?,
             b'E' => {
                 let error = self.error(&piece);
-                self.replies.answered(b'E', None);
+                self.replies.answered(b'E', None)?;
                 out.extend_from_slice(&error);
                 return Ok(Pace::Going);
             }
@@ -98,16 +100,17 @@ impl Guard {
             b'A' => return Ok(Pace::Going),
             b'Z' => {
                 self.quota.answered();
-                self.replies.answered(b'Z', piece.body().first().copied());
-                if self.replies.is_idle() {
-                    self.denials.clear();
-                }
+                self.replies.answered(b'Z', piece.body().first().copied())?;
             }
-            b'1' | b'2' | b'3' | b'C' | b'G' | b'H' | b'I' | b'T' | b'n' | b's' | b't' => {
+            b's' => {
+                self.replies.suspend(self.quota.answered());
+                self.replies.answered(b's', None)?;
+            }
+            b'1' | b'2' | b'3' | b'C' | b'G' | b'H' | b'I' | b'T' | b'n' | b't' => {
                 if piece.kind == b'C' {
                     self.quota.answered();
                 }
-                self.replies.answered(piece.kind, None);
+                self.replies.answered(piece.kind, None)?;
             }
             other => {
                 let kind = other.escape_ascii();
@@ -120,10 +123,16 @@ impl Guard {
 
     /// Whether a result may have these columns. False when a newer catalog may know better; an alarm when not even
     /// that.
-    fn may_show(&self, body: &[u8]) -> Result<bool, Breach> {
+    fn may_show(&mut self, body: &[u8]) -> Result<bool, Breach> {
+        if self.shown.find(|(epoch, shown)| *epoch == self.epoch && **shown == *body).is_some() {
+            return Ok(true);
+        }
         let hidden = |column: &postgres::ResultColumn| !self.ground.may_show(column.table, column.number);
         match result_columns(body)?.iter().find(|column| hidden(column)) {
-            None => Ok(true),
+            None => {
+                self.shown.keep((self.epoch, body.into()), body.len());
+                Ok(true)
+            }
             Some(_) if !self.asked => Ok(false),
             Some(column) => {
                 let postgres::ResultColumn { table, number } = column;
@@ -160,17 +169,11 @@ impl Guard {
         let Some(serial) = self.serial_of(piece.body()) else {
             let rewritten = self
                 .replies
-                .current()
+                .failing()
                 .is_some_and(|texts| texts.iter().any(|text| text.judgement.instead.is_some()));
             return scrub::error(piece.body(), rewritten, |table| self.is_open(table));
         };
-        while self.denials.front().is_some_and(|(denied, _)| *denied < serial) {
-            self.denials.pop_front();
-        }
-        let denied = match self.denials.front() {
-            Some((denied, _)) if *denied == serial => self.denials.pop_front().map(|(_, denial)| denial),
-            _ => None,
-        };
+        let denied = self.replies.denial(serial);
         let denial = denied.unwrap_or_else(|| Denial::unclear(Reason::Statement, "", ""));
         postgres::error(&denial.told())
     }

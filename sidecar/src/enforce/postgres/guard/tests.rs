@@ -1,5 +1,8 @@
 //! The guard between a client and a server that are played by hand, with a judge that takes a text at its word.
 
+mod bounds;
+mod copies;
+
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -39,7 +42,10 @@ fn toy(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
         }
     };
     let steps = text.split(';').map(str::trim).filter(|text| !text.is_empty()).map(step).collect();
-    let instead = text.contains("star").then(|| text.replace("star", "a, b").into());
+    let instead = text.contains("star").then(|| {
+        let expanded = if text.contains("wide") { "x".repeat(300_000) } else { "a, b".to_owned() };
+        text.replace("star", &expanded).into()
+    });
     Ok(Judgement { instead, steps })
 }
 
@@ -269,7 +275,7 @@ fn a_name_that_was_closed_is_unknown_again_once_the_server_says_so() {
     down(&mut guard, &[frame(b'1', b""), ready(b'I')].concat());
     passes(&mut guard, &query("deallocate s"));
     passes(&mut guard, &[bind("", "s"), sync()].concat());
-    down(&mut guard, &[done(), ready(b'I')].concat());
+    down(&mut guard, &[done(), ready(b'I'), frame(b'2', b""), ready(b'I')].concat());
     denied(&mut guard, &bind("", "s"), "26000");
 }
 
@@ -380,26 +386,80 @@ fn what_was_rewritten_is_sent_instead() {
 }
 
 #[test]
-fn data_of_a_copy_pass_and_a_sync_that_the_server_ignores_is_not_waited_for() {
-    let mut guard = guard();
-    passes(&mut guard, &[parse("", "copy t from stdin"), bind("", ""), execute(""), sync()].concat());
-    down(&mut guard, &[frame(b'1', b""), frame(b'2', b""), frame(b'G', b"\0\0\0")].concat());
-    passes(&mut guard, &[frame(b'd', b"row"), frame(b'c', b""), sync()].concat());
-    passes(&mut guard, &[parse("s", "select 1"), sync()].concat());
-    down(&mut guard, &[done(), ready(b'I'), frame(b'1', b""), ready(b'I')].concat());
-    passes(&mut guard, &query("deallocate s"));
-    down(&mut guard, &[done(), ready(b'I')].concat());
-    denied(&mut guard, &bind("", "s"), "26000");
+fn a_reply_that_fits_nothing_ends_the_session() {
+    for reply in [ready(b'I'), done(), frame(b'1', b""), frame(b's', b""), frame(b'G', b"\0\0\0")] {
+        let mut guard = guard();
+        passes(&mut guard, &bind_of_nothing());
+        let result = guard.take_from_server(&reply, &mut BytesMut::new());
+        assert!(matches!(result, Err(Breach::Violation(_))), "{reply:?}");
+    }
+    let last_word = frame(b'E', b"SFATAL\0C57P01\0Mterminating connection\0\0");
+    assert_eq!(down(&mut guard(), &last_word), last_word);
+}
+
+/// A message of which the answer is none of the above.
+fn bind_of_nothing() -> Vec<u8> {
+    frame(b'C', b"Ss\0")
+}
+
+fn sql_error() -> Vec<u8> {
+    frame(b'E', b"SERROR\0C22P02\0Mno number\0\0")
 }
 
 #[test]
-fn replies_that_fit_nothing_make_the_guard_judge_more_and_not_less() {
-    let mut guard = guard_on(ground(WIDE, 1));
-    passes(&mut guard, &[parse("s", "select secret"), sync()].concat());
-    down(&mut guard, &[ready(b'I'), ready(b'I'), ready(b'I')].concat());
-    passes(&mut guard, &[frame(b'C', b"Ss\0"), parse("s", "select 1"), sync()].concat());
-    guard.stand_on(ground(ORDINARY, 1));
-    denied(&mut guard, &bind("", "s"), "42501");
+fn denials_that_the_server_ignored_are_not_told_for_another() {
+    let mut guard = guard();
+    passes(&mut guard, &parse("", "select 1/0"));
+    up(&mut guard, &[parse("", "select secret"), sync()].concat());
+    let sent = up(&mut guard, &query("execute nothing"));
+    let told = down(&mut guard, &[sql_error(), ready(b'I'), failure(&sent), ready(b'I')].concat());
+    assert!(String::from_utf8_lossy(&told).contains("C26000"));
+    assert!(guard.has_room());
+}
+
+#[test]
+fn a_statement_that_changes_names_is_not_executed_by_sql() {
+    for text in
+        ["prepare a as select 1", "deallocate a", "declare c cursor", "execute a", "copy t from stdin"]
+    {
+        let mut guard = guard();
+        passes(&mut guard, &[query("prepare a as select 2"), parse("b", text), sync()].concat());
+        down(&mut guard, &[done(), ready(b'I'), frame(b'1', b""), ready(b'I')].concat());
+        denied(&mut guard, &query("execute b"), "42501");
+    }
+}
+
+#[test]
+fn portals_that_read_through_one_another_are_looked_at_once_each() {
+    let mut guard = guard();
+    for (name, text) in [("x", "select 1"), ("y", "fetch x"), ("z", "fetch y"), ("x", "fetch z")] {
+        passes(&mut guard, &[parse("", text), bind(name, ""), sync()].concat());
+    }
+    passes(&mut guard, &query("fetch z; fetch x"));
+}
+
+#[test]
+fn a_portal_goes_on_with_what_it_has_read_when_the_name_stands_for_something_else() {
+    for reads in [true, false] {
+        let mut guard = guard_on(ground(WIDE, 1));
+        passes(&mut guard, &query("prepare p as select secret"));
+        down(&mut guard, &[done(), ready(b'T')].concat());
+        passes(&mut guard, &[parse("", "execute p"), bind("x", ""), sync()].concat());
+        down(&mut guard, &[frame(b'1', b""), frame(b'2', b""), ready(b'T')].concat());
+        if reads {
+            passes(&mut guard, &query("fetch x"));
+            down(&mut guard, &[done(), ready(b'T')].concat());
+        } else {
+            passes(&mut guard, &[execute("x"), sync()].concat());
+            down(&mut guard, &[frame(b's', b""), ready(b'T')].concat());
+        }
+        passes(&mut guard, &query("deallocate p"));
+        passes(&mut guard, &query("prepare p as select 1"));
+        down(&mut guard, &[done(), ready(b'T'), done(), ready(b'T')].concat());
+        guard.stand_on(ground(ORDINARY, 1));
+        assert!(!guard.still_covers());
+        denied(&mut guard, &execute("x"), "42501");
+    }
 }
 
 fn description(table: u32, number: i16) -> Vec<u8> {

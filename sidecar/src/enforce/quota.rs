@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use postern_protocol::gate::MovementLimits;
 
-use crate::enforce::{Denial, Reason};
+use super::{Denial, Reason};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -33,7 +33,7 @@ impl Window {
 
 /// The counts of one session.
 #[derive(Debug, Default)]
-pub(super) struct Quota {
+pub(crate) struct Quota {
     statements: Window,
     rows: Window,
     in_answer: u64,
@@ -41,7 +41,7 @@ pub(super) struct Quota {
 
 impl Quota {
     /// Leave to run so many statements more.
-    pub(super) fn statements(&mut self, count: u64, limits: MovementLimits) -> Result<(), Denial> {
+    pub(crate) fn statements(&mut self, count: u64, limits: MovementLimits) -> Result<(), Denial> {
         let Some(most) = limits.statements_per_minute else { return Ok(()) };
         self.statements.add(count, most, Instant::now()).map_or(Ok(()), |wait| {
             let message = format!("the grant allows {most} statements a minute");
@@ -50,10 +50,12 @@ impl Quota {
         })
     }
 
-    /// Counts rows on their way to the client; what was exceeded, if anything was.
-    pub(super) fn rows(&mut self, count: u64, limits: MovementLimits) -> Result<(), String> {
+    /// Counts rows on their way to the client, where so many of the same answer came `before`; what was exceeded, if
+    /// anything was.
+    pub(crate) fn rows(&mut self, before: u64, count: u64, limits: MovementLimits) -> Result<(), String> {
         self.in_answer = self.in_answer.saturating_add(count);
-        if let Some(most) = limits.max_rows.filter(|most| self.in_answer > *most) {
+        let in_answer = self.in_answer.saturating_add(before);
+        if let Some(most) = limits.max_rows.filter(|most| in_answer > *most) {
             return Err(format!("the grant allows {most} rows in one answer"));
         }
         match limits.rows_per_minute {
@@ -64,9 +66,9 @@ impl Quota {
         }
     }
 
-    /// An answer is over.
-    pub(super) const fn answered(&mut self) {
-        self.in_answer = 0;
+    /// An answer is over, or will be continued; how many rows it had.
+    pub(crate) const fn answered(&mut self) -> u64 {
+        std::mem::replace(&mut self.in_answer, 0)
     }
 }
 
@@ -92,10 +94,14 @@ mod tests {
         let limits =
             MovementLimits { max_rows: Some(2), rows_per_minute: Some(3), ..MovementLimits::default() };
         let mut quota = Quota::default();
-        assert!(quota.rows(2, limits).is_ok());
+        assert!(quota.rows(0, 2, limits).is_ok());
         quota.answered();
-        assert!(quota.rows(1, limits).is_ok());
-        assert_eq!(quota.rows(1, limits).unwrap_err(), "the grant allows 3 rows a minute");
-        assert_eq!(quota.rows(1, limits).unwrap_err(), "the grant allows 2 rows in one answer");
+        assert!(quota.rows(0, 1, limits).is_ok());
+        assert_eq!(quota.rows(0, 1, limits).unwrap_err(), "the grant allows 3 rows a minute");
+        assert_eq!(quota.rows(0, 1, limits).unwrap_err(), "the grant allows 2 rows in one answer");
+        let mut quota = Quota::default();
+        assert!(quota.rows(1, 1, limits).is_ok());
+        assert_eq!(quota.answered(), 1);
+        assert_eq!(quota.rows(2, 1, limits).unwrap_err(), "the grant allows 2 rows in one answer");
     }
 }

@@ -5,15 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::metrics::Counter;
 use postern_service::audit::Event;
 
 use crate::{
-    enforce::{
-        Denial,
-        postgres::{News, redact},
-    },
+    enforce::{Denial, News},
     gatehouse::Gatehouse,
-    metrics,
+    metrics::{self, Decisions},
     session::Session,
 };
 
@@ -23,32 +21,43 @@ const EACH: u32 = 200;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Where one session's traces go.
-pub(super) struct Traces {
+pub(crate) struct Traces {
     house: Arc<Gatehouse>,
     session: Arc<Session>,
+    /// Takes the literals out of a text.
+    redact: fn(&str) -> String,
     window: Instant,
     recorded: u32,
     unrecorded: u64,
+    allowed: Counter,
+    decisions: Decisions,
 }
 
 impl Traces {
-    pub(super) fn new(house: &Arc<Gatehouse>, session: &Arc<Session>) -> Self {
+    pub(crate) fn new(house: &Arc<Gatehouse>, session: &Arc<Session>, redact: fn(&str) -> String) -> Self {
         let (house, session) = (Arc::clone(house), Arc::clone(session));
-        Self { house, session, window: Instant::now(), recorded: 0, unrecorded: 0 }
+        let (allowed, decisions) = (metrics::allowed(&session.repo), Decisions::new());
+        Self {
+            house,
+            session,
+            redact,
+            window: Instant::now(),
+            recorded: 0,
+            unrecorded: 0,
+            allowed,
+            decisions,
+        }
     }
 
     /// Takes down what a guard has to tell.
-    pub(super) fn leave(&mut self, news: Option<News>) {
+    pub(crate) fn leave(&mut self, news: Option<News>) {
         let Some(News { allowed, denied, judged }) = news else { return };
-        let repo = &self.session.repo;
-        if allowed > 0 {
-            metrics::statements(repo, "allow", "", allowed);
-        }
+        self.allowed.increment(allowed);
         for (hit, took) in judged {
-            metrics::decision(hit, took);
+            self.decisions.record(hit, took);
         }
         for (text, denial) in denied {
-            metrics::statements(&self.session.repo, "deny", denial.reason.label(), 1);
+            metrics::denied(&self.session.repo, denial.reason.label());
             self.record(&text, &denial);
         }
     }
@@ -63,7 +72,7 @@ impl Traces {
         }
         self.recorded += 1;
         let mut event = Event::new("statement.denied")
-            .with("statement", redact(text))
+            .with("statement", (self.redact)(text))
             .with("reason", denial.reason.label())
             .with("identifier", denial.culprit.as_str())
             .with("sqlstate", denial.sqlstate);
@@ -74,7 +83,7 @@ impl Traces {
     }
 
     /// A result, or a setting, is not what the verdict said it would be.
-    pub(super) fn tripwire(&self, what: &str) {
+    pub(crate) fn tripwire(&self, what: &str) {
         metrics::tripwire(&self.session.repo);
         tracing::error!(session = %self.session.id, repo = %self.session.repo, what, "a verdict was wrong: the session was ended");
         self.house.record(&self.session, Event::new("session.tripwire").with("message", what));

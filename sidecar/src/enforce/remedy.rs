@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::enforce::{Columns, Denial, Reason, TableLimits, postgres::Ground};
+use super::{Columns, Denial, Limits, Reason, TableLimits};
 
 /// So many tables are listed.
 const TABLES: usize = 12;
@@ -41,7 +41,7 @@ fn covered(schema: &str, table: &str, limits: &TableLimits) -> String {
 
 impl Remedy {
     /// A hint for a table or column that the grant does not cover.
-    pub(super) fn hint(&self, denial: &Denial, ground: &Ground) -> Option<String> {
+    pub(crate) fn hint(&self, denial: &Denial, limits: &Limits) -> Option<String> {
         let column = match denial.reason {
             Reason::Table => None,
             Reason::Column => denial.culprit.rsplit_once('.').map(|(_, column)| column),
@@ -56,7 +56,7 @@ impl Remedy {
             | Reason::Rate => return None,
         };
         let (schema, table) = denial.table.as_ref()?;
-        let mut all: Vec<_> = ground.limits.tables().collect();
+        let mut all: Vec<_> = limits.tables().collect();
         all.sort_unstable_by_key(|(schema, table, _)| (*schema, *table));
         let same = |(known, name, _): &(&str, &str, &TableLimits)| *known == &**schema && *name == &**table;
         let same: Vec<_> = all.iter().copied().filter(same).collect();
@@ -86,30 +86,21 @@ impl Remedy {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use postern_protocol::gate::{Privilege, ResourceGrant, Terms};
 
     use super::*;
-    use crate::enforce::Limits;
 
-    fn ground() -> Ground {
+    fn limits() -> Limits {
         let names = ["public.sales.id", "public.sales.sku", "public.orders"];
         let grants = names.map(|name| ResourceGrant {
             resource: name.parse().unwrap(),
             privileges: vec![Privilege::Select],
         });
-        Ground {
-            catalog: Arc::default(),
-            limits: Arc::new(Limits::new(&grants, Terms::default())),
-            path: ["pg_catalog".into(), "public".into()].into(),
-            user: "app_ro".into(),
-            start: Arc::default(),
-        }
+        Limits::new(&grants, Terms::default())
     }
 
     fn hint(denial: &Denial) -> Option<String> {
-        Remedy { repo: "shop".to_owned(), account: "app_ro".to_owned() }.hint(denial, &ground())
+        Remedy { repo: "shop".to_owned(), account: "app_ro".to_owned() }.hint(denial, &limits())
     }
 
     #[test]

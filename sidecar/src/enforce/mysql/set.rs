@@ -1,0 +1,210 @@
+//! `SET`: the session's own settings, by a positive list, and user variables.
+
+use super::{
+    Change, SqlMode,
+    expr::deny_setting,
+    lexer::Kind,
+    parse::{Parser, contains},
+    settings::{is_only_switched_on, is_writable},
+    told::{refuse, unclear},
+    tree::{Expr, Name, Output, Term},
+    walk::{Place, Walk},
+};
+use crate::enforce::{Denial, Reason};
+
+/// What begins a `SET` that sets no variable.
+const OTHERS: [&str; 6] = ["PASSWORD", "ROLE", "STATEMENT", "DEFAULT", "RESOURCE", "GLOBAL"];
+const LEVELS: [&[&str]; 4] =
+    [&["READ", "COMMITTED"], &["READ", "UNCOMMITTED"], &["REPEATABLE", "READ"], &["SERIALIZABLE"]];
+
+impl<'a> Walk<'a> {
+    /// Judges a `SET` from behind this word on.
+    pub(super) fn set(&mut self, parser: &mut Parser<'a>) -> Result<Change, Denial> {
+        if parser.take("TRANSACTION") || parser.take_all(&["SESSION", "TRANSACTION"]) {
+            return set_transaction(parser);
+        }
+        if OTHERS.iter().any(|word| parser.is(word)) {
+            return Err(refuse("this SET"));
+        }
+        let mut mode = None;
+        loop {
+            self.set_one(parser, &mut mode)?;
+            if !parser.symbol(",") {
+                break;
+            }
+        }
+        Ok(mode.map_or(Change::Nothing, Change::Mode))
+    }
+
+    fn set_one(&mut self, parser: &mut Parser<'a>, mode: &mut Option<SqlMode>) -> Result<(), Denial> {
+        if parser.kind() == Some(Kind::Variable) {
+            let value = parser.assigned_variable()?;
+            return self.expr_of_its_own(&value);
+        }
+        if parser.take("NAMES") {
+            character_set(parser, &[])?;
+            return if parser.take("COLLATE") { collation(parser) } else { Ok(()) };
+        }
+        if parser.take_all(&["CHARACTER", "SET"]) || parser.take("CHARSET") {
+            return character_set(parser, &[]);
+        }
+        let name = if parser.kind() == Some(Kind::Setting) {
+            parser.own_setting()?
+        } else {
+            parser.take_any(&["SESSION", "LOCAL"]);
+            parser.name()?
+        };
+        self.claim(&name);
+        if !parser.symbol("=") && !parser.symbol(":=") {
+            return Err(parser.error());
+        }
+        self.set_setting(parser, &name, mode)
+    }
+
+    fn set_setting(
+        &mut self,
+        parser: &mut Parser<'a>,
+        name: &Name<'a>,
+        mode: &mut Option<SqlMode>,
+    ) -> Result<(), Denial> {
+        match name.text.to_ascii_lowercase().as_str() {
+            "sql_mode" => {
+                let value = parser.expr()?;
+                self.expr_of_its_own(&value)?;
+                if mode.is_some() {
+                    return Err(refuse("a SET of sql_mode twice"));
+                }
+                let wanted = mode_of(&value, self.ground.mode);
+                *mode = Some(wanted.ok_or_else(|| {
+                    unclear(Reason::Setting, "sql_mode", "this sql_mode is not for limited sessions")
+                })?);
+                Ok(())
+            }
+            "character_set_client" | "character_set_connection" => character_set(parser, &[]),
+            "character_set_results" => character_set(parser, &["NULL", "binary"]),
+            "collation_connection" => collation(parser),
+            lower if is_only_switched_on(lower) => {
+                let on = parser.word_at(0).is_some_and(|word| contains(&["ON", "TRUE"], word));
+                if !on && parser.tokens.span(parser.at, parser.at + 1) != b"1" {
+                    return Err(deny_setting(&name.text));
+                }
+                self.value(parser)
+            }
+            lower if is_writable(lower) => self.value(parser),
+            _ => Err(deny_setting(&name.text)),
+        }
+    }
+
+    /// A word, or an expression that reads what the grant covers.
+    fn value(&mut self, parser: &mut Parser<'a>) -> Result<(), Denial> {
+        let alone = matches!(parser.tokens.kind(parser.at + 1), None | Some(Kind::Symbol("," | ";")));
+        if alone && parser.word_at(0).is_some() {
+            return parser.word_or_string();
+        }
+        let value = parser.expr()?;
+        self.expr_of_its_own(&value)
+    }
+}
+
+fn set_transaction(parser: &mut Parser<'_>) -> Result<Change, Denial> {
+    parser.list(|parser| {
+        let isolation = parser.take_all(&["ISOLATION", "LEVEL"]);
+        let known = if isolation {
+            LEVELS.iter().any(|level| parser.take_all(level))
+        } else {
+            parser.take_all(&["READ", "ONLY"]) || parser.take_all(&["READ", "WRITE"])
+        };
+        if known { Ok(()) } else { Err(parser.error()) }
+    })?;
+    Ok(Change::Nothing)
+}
+
+/// Only what is UTF-8: elsewhere a letter may end in a backslash or a quote.
+fn character_set(parser: &mut Parser<'_>, more: &[&str]) -> Result<(), Denial> {
+    let name =
+        parser.tokens.text(parser.at).or_else(|| parser.word_at(0).map(Into::into)).unwrap_or_default();
+    if !contains(&["utf8", "utf8mb3", "utf8mb4"], &name) && !contains(more, &name) {
+        let why = format!("character set {name} is not for limited sessions; UTF-8 is");
+        return Err(unclear(Reason::Setting, &name, &why));
+    }
+    parser.word_or_string()
+}
+
+fn collation(parser: &mut Parser<'_>) -> Result<(), Denial> {
+    let name =
+        parser.tokens.text(parser.at).or_else(|| parser.word_at(0).map(Into::into)).unwrap_or_default();
+    if !name.to_ascii_lowercase().starts_with("utf8") {
+        return Err(unclear(Reason::Setting, &name, "only collations of UTF-8 are for limited sessions"));
+    }
+    parser.word_or_string()
+}
+
+/// The mode that a value stands for, if that can be told.
+fn mode_of(value: &Expr<'_>, current: SqlMode) -> Option<SqlMode> {
+    match value {
+        Expr::Constant(Some(names)) => SqlMode::parse(names),
+        Expr::Setting(name) => name.text.eq_ignore_ascii_case("sql_mode").then_some(current),
+        Expr::Several(list) => match list.as_slice() {
+            [only] => mode_of(only, current),
+            _ => None,
+        },
+        Expr::Query(query) => match query.terms.as_slice() {
+            [Term::Select(select)] if select.from.is_empty() => match select.items.as_slice() {
+                [Output::Value(value, _, _)] => mode_of(value, current),
+                _ => None,
+            },
+            _ => None,
+        },
+        Expr::Call(call) => {
+            let name = call.path.first()?.text.to_ascii_uppercase();
+            match (name.as_str(), call.arguments.as_slice()) {
+                ("CONCAT", arguments) => concatenated(arguments, current),
+                ("REPLACE", [of, Expr::Constant(Some(name)), Expr::Constant(Some(by))]) => {
+                    let name = name.trim_matches(',');
+                    (!name.is_empty() && SqlMode::is_harmless(name) && SqlMode::is_harmless(by))
+                        .then(|| mode_of(of, current))
+                        .flatten()
+                }
+                _ => None,
+            }
+        }
+        Expr::Constant(None) | Expr::Column(_) | Expr::Default(_) | Expr::Inserted(_) => None,
+    }
+}
+
+/// `CONCAT(@@sql_mode, ',A')`: whole names, with a comma wherever two parts meet.
+fn concatenated(parts: &[Expr<'_>], current: SqlMode) -> Option<SqlMode> {
+    let mut mode = SqlMode::default();
+    let mut comma = true;
+    for part in parts {
+        let (begins, ends) = match part {
+            Expr::Constant(Some(text)) => (text.starts_with(','), text.ends_with(',')),
+            Expr::Constant(None)
+            | Expr::Column(_)
+            | Expr::Setting(_)
+            | Expr::Call(_)
+            | Expr::Query(_)
+            | Expr::Default(_)
+            | Expr::Inserted(_)
+            | Expr::Several(_) => (false, false),
+        };
+        if !comma && !begins {
+            return None;
+        }
+        mode = mode.and(mode_of(part, current)?);
+        comma = ends;
+    }
+    Some(mode)
+}
+
+impl<'a> Walk<'a> {
+    /// An expression that stands outside any query. It does not outlive its judgement.
+    pub(super) fn expr_of_its_own(&mut self, value: &Expr<'a>) -> Result<(), Denial> {
+        let mut inner = Walk::new(self.ground, self.tokens);
+        inner.expr(value, Place::NOWHERE)?;
+        let Walk { claims, edits, .. } = inner;
+        self.claims.extend(claims);
+        self.edits.extend(edits);
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! The judge on the shop of the cases: `sales` in part, `orders` whole, nothing else.
+
+mod cases;
+mod lexer;
+mod ordinary;
+mod scopes;
+mod session;
+
+use std::sync::Arc;
+
+use postern_protocol::gate::{MovementLimits, Privilege, ResourceGrant, Star, Terms};
+
+use super::{
+    Catalog, Change, Class, Column, Ground, Judgement, Kind, Parts, Server, SqlMode, Table, judge, told,
+};
+use crate::enforce::{Denial, Limits};
+
+/// What servers with the shop in them say of themselves.
+const MYSQL: &str = include_str!("../../../testdata/catalog-mysql-9.tsv");
+const MARIA: &str = include_str!("../../../testdata/catalog-mariadb-10.tsv");
+
+fn columns(list: &str) -> Box<[Column]> {
+    let column =
+        |entry: &str| Column { name: entry.trim_end_matches('!').into(), invisible: entry.ends_with('!') };
+    list.split(',').map(column).collect()
+}
+
+pub(crate) fn shop_parts(snapshot: &str) -> Parts {
+    let mut parts = Parts::default();
+    for line in snapshot.lines() {
+        match line.split('\t').collect::<Vec<_>>().as_slice() {
+            ["v", version, folds] => parts.server = Server::new(version, folds.parse().unwrap()).unwrap(),
+            ["s", name] => parts.schemas.push((*name).into()),
+            ["t", schema, name, kind, list] => parts.tables.push(Table {
+                schema: (*schema).into(),
+                name: (*name).into(),
+                kind: Kind::named(kind),
+                columns: columns(list),
+            }),
+            ["f", name] => parts.functions.push((*name).into()),
+            other => panic!("{other:?}"),
+        }
+    }
+    parts
+}
+
+fn resource(name: &str, privileges: &[Privilege]) -> ResourceGrant {
+    ResourceGrant { resource: name.parse().unwrap(), privileges: privileges.to_vec() }
+}
+
+pub(crate) fn ground_of(parts: Parts, star: Star) -> Ground {
+    use Privilege::{Insert, Select, Update};
+    let mut list: Vec<_> =
+        ["id", "prod_name", "sku"].map(|name| resource(&format!("shop.sales.{name}"), &[Select])).into();
+    list.push(resource("shop.orders", &[Select, Insert, Update]));
+    Ground {
+        catalog: Arc::new(Catalog::new(1, parts)),
+        limits: Arc::new(Limits::new(&list, Terms { star, limits: MovementLimits::default() })),
+        database: Some("shop".into()),
+        mode: SqlMode::default(),
+        several: true,
+        user: "'app'@'%'".into(),
+    }
+}
+
+pub(crate) fn mysql() -> Ground {
+    ground_of(shop_parts(MYSQL), Star::Deny)
+}
+
+pub(crate) fn maria() -> Ground {
+    ground_of(shop_parts(MARIA), Star::Deny)
+}
+
+fn denied(text: &str) -> Denial {
+    judge(text.as_bytes(), &mysql()).expect_err(text)
+}
+
+fn allowed_change(text: &str) -> Change {
+    let Judgement { instead: None, steps } = judge(text.as_bytes(), &mysql()).expect(text) else {
+        panic!("{text} is sent in other words");
+    };
+    steps.last().expect(text).change.clone()
+}

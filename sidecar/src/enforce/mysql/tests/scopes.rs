@@ -1,0 +1,163 @@
+//! What names stand for.
+
+use super::{Judgement, denied, judge, maria, mysql, told};
+
+/// Whether both kinds of server would get it.
+fn allowed(text: &str) -> bool {
+    let verdicts = [mysql(), maria()].map(|ground| judge(text.as_bytes(), &ground).is_ok());
+    assert_eq!(verdicts[0], verdicts[1], "{text}");
+    verdicts[0]
+}
+
+#[test]
+fn a_name_is_looked_for_further_out_where_the_server_does() {
+    for text in [
+        "SELECT (SELECT card_number FROM orders LIMIT 1) FROM sales",
+        "SELECT (SELECT sales.card_number FROM orders AS sales LIMIT 1) FROM sales",
+        "SELECT sku FROM sales WHERE EXISTS (SELECT qty AS price FROM orders WHERE price > 1)",
+        "SELECT sku FROM sales WHERE id IN (SELECT 1 AS price FROM orders GROUP BY price)",
+        // The condition belongs to the inner join, which knows no `price`.
+        "SELECT sku FROM sales WHERE EXISTS (SELECT 1 FROM (SELECT 1 AS price) d JOIN orders o JOIN orders p ON price)",
+    ] {
+        assert!(!allowed(text), "{text}");
+    }
+    assert!(allowed("SELECT (SELECT sku FROM orders LIMIT 1) FROM sales"));
+    assert!(allowed("SELECT (SELECT price FROM (SELECT 1 AS price) x) FROM sales"));
+}
+
+#[test]
+fn an_alias_comes_first_only_where_a_bare_name_stands_behind_order_by_or_having() {
+    for text in [
+        "SELECT sku, 'x' AS price FROM sales ORDER BY price",
+        "SELECT MAX(sku) AS price FROM sales HAVING price > 'a'",
+        "SELECT MAX(sku) AS price FROM sales HAVING ABS(price) > 1",
+        "SELECT id AS i FROM sales GROUP BY i ORDER BY i",
+    ] {
+        assert!(allowed(text), "{text}");
+    }
+    for text in [
+        "SELECT sku, 'x' AS price FROM sales ORDER BY -price",
+        "SELECT sku, 'x' AS price FROM sales ORDER BY price IS NULL",
+        "SELECT sku, 'x' AS price FROM sales ORDER BY price COLLATE utf8mb4_bin",
+        "SELECT sku, 'x' AS price FROM sales ORDER BY @a := price",
+        "SELECT MAX(sku), 'x' AS price FROM sales GROUP BY price",
+        "SELECT sku AS price FROM sales WHERE price > 1",
+        "SELECT MAX(sku) AS price FROM sales HAVING MAX(price) > 1",
+        "SELECT sku AS price FROM sales HAVING EXISTS (SELECT 1 FROM orders WHERE price > 1)",
+    ] {
+        assert!(!allowed(text), "{text}");
+    }
+}
+
+#[test]
+fn a_column_that_no_catalog_names_is_nobody_s() {
+    for text in [
+        "SELECT _rowid FROM sales",
+        "SELECT (SELECT _ROWID FROM orders LIMIT 1) FROM (SELECT 1 AS _rowid) d",
+        "SELECT (SELECT o.row_start FROM orders o LIMIT 1) FROM (SELECT 1 AS row_start) o",
+        "SELECT id AS _rowid FROM sales GROUP BY _rowid",
+        "SELECT my_row_id FROM orders",
+    ] {
+        assert!(!allowed(text), "{text}");
+    }
+    assert!(allowed("SELECT d._rowid FROM (SELECT 1 AS _rowid) d"));
+}
+
+#[test]
+fn a_common_table_expression_s_name_is_no_other_s_in_whatever_case() {
+    assert!(!allowed("SELECT (WITH ORDERS AS (SELECT 1 AS x) SELECT qty FROM orders) FROM sales"));
+    assert!(!allowed("WITH Orders AS (SELECT 1 AS x) SELECT x FROM orders"));
+    assert!(allowed("WITH Orders AS (SELECT 1 AS x) SELECT x FROM Orders"));
+}
+
+#[test]
+fn a_join_by_name_reads_what_it_compares() {
+    assert!(!allowed("SELECT s.sku FROM sales s NATURAL JOIN (SELECT 'x' AS card_number) g"));
+    assert!(!allowed("SELECT s.sku FROM sales s JOIN (SELECT 'x' AS card_number) g USING (card_number)"));
+    assert!(!allowed("SELECT s.sku FROM sales s NATURAL JOIN (SELECT 'card_number') g"));
+    assert!(!allowed("WITH g(card_number) AS (SELECT 'x') SELECT s.sku FROM sales s NATURAL JOIN g"));
+    assert!(allowed("SELECT id, sku, o.qty FROM sales JOIN orders o USING (id)"));
+    assert!(allowed("SELECT s.sku FROM sales s NATURAL JOIN (SELECT 1 AS id) x"));
+}
+
+#[test]
+fn what_orders_a_query_in_parentheses_is_one_of_its_columns() {
+    assert!(allowed("(SELECT sku FROM sales) ORDER BY sku"));
+    assert!(!allowed("(SELECT sku FROM sales) ORDER BY price"));
+    assert!(!allowed("SELECT ((SELECT sku FROM sales) ORDER BY price LIMIT 1) FROM (SELECT 1 AS price) d"));
+}
+
+#[test]
+fn a_table_expression_hides_a_table_only_where_the_server_sees_it() {
+    assert!(!allowed("WITH employees AS (SELECT * FROM employees) SELECT * FROM employees"));
+    assert!(!allowed(
+        "WITH a AS (SELECT ssn FROM employees), employees AS (SELECT 1 AS ssn) SELECT * FROM a"
+    ));
+    assert!(!allowed("WITH employees AS (SELECT 1 AS ssn) SELECT ssn FROM shop.employees"));
+    assert!(allowed("WITH employees AS (SELECT 1 AS ssn) SELECT ssn FROM employees"));
+    // MariaDB reads the table here.
+    let nested = "WITH employees AS (SELECT 1 AS ssn) SELECT (WITH x AS (SELECT ssn FROM employees) SELECT ssn FROM x)";
+    assert!(judge(nested.as_bytes(), &mysql()).is_ok());
+    assert!(judge(nested.as_bytes(), &maria()).is_err());
+}
+
+#[test]
+fn writing_takes_the_columns_that_are_written_and_those_that_are_read() {
+    for text in [
+        "UPDATE orders o JOIN sales s ON s.id = o.sale_id SET o.qty = 1 WHERE s.sku = 'x'",
+        "INSERT INTO orders (id, qty) VALUES (1, 1) ON DUPLICATE KEY UPDATE qty = VALUES(qty) + qty",
+        "INSERT INTO orders (qty) SELECT id FROM sales",
+    ] {
+        assert!(allowed(text), "{text}");
+    }
+    for text in [
+        "UPDATE orders o JOIN sales s ON s.id = o.sale_id SET s.sku = 'x'",
+        "UPDATE orders JOIN sales ON sales.id = orders.sale_id SET qty = price",
+        "DELETE FROM orders",
+        "REPLACE INTO orders (id) VALUES (1)",
+        "INSERT INTO sales (id) VALUES (1)",
+        "INSERT INTO orders (qty) SELECT id FROM sales s ON DUPLICATE KEY UPDATE qty = s.price",
+    ] {
+        assert!(!allowed(text), "{text}");
+    }
+}
+
+#[test]
+fn the_client_is_told_in_the_server_s_own_words() {
+    let errors = [
+        ("SELECT card_number FROM sales", 1143),
+        ("SELECT 1 FROM employees", 1142),
+        ("SELECT 1 FROM nowhere", 1142),
+        ("SELECT * FROM sales", 1142),
+        ("SELECT nothing FROM orders", 1054),
+        ("SELECT FROM", 1064),
+        ("SELECT SLEEP(1)", 1227),
+        ("HANDLER sales OPEN", 1227),
+        ("USE hr", 1044),
+    ];
+    for (text, number) in errors {
+        assert_eq!(told(&denied(text)).number, number, "{text}");
+    }
+    let message = told(&denied("SELECT price FROM sales")).message;
+    assert_eq!(message, "SELECT command denied to user 'app'@'%' for column 'price' in table 'sales'");
+    assert!(!told(&denied("SELECT * FROM sales")).message.contains("price"));
+}
+
+#[test]
+fn a_star_becomes_the_columns_that_may_be_read_where_the_terms_say_so() {
+    let ground = super::ground_of(super::shop_parts(super::MYSQL), super::Star::Expand);
+    let sent = |text: &str| {
+        let Judgement { instead, .. } = judge(text.as_bytes(), &ground).unwrap();
+        String::from_utf8(instead.expect(text).into()).unwrap()
+    };
+    assert_eq!(
+        sent("SELECT * FROM sales"),
+        "SELECT `sales`.`id`, `sales`.`prod_name`, `sales`.`sku` FROM sales"
+    );
+    assert_eq!(
+        sent("SELECT o.qty, s.* FROM sales s, orders o -- x"),
+        "SELECT o.qty, `s`.`id`, `s`.`prod_name`, `s`.`sku` FROM sales s, orders o -- x"
+    );
+    assert!(judge(b"SELECT /*! * */ FROM sales", &ground).is_err());
+    assert!(judge(b"SELECT * FROM employees", &ground).is_err());
+}

@@ -1,0 +1,146 @@
+//! What statements do to a session, and what they show of the server.
+
+use super::{
+    Change, Class, Ground, SqlMode, allowed_change, denied, ground_of, judge, maria, mysql, shop_parts,
+};
+
+#[test]
+fn changes_of_the_session_are_said() {
+    assert_eq!(allowed_change("USE shop"), Change::Database("shop".into()));
+    let ansi = SqlMode { ansi_quotes: true, ..SqlMode::default() };
+    assert_eq!(allowed_change("SET sql_mode='ANSI'"), Change::Mode(SqlMode { ignore_space: true, ..ansi }));
+    for text in
+        ["SET sql_mode='ANSI_QUOTES'", "SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES'), @a = 1"]
+    {
+        assert_eq!(allowed_change(text), Change::Mode(ansi), "{text}");
+    }
+    assert_eq!(
+        allowed_change("SET sql_mode=(SELECT REPLACE(@@sql_mode,'ONLY_FULL_GROUP_BY',''))"),
+        Change::Mode(SqlMode::default())
+    );
+    assert_eq!(
+        allowed_change("PREPARE S FROM 'SELECT id FROM sales WHERE sku = ?'"),
+        Change::Prepare("s".into(), (*b"SELECT id FROM sales WHERE sku = ?").into())
+    );
+    assert_eq!(allowed_change("EXECUTE s USING @a"), Change::Execute("s".into()));
+    assert_eq!(allowed_change("DROP PREPARE s"), Change::Deallocate("s".into()));
+    assert_eq!(allowed_change("KILL QUERY 17"), Change::Kill(17, true));
+    assert_eq!(allowed_change("SET NAMES utf8mb4"), Change::Nothing);
+}
+
+#[test]
+fn what_cannot_be_told_about_a_mode_is_refused() {
+    for text in [
+        "SET sql_mode = 4",
+        "SET sql_mode = 0x414E5349",
+        "SET sql_mode = @a",
+        "SET sql_mode = DEFAULT",
+        "SET sql_mode = 'ORACLE'",
+        "SET sql_mode = CONCAT('ANSI', '_QUOTES')",
+        "SET sql_mode = CONCAT(@@sql_mode, 'X')",
+        "SET sql_mode = REPLACE(@@sql_mode, ',', 'X')",
+        "SET sql_mode = REPLACE(@@sql_mode, 'IGNORE_SPACE', '')",
+        // Servers work all values out before they set the first.
+        "SET sql_mode = 'ANSI_QUOTES', sql_mode = @@sql_mode",
+        "SET NAMES gbk",
+        "SET character_set_client = sjis",
+        "SET @@global.sql_mode = ''",
+        "SET foreign_key_checks = 0",
+    ] {
+        denied(text);
+    }
+}
+
+#[test]
+fn a_text_of_several_statements_is_judged_as_far_as_it_goes() {
+    let steps = |text: &str| judge(text.as_bytes(), &mysql()).map(|judgement| judgement.steps.len());
+    assert_eq!(steps("SET @a = 1; SELECT 1; SELECT 2;"), Ok(3));
+    assert_eq!(steps(" ; -- nothing"), Ok(0));
+    assert!(steps("SELECT 1; SELECT ssn FROM employees").is_err());
+    assert!(steps("USE shop; SELECT 1").is_err());
+    let alone = Ground { several: false, ..mysql() };
+    assert!(judge(b"SELECT 1; SELECT 2", &alone).is_err());
+    assert!(judge(b"SELECT 1;", &alone).is_ok());
+}
+
+#[test]
+fn lists_of_the_server_are_held_to_the_grant() {
+    for ground in [mysql(), maria()] {
+        let sent = |text: &str| {
+            let instead = judge(text.as_bytes(), &ground).unwrap().instead;
+            instead.map(|text| String::from_utf8(text.into()).unwrap())
+        };
+        let tables = sent("SHOW FULL TABLES LIKE 's%'").unwrap();
+        assert_eq!(
+            tables,
+            "SHOW FULL TABLES FROM `shop` WHERE (CAST(`Tables_in_shop` AS BINARY) IN ('orders', 'sales')) AND \
+             (`Tables_in_shop` LIKE 's%')"
+        );
+        assert_eq!(sent("SHOW COLUMNS FROM orders"), None);
+        let columns = sent("DESCRIBE sales").unwrap();
+        assert!(columns.contains("'prod_name'") && !columns.contains("price"), "{columns}");
+        let rows = sent("SELECT table_name FROM information_schema.tables").unwrap();
+        assert!(rows.contains("'orders', 'sales'") && rows.ends_with("AS `tables`"), "{rows}");
+        let grants = sent("SHOW GRANTS").unwrap();
+        assert!(grants.starts_with("SELECT ") && !grants.contains("SHOW"), "{grants}");
+        assert_eq!(sent("SHOW TRIGGERS LIKE 'x'").unwrap(), "SHOW TRIGGERS FROM `shop` WHERE FALSE");
+    }
+}
+
+#[test]
+fn a_condition_behind_show_computes_nothing() {
+    for text in [
+        "SHOW TABLES WHERE (SELECT ssn FROM employees LIMIT 1) LIKE 'S%'",
+        "SHOW TABLES WHERE EXTRACTVALUE(1, CONCAT(0x7e, Tables_in_shop))",
+        "SHOW VARIABLES WHERE @@datadir LIKE '/%'",
+        "SHOW DATABASES WHERE x.y = 1",
+        "SHOW TABLES WHERE @a := Tables_in_shop",
+    ] {
+        denied(text);
+    }
+}
+
+#[test]
+fn a_stored_function_that_is_named_like_one_of_the_server_s_is_not_taken_for_it() {
+    assert!(judge(b"SELECT UPPER (sku) FROM sales", &mysql()).is_ok());
+    let mut parts = shop_parts(super::MYSQL);
+    parts.functions.push("Upper".into());
+    let ground = ground_of(parts, super::Star::Deny);
+    assert!(judge(b"SELECT UPPER (sku) FROM sales", &ground).is_err());
+}
+
+#[test]
+fn a_function_s_name_is_the_server_s_own_only_where_nothing_else_can_be_meant() {
+    for text in
+        ["SELECT COUNT (id) FROM sales", "SELECT COUNT/**/(id) FROM sales", "SELECT `upper`(sku) FROM sales"]
+    {
+        denied(text);
+    }
+    let ground = Ground { mode: SqlMode { ignore_space: true, ..SqlMode::default() }, ..mysql() };
+    assert!(judge(b"SELECT COUNT (id) FROM sales", &ground).is_ok());
+    assert!(judge(b"SELECT `count`(id) FROM sales", &ground).is_err());
+    assert!(judge(b"SELECT NVL(sku, 1) FROM sales", &maria()).is_ok());
+    denied("SELECT NVL(sku, 1) FROM sales");
+    assert!(judge(b"SELECT ANY_VALUE(sku) FROM sales", &maria()).is_err());
+}
+
+#[test]
+fn what_reports_on_the_statement_before_cannot_be_prepared() {
+    for text in ["SHOW WARNINGS", "SHOW ERRORS LIMIT 1"] {
+        assert_eq!(judge(text.as_bytes(), &mysql()).unwrap().steps[0].class, Class::Report, "{text}");
+        denied(&format!("PREPARE p FROM '{text}'"));
+    }
+    denied("PREPARE `\u{e9}` FROM 'SELECT 1'");
+    let class = |text: &str| judge(text.as_bytes(), &mysql()).unwrap().steps[0].class;
+    assert_eq!(class("SELECT 1"), Class::Compute);
+    assert_eq!(class("SELECT (SELECT MAX(id) FROM sales)"), Class::Read);
+}
+
+#[test]
+fn a_result_may_hold_what_the_grant_covers() {
+    let ground = mysql();
+    assert!(ground.may_show("shop", "sales", "SKU") && ground.may_show("", "", ""));
+    assert!(!ground.may_show("shop", "sales", "price") && !ground.may_show("shop", "employees", "id"));
+    assert_eq!(ground.fields("sales").unwrap(), ["id", "prod_name", "sku"]);
+    assert!(ground.fields("employees").is_err());
+}
