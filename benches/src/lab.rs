@@ -52,7 +52,8 @@ pub(crate) struct Lab {
     _folder: Folder,
 }
 
-fn haproxy(folder: &Folder, listen: u16, database: u16) -> Process {
+/// HAProxy, from one port to another.
+pub(crate) fn haproxy(folder: &Folder, listen: u16, database: u16) -> Process {
     let file = folder.write(
         "haproxy.cfg",
         format!(

@@ -3,7 +3,7 @@
 //! Absolute numbers say something about the machine; what counts is the ratio between columns of one row. Rounds are
 //! interleaved (each way once, then each way again), and a row shows the median of its rounds.
 //! `compare [quick] [SECTION…]` runs everything, or the named sections: throughput, connects, bulk, memory, revoke,
-//! catalog.
+//! limited, catalog, mysql.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,6 +13,7 @@ mod client;
 mod lab;
 mod limited;
 mod memory;
+mod mysql;
 mod pgbench;
 mod revoke;
 mod table;
@@ -38,6 +39,12 @@ async fn main() {
     } else {
         Effort { rounds: 3, seconds: 4, megabytes: 1000 }
     };
+    if wanted("mysql") {
+        mysql::run(effort).await;
+    }
+    if sections == ["mysql"] {
+        return;
+    }
     let mut lab = Lab::new().await;
     if wanted("throughput") {
         pgbench::throughput(&lab, effort);

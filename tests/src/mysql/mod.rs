@@ -9,5 +9,6 @@ pub mod login;
 pub mod prepared;
 pub mod server;
 pub mod stage;
+pub mod sysbench;
 pub mod way;
 pub mod wire;
