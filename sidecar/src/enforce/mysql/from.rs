@@ -15,6 +15,9 @@ use super::{
 };
 use crate::enforce::{Denial, TableLimits};
 
+/// So many pairs of names are compared for one join by name.
+const MOST_COMPARED: usize = 250_000;
+
 /// What stands before an item in its FROM clause.
 #[derive(Clone, Copy, Debug)]
 struct Before<'b, 'a> {
@@ -214,6 +217,9 @@ impl<'a> Walk<'a> {
     /// Makes one column of two, which takes reading both.
     fn merge(&self, left: From<'a>, right: From<'a>, names: Vec<&'a str>) -> Result<From<'a>, Denial> {
         let offset = left.items.len();
+        if names.len().saturating_mul(left.width() + right.width()) > MOST_COMPARED {
+            return Err(refuse("a join by name of so many columns"));
+        }
         let mut merged = Vec::new();
         for name in names {
             let (here, there) = (left.having(name, &[], self.ground)?, right.having(name, &[], self.ground)?);
@@ -251,6 +257,9 @@ fn common<'a>(left: &From<'a>, right: &From<'a>) -> Result<Vec<&'a str>, Denial>
         names.collect::<Option<Vec<&'a str>>>().ok_or_else(|| refuse("a join by names that cannot be told"))
     };
     let (left, right) = (names(left)?, names(right)?);
+    if left.len().saturating_mul(right.len()) > MOST_COMPARED {
+        return Err(refuse("a join by name of so many columns"));
+    }
     let mut both: Vec<&'a str> = Vec::new();
     for name in right {
         if left.iter().any(|other| same(other, name)) && !both.iter().any(|other| same(other, name)) {

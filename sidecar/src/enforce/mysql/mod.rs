@@ -163,8 +163,5 @@ fn fold(name: &str) -> Cow<'_, str> {
 
 /// Whether two names of columns are the same.
 fn same(one: &str, other: &str) -> bool {
-    if one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
-    }
-    fold(one) == fold(other)
+    one.eq_ignore_ascii_case(other) || !(one.is_ascii() && other.is_ascii()) && fold(one) == fold(other)
 }

@@ -137,6 +137,15 @@ impl<'a> From<'a> {
         self
     }
 
+    /// How many columns it has.
+    pub(super) fn width(&self) -> usize {
+        let width = |item: &Item<'_>| match &item.shape {
+            Shape::Base(base) => base.table.columns.len(),
+            Shape::Derived(names) => names.len(),
+        };
+        self.items.iter().map(width).sum()
+    }
+
     /// The same, where all of it can be seen.
     pub(super) fn sure(mut self) -> Self {
         self.items.iter_mut().for_each(|item| item.unsure = false);
@@ -146,7 +155,7 @@ impl<'a> From<'a> {
     /// Which items have a column.
     fn knowing(&self, column: &str, qualifier: &[Name<'_>], ground: &Ground) -> Vec<usize> {
         let items = self.items.iter().enumerate();
-        let found = items.filter(|(_, item)| item.has(column) && item.is_called(qualifier, ground));
+        let found = items.filter(|(_, item)| item.is_called(qualifier, ground) && item.has(column));
         found.map(|(at, _)| at).collect()
     }
 

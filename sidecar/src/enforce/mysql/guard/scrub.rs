@@ -1,7 +1,8 @@
 //! Errors of writes, without the values that they quote.
 //!
 //! A key may hold columns that the session may not read beside one that it may write; the error about a duplicate
-//! quotes all of them.
+//! quotes all of them. A generated column may be computed from such a column, and be computed anew by a write to
+//! another; the error about a value that does not fit quotes it.
 
 use bytes::BytesMut;
 use postern_protocol::mysql::{ErrorPacket, HEADER_LEN, Header};
@@ -13,6 +14,10 @@ const QUOTING: [u16; 8] = [1022, 1062, 1169, 1557, 1569, 1586, 1761, 1762];
 /// Those that describe a foreign key, and with that a table of which the grant may cover nothing:
 /// `ER_ROW_IS_REFERENCED_2`, `ER_NO_REFERENCED_ROW_2`.
 const DESCRIBING: [u16; 2] = [1451, 1452];
+
+/// Those that quote a value behind a colon: `ER_TRUNCATED_WRONG_VALUE`, `ER_TRUNCATED_WRONG_VALUE_FOR_FIELD`,
+/// `ER_WRONG_VALUE_FOR_TYPE`, `ER_WRONG_VALUE`, and `ER_DATA_OUT_OF_RANGE` with what was computed.
+const CONVERTING: [u16; 5] = [1292, 1366, 1411, 1525, 1690];
 
 /// Looks at the answer to one command.
 #[derive(Debug, Default)]
@@ -61,14 +66,28 @@ impl Scrubber {
 
 fn scrubbed(payload: &[u8], sequence: u8) -> Option<bytes::Bytes> {
     let error = ErrorPacket::decode(payload).ok()?;
-    let message: &[u8] = if QUOTING.contains(&error.code) {
-        b"Duplicate entry for a unique key"
+    let message = if QUOTING.contains(&error.code) {
+        b"Duplicate entry for a unique key".to_vec()
     } else if DESCRIBING.contains(&error.code) {
-        error.message.split(|byte| *byte == b'(').next()?.trim_ascii_end()
+        error.message.split(|byte| *byte == b'(').next()?.trim_ascii_end().to_vec()
+    } else if CONVERTING.contains(&error.code) {
+        without_value(error.message)
     } else {
         return None;
     };
+    let message = message.as_slice();
     Some(ErrorPacket { message, ..error }.packet(sequence))
+}
+
+/// `Incorrect integer value for column …`: without what stands between the first quote and the last that ends a value.
+fn without_value(message: &[u8]) -> Vec<u8> {
+    const BEHIND: &[u8] = b"' for ";
+    let before = message.split(|byte| *byte == b'\'').next().unwrap_or_default();
+    let before = before.trim_ascii_end();
+    let before = before.strip_suffix(b":").unwrap_or(before);
+    let behind = message.windows(BEHIND.len()).rposition(|part| part == BEHIND);
+    let behind = behind.and_then(|at| message.get(at + 1..)).unwrap_or_default();
+    [before, behind].concat()
 }
 
 #[cfg(test)]
@@ -93,6 +112,21 @@ mod tests {
             assert!(!text.contains("SECRET") && text.contains("cannot be null"), "{size}: {text}");
             assert!(text.contains("#23000Duplicate entry for a unique key"), "{size}: {text}");
             assert!(text.ends_with("a foreign key constraint fails"), "{size}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_not_quoted() {
+        for (message, left) in [
+            ("Truncated incorrect INTEGER value: 'S'", "Truncated incorrect INTEGER value"),
+            (
+                "Incorrect integer value: 'S' for T' for column `a`.`b` at row 1",
+                "Incorrect integer value for column `a`.`b` at row 1",
+            ),
+            ("BIGINT value is out of range in '(S + 1)'", "BIGINT value is out of range in"),
+            ("Division by 0", "Division by 0"),
+        ] {
+            assert_eq!(String::from_utf8(without_value(message.as_bytes())).unwrap(), left);
         }
     }
 }

@@ -105,12 +105,12 @@ impl Guard {
 
     /// A `SET` that failed may have set some of it.
     fn failed(&self) -> Result<(), Breach> {
-        match self.at_hand().map(|step| &step.change) {
-            Some(Change::Mode(mode)) if *mode != self.ground.mode => Err(Breach::Violation(
-                "a SET of sql_mode failed, and may have set it nevertheless".to_owned(),
-            )),
-            _ => Ok(()),
+        let change = self.at_hand().map(|step| &step.change);
+        if matches!(change, Some(Change::Mode(mode)) if *mode != self.ground.mode) {
+            let what = "a SET of sql_mode failed, and may have set it nevertheless";
+            return Err(Breach::Violation(what.to_owned()));
         }
+        Ok(())
     }
 
     /// One statement is done, and with that changes what it changes.

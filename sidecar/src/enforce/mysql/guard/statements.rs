@@ -9,7 +9,7 @@ use crate::enforce::mysql::{Ground, Judgement, SqlMode, Step};
 
 /// So many statements one session may hold at the server, by number and by name; servers have a limit of their own, for
 /// all sessions together.
-const MOST: usize = 16_384;
+const MOST: usize = 4_096;
 /// And so many bytes of texts.
 const ROOM: usize = 64 * 1024 * 1024;
 

@@ -59,6 +59,8 @@ fn what_is_nested_too_deeply_is_refused() {
 fn what_would_grow_beyond_all_measure_is_refused() {
     let doubled = (0..40).fold("orders".to_owned(), |inside, _| format!("(SELECT *, d.* FROM {inside} d) d"));
     let wide = vec!["*"; 3_000].join(", ");
+    let names: Vec<String> = (0..2_000).map(|number| format!("1 c{number}")).collect();
+    let natural = format!("WITH d AS (SELECT {}) SELECT 1 FROM d", names.join(","));
     let expressions: Vec<String> = (0..400).map(|number| format!("c{number} AS (SELECT 1)")).collect();
     let views = vec!["SELECT 1 FROM information_schema.columns"; 10_000].join(" UNION ALL ");
     for text in [
@@ -68,6 +70,7 @@ fn what_would_grow_beyond_all_measure_is_refused() {
         format!("SELECT 1 FROM orders{}", " NATURAL JOIN orders".repeat(100)),
         format!("WITH {} SELECT 1", expressions.join(", ")),
         views,
+        natural + &" NATURAL JOIN d".repeat(60),
     ] {
         assert!(judge(text.as_bytes(), &mysql()).is_err(), "{}", text.get(..80).unwrap_or_default());
     }
