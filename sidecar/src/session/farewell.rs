@@ -13,6 +13,8 @@ use crate::net::Stream;
 
 /// How long a client may take to accept its last message.
 const LAST_WORD: Duration = Duration::from_millis(250);
+/// How long it is listened to behind that at least.
+const HEARING: Duration = Duration::from_millis(100);
 
 /// Tells the client and closes its socket. The message is asked for when the one that the client is in the middle of
 /// has been completed from `unsent`, which was read from the server before the gate fell, and behind that from zeros.
@@ -25,7 +27,7 @@ pub(crate) async fn tell<W: Wire>(
     let deadline = Instant::now() + LAST_WORD;
     let said = timeout_at(deadline, say(&mut client, wire, unsent, last_word)).await;
     if matches!(said, Ok(Ok(()))) {
-        hear_out(&client, deadline).await;
+        hear_out(&client, deadline.max(Instant::now() + HEARING)).await;
     } else {
         // It does not read. What lies in the socket's buffers is thrown away with the connection.
         client.reset();

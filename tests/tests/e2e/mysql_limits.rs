@@ -316,3 +316,21 @@ async fn a_prepared_text_is_not_read_anew_under_another_mode() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_denial_says_what_the_grant_covers_and_the_way_to_more() {
+    both(async |stage, access| {
+        let mut raw = stage.raw(&access).await.unwrap();
+        let refused = raw.ask("select price from sales").await.unwrap_err();
+        assert_eq!((refused.code, refused.state.as_str()), (1143, "42000"));
+        assert!(refused.message.contains("shop.sales (SELECT id, prod_name, sku)"), "{refused:?}");
+        assert!(refused.message.contains("--resource shop.sales.price "), "{refused:?}");
+        let refused = raw.ask("select ssn from employees").await.unwrap_err();
+        assert_eq!((refused.code, refused.state.as_str()), (1142, "42000"));
+        assert!(
+            refused.message.contains("shop.orders (SELECT all columns; INSERT all columns"),
+            "{refused:?}"
+        );
+    })
+    .await;
+}

@@ -55,7 +55,8 @@ impl<'a> Walk<'a> {
         if covers(&base.limits.insert, column) || base.reads(column) {
             return Ok(());
         }
-        Err(no_column("SELECT", &self.ground.user, column, &base.table.name))
+        Err(no_column("SELECT", &self.ground.user, column, &base.table.name)
+            .about(&base.table.schema, &base.table.name))
     }
 
     fn call(&mut self, call: &'a Call<'a>, place: Place<'_, 'a>) -> Result<(), Denial> {

@@ -77,7 +77,8 @@ impl<'a> Walk<'a> {
     pub(super) fn is_read(&self, item: &Item<'a>) -> Result<(), Denial> {
         match &item.shape {
             Shape::Base(base) if !base.limits.of(Privilege::Select).any() => {
-                Err(no_table("SELECT", &self.ground.user, &base.table.name))
+                Err(no_table("SELECT", &self.ground.user, &base.table.name)
+                    .about(&base.table.schema, &base.table.name))
             }
             Shape::Base(_) | Shape::Derived(_) => Ok(()),
         }
@@ -244,7 +245,8 @@ impl<'a> Walk<'a> {
     /// Leave to read a column that the statement may not have named, and shall not learn of.
     fn is_merged(&self, item: &Item<'a>, name: &str) -> Result<(), Denial> {
         item.read(name, self.ground).map_err(|denial| match &item.shape {
-            Shape::Base(base) => no_table("SELECT", &self.ground.user, &base.table.name),
+            Shape::Base(base) => no_table("SELECT", &self.ground.user, &base.table.name)
+                .about(&base.table.schema, &base.table.name),
             Shape::Derived(_) => denial,
         })
     }

@@ -234,7 +234,8 @@ impl<'a> Walk<'a> {
             return Ok(items.iter().flat_map(|item| visible(item)).collect());
         };
         if self.ground.limits.terms.star == Star::Deny {
-            return Err(no_table("SELECT", &self.ground.user, &closed.table.name));
+            return Err(no_table("SELECT", &self.ground.user, &closed.table.name)
+                .about(&closed.table.schema, &closed.table.name));
         }
         if !from.merged.is_empty() {
             return Err(refuse("a star over a join by name"));
@@ -280,7 +281,8 @@ impl<'a> Walk<'a> {
                     return Err(refuse("FOR UPDATE over a sub-select"));
                 };
                 if !base.limits.of(Privilege::Update).any() && !base.limits.delete {
-                    return Err(no_table("SELECT with locking clause", &self.ground.user, &base.table.name));
+                    return Err(no_table("SELECT with locking clause", &self.ground.user, &base.table.name)
+                        .about(&base.table.schema, &base.table.name));
                 }
             }
         }

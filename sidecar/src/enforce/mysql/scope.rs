@@ -85,7 +85,8 @@ impl<'a> Item<'a> {
     pub(super) fn read(&self, column: &str, ground: &Ground) -> Result<(), Denial> {
         match &self.shape {
             Shape::Base(base) if !base.reads(column) => {
-                Err(no_column("SELECT", &ground.user, column, &base.table.name))
+                Err(no_column("SELECT", &ground.user, column, &base.table.name)
+                    .about(&base.table.schema, &base.table.name))
             }
             Shape::Base(_) | Shape::Derived(_) => Ok(()),
         }

@@ -32,10 +32,11 @@ pub(crate) fn told(denial: &Denial) -> Told {
     Told { number, sqlstate: denial.sqlstate, message }
 }
 
-/// A privilege on a table that the grant does not hold, or no such table: a limited account is not told which.
+/// A privilege on a table that the grant does not hold, or no such table: a limited account is not told which. Where
+/// the table is known to be there, the denial is said to be about it.
 pub(super) fn no_table(privilege: &str, user: &str, table: &str) -> Denial {
     let message = format!("{privilege} command denied to user {user} for table '{table}'");
-    Denial::in_words(Reason::Table, DENIED, message, table).numbered(1142)
+    Denial::in_words(Reason::Table, DENIED, message, table).numbered(1142).about("", table)
 }
 
 /// A privilege on a column that the grant does not hold.

@@ -40,7 +40,8 @@ impl<'a> Walk<'a> {
         if covers(base.limits.of(privilege), &known.name) {
             return Ok(());
         }
-        Err(no_column(verb(privilege), &self.ground.user, column, &base.table.name))
+        Err(no_column(verb(privilege), &self.ground.user, column, &base.table.name)
+            .about(&base.table.schema, &base.table.name))
     }
 
     /// Leave to do something with a table at all.
@@ -48,7 +49,8 @@ impl<'a> Walk<'a> {
         if base.limits.of(privilege).any() {
             return Ok(());
         }
-        Err(no_table(verb(privilege), &self.ground.user, &base.table.name))
+        Err(no_table(verb(privilege), &self.ground.user, &base.table.name)
+            .about(&base.table.schema, &base.table.name))
     }
 
     fn insert(&mut self, insert: &'a Insert<'a>) -> Result<(), Denial> {
@@ -88,7 +90,8 @@ impl<'a> Walk<'a> {
             let all: Vec<&'a str> = all.map(|column| &*column.name).collect();
             let closed = all.iter().any(|column| !covers(&base.limits.insert, column));
             if closed {
-                return Err(no_table("INSERT", &self.ground.user, &base.table.name));
+                return Err(no_table("INSERT", &self.ground.user, &base.table.name)
+                    .about(&base.table.schema, &base.table.name));
             }
             return Ok(super::from::columns(all));
         };
