@@ -1,10 +1,6 @@
 //! A MySQL or MariaDB repo: where its server is and how its accounts log in.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use postern_protocol::gate::{AccountName, Engine, RepoName, ServedRepo};
@@ -24,11 +20,8 @@ use crate::{
     },
     grants::{FeedState, Reports},
     server::{InvalidServer, Login, Server},
-    session::{Registry, Terminator},
+    session::{Registry, Terminator, Terminators},
 };
-
-/// By account and server.
-type Terminators = HashMap<(AccountName, Option<SocketAddr>), Weak<Terminator<Victim>>>;
 
 /// A repo as the back needs it.
 pub(crate) struct Target {
@@ -44,7 +37,7 @@ pub(crate) struct Target {
     /// The account that ends sessions, where that is not the session's own.
     terminating: Option<AccountName>,
     /// Those of accounts that have sessions.
-    terminators: Mutex<Terminators>,
+    terminators: Terminators<Victim>,
 }
 
 impl Target {
@@ -59,7 +52,7 @@ impl Target {
             snapshots: tokio::sync::Mutex::default(),
             profile: ArcSwapOption::empty(),
             terminating: repo.terminator.clone(),
-            terminators: Mutex::default(),
+            terminators: Terminators::default(),
         }))
     }
 
@@ -123,16 +116,10 @@ impl Target {
         peer: Option<SocketAddr>,
         registry: &Arc<Registry>,
     ) -> Arc<Terminator<Victim>> {
-        let mut all = self.terminators.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, terminator| terminator.strong_count() > 0);
-        let place = all.entry((account.clone(), peer)).or_default();
-        place.upgrade().unwrap_or_else(|| {
+        self.terminators.get(account, peer, || {
             let terminating = self.terminating.clone().unwrap_or_else(|| account.clone());
             let means = Termination { target: Arc::clone(self), account: terminating, peer };
-            let terminator =
-                Terminator::start(means, self.name.clone(), account.clone(), Arc::clone(registry));
-            *place = Arc::downgrade(&terminator);
-            terminator
+            Terminator::start(means, self.name.clone(), account.clone(), Arc::clone(registry))
         })
     }
 

@@ -1,10 +1,6 @@
 //! A PostgreSQL repo: where its database is and how its accounts log in.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use postern_protocol::gate::{AccountName, Engine, RepoName, ServedRepo};
 
@@ -23,11 +19,8 @@ use crate::{
     },
     grants::{FeedState, Reports},
     server::{InvalidServer, Login, Server},
-    session::{Registry, Terminator},
+    session::{Registry, Terminator, Terminators},
 };
-
-/// By account and server.
-type Terminators = HashMap<(AccountName, Option<SocketAddr>), Weak<Terminator<Victim>>>;
 
 /// A repo as the back needs it.
 pub(crate) struct Target {
@@ -41,7 +34,7 @@ pub(crate) struct Target {
     /// The account that ends backends, where that is not the backend's own.
     terminating: Option<AccountName>,
     /// Those of accounts that have sessions.
-    terminators: Mutex<Terminators>,
+    terminators: Terminators<Victim>,
 }
 
 impl Target {
@@ -55,7 +48,7 @@ impl Target {
             catalog: Arc::default(),
             verdicts: Arc::default(),
             terminating: repo.terminator.clone(),
-            terminators: Mutex::default(),
+            terminators: Terminators::default(),
         }))
     }
 
@@ -93,16 +86,10 @@ impl Target {
         peer: Option<SocketAddr>,
         registry: &Arc<Registry>,
     ) -> Arc<Terminator<Victim>> {
-        let mut all = self.terminators.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, terminator| terminator.strong_count() > 0);
-        let place = all.entry((account.clone(), peer)).or_default();
-        place.upgrade().unwrap_or_else(|| {
+        self.terminators.get(account, peer, || {
             let terminating = self.terminating.clone().unwrap_or_else(|| account.clone());
             let means = Termination { target: Arc::clone(self), account: terminating, peer };
-            let terminator =
-                Terminator::start(means, self.name.clone(), account.clone(), Arc::clone(registry));
-            *place = Arc::downgrade(&terminator);
-            terminator
+            Terminator::start(means, self.name.clone(), account.clone(), Arc::clone(registry))
         })
     }
 

@@ -19,6 +19,6 @@ pub(crate) use farewell::tell;
 pub(crate) use leash::Leash;
 pub(crate) use registry::{Registered, Registry, Session};
 pub(crate) use relay::{Direction, Finish, Left, Passing, Relay, Violation, Wire};
-pub(crate) use terminator::{Means, Terminator};
+pub(crate) use terminator::{Means, Terminator, Terminators};
 pub(crate) use untold::Untold;
 pub(crate) use watch::{Event, Watch};

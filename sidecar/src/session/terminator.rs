@@ -5,7 +5,13 @@
 //! carried out in batches, for a revocation may end a thousand sessions at once. How it is done is the engine's
 //! business.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::Display,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use postern_protocol::gate::{AccountName, RepoName};
 use tokio::{
@@ -47,6 +53,36 @@ pub(crate) trait Means: Send + Sync + 'static {
 
     /// Says good-bye.
     fn close(&self, connection: Self::Connection) -> impl Future<Output = ()> + Send;
+}
+
+/// A server's terminators: one for each account and address, as long as a session holds it.
+pub(crate) struct Terminators<V>(Mutex<Shared<V>>);
+
+type Shared<V> = HashMap<(AccountName, Option<SocketAddr>), Weak<Terminator<V>>>;
+
+impl<V> Default for Terminators<V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<V> Terminators<V> {
+    /// The one for an account at an address, started where there is none.
+    pub(crate) fn get(
+        &self,
+        account: &AccountName,
+        peer: Option<SocketAddr>,
+        start: impl FnOnce() -> Arc<Terminator<V>>,
+    ) -> Arc<Terminator<V>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, terminator| terminator.strong_count() > 0);
+        let place = all.entry((account.clone(), peer)).or_default();
+        place.upgrade().unwrap_or_else(|| {
+            let terminator = start();
+            *place = Arc::downgrade(&terminator);
+            terminator
+        })
+    }
 }
 
 /// One thing to end.
