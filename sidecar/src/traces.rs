@@ -9,10 +9,10 @@ use ::metrics::Counter;
 use postern_service::audit::Event;
 
 use crate::{
-    enforce::{Denial, News},
+    enforce::{Breach, Denial, News},
     gatehouse::Gatehouse,
     metrics::{self, Decisions},
-    session::Session,
+    session::{Ending, Session, Violation},
 };
 
 /// So many denials of one session are recorded one by one within [`WINDOW`]; the others are counted in the next
@@ -82,8 +82,21 @@ impl Traces {
         self.house.record(&self.session, event);
     }
 
-    /// A result, or a setting, is not what the verdict said it would be.
+    /// Ends the session for what it does not survive; a breach of the protocol is its relay's to end.
+    pub(crate) fn breach(&self, breach: Breach) -> Result<(), Violation> {
+        match breach {
+            Breach::Violation(violation) => return Err(Violation(violation)),
+            Breach::Tripwire(what) => self.tripwire(&what),
+            Breach::Exceeded(what) => drop(self.session.leash.fall(Ending::Exceeded(what))),
+        }
+        Ok(())
+    }
+
+    /// A result, or a setting, is not what the verdict said it would be: the session ends, and its operator is told.
     pub(crate) fn tripwire(&self, what: &str) {
+        if !self.session.leash.fall(Ending::Tripwire) {
+            return;
+        }
         metrics::tripwire(&self.session.repo);
         tracing::error!(session = %self.session.id, repo = %self.session.repo, what, "a verdict was wrong: the session was ended");
         self.house.record(&self.session, Event::new("session.tripwire").with("message", what));

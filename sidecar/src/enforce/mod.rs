@@ -4,6 +4,7 @@
 //! text, or a denial. Nothing here knows a socket; the session's relay asks before it forwards. What cannot be
 //! established is denied.
 
+mod breach;
 mod denial;
 mod limits;
 pub(crate) mod mysql;
@@ -13,6 +14,7 @@ mod quota;
 mod remedy;
 mod verdicts;
 
+pub(crate) use breach::Breach;
 pub(crate) use denial::{Denial, Reason};
 pub(crate) use limits::{Columns, Limits, TableLimits};
 pub(crate) use news::News;

@@ -31,7 +31,7 @@ mod write;
 use std::{borrow::Cow, sync::Arc};
 
 pub(crate) use catalog::{Catalog, Column, Kind, Parts, Server, Table};
-pub(crate) use guard::{Breach, Guard, Judged, Over, Pace, Session, redact};
+pub(crate) use guard::{Guard, Judged, Over, Pace, Session, redact};
 pub(crate) use judge::judge;
 pub(crate) use mode::SqlMode;
 pub(crate) use told::told;

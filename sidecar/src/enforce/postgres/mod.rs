@@ -39,7 +39,7 @@ use std::{
 };
 
 use catalog::Catalog;
-pub(crate) use guard::{Breach, Guard, Judged, Pace, Pinned, redact};
+pub(crate) use guard::{Guard, Judged, Pace, Pinned, redact};
 pub(crate) use judge::judge;
 
 use super::{Denial, Footing, Limits, Reason};

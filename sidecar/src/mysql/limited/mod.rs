@@ -22,8 +22,8 @@ use super::{door::Door, target::Target, traffic::Traffic};
 use crate::{
     catalog::{Attendance, Keeper},
     enforce::{
-        Limits, Remedy,
-        mysql::{self, Breach, Catalog, Ground, Guard, Judged, Over, Pace, redact},
+        Breach, Limits, Remedy,
+        mysql::{self, Catalog, Ground, Guard, Judged, Over, Pace, redact},
     },
     gatehouse::Gatehouse,
     judging::elsewhere,
@@ -127,15 +127,7 @@ impl Limited {
                 }));
             }
             Ok(Pace::Over(over)) => self.over = Some(over),
-            Err(Breach::Violation(violation)) => return Err(Violation(violation)),
-            Err(Breach::Exceeded(what)) => {
-                self.session.leash.fall(Ending::Exceeded(what));
-            }
-            Err(Breach::Tripwire(what)) => {
-                if self.session.leash.fall(Ending::Tripwire) {
-                    self.traces.tripwire(&what);
-                }
-            }
+            Err(breach) => return self.traces.breach(breach),
         }
         Ok(())
     }

@@ -25,8 +25,8 @@ use super::{refusal::Refusal, target::Target, traffic::Traffic};
 use crate::{
     catalog::Attendance,
     enforce::{
-        Limits, Remedy,
-        postgres::{Breach, Ground, Guard, Judged, Pace, Start, catalog::Catalog, judge, redact},
+        Breach, Limits, Remedy,
+        postgres::{Ground, Guard, Judged, Pace, Start, catalog::Catalog, judge, redact},
     },
     gatehouse::Gatehouse,
     judging::elsewhere,
@@ -105,7 +105,7 @@ impl Limited {
         if other_limits && !self.guard.still_covers() {
             self.session.leash.fall(Ending::Shrunk);
         }
-        if self.guard.ground().is_adrift() && self.session.leash.fall(Ending::Tripwire) {
+        if self.guard.ground().is_adrift() {
             self.traces.tripwire("search_path follows the configuration, which the server has read again");
         }
     }
@@ -142,17 +142,7 @@ impl Limited {
                 *self.wait(direction) = Some(Box::pin(async move { answered.await.ok() }));
                 Ok(())
             }
-            Err(Breach::Violation(violation)) => Err(Violation(violation)),
-            Err(Breach::Exceeded(what)) => {
-                self.session.leash.fall(Ending::Exceeded(what));
-                Ok(())
-            }
-            Err(Breach::Tripwire(what)) => {
-                if self.session.leash.fall(Ending::Tripwire) {
-                    self.traces.tripwire(&what);
-                }
-                Ok(())
-            }
+            Err(breach) => self.traces.breach(breach),
         }
     }
 

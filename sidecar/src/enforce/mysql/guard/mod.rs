@@ -25,7 +25,7 @@ use self::{
     statements::{Statements, Text},
 };
 use super::{Change, Ground, Judgement, SqlMode, judge, told};
-use crate::enforce::{Denial, News, Quota, Reason, Remedy, Verdict, Verdicts};
+use crate::enforce::{Breach, Denial, News, Quota, Reason, Remedy, Verdict, Verdicts};
 
 /// Longer statements are no statements for limited sessions.
 const LONGEST: usize = 8 * 1024 * 1024;
@@ -59,17 +59,6 @@ pub(crate) enum Over {
     Login(u8, Box<ChangeUser>),
     /// As the same, with everything as it was at the beginning.
     Reset(u8),
-}
-
-/// What a session does not survive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Breach {
-    /// One side does not follow the protocol.
-    Violation(String),
-    /// A result, or the server's state, is not what the verdict said it would be.
-    Tripwire(String),
-    /// More than the grant allows in number.
-    Exceeded(String),
 }
 
 /// A text that takes its time to be judged, and what it is to be judged on.

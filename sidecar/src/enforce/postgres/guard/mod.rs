@@ -34,7 +34,7 @@ pub(crate) use redact::redact;
 use replies::{Replies, Space};
 
 use super::{Ground, Judgement, Step};
-use crate::enforce::{Denial, News, Quota, Reason, Remedy, Verdict, Verdicts};
+use crate::enforce::{Breach, Denial, News, Quota, Reason, Remedy, Verdict, Verdicts};
 
 /// So many bytes of texts one session may hold at the server.
 const ROOM: usize = 64 * 1024 * 1024;
@@ -103,17 +103,6 @@ struct Waiting {
     piece: Piece,
     /// Whether the catalog will be as new as can be when it is looked at again.
     asked: bool,
-}
-
-/// What a session does not survive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Breach {
-    /// One side does not follow the protocol.
-    Violation(String),
-    /// A result, or the server's state, is not what the verdict said it would be.
-    Tripwire(String),
-    /// More than the grant allows in number.
-    Exceeded(String),
 }
 
 impl From<FrameError> for Breach {
