@@ -27,11 +27,6 @@ pub(crate) trait Footing {
     fn rest(&self) -> Self::Rest;
     /// How many bytes a judgement holds.
     fn room(judgement: &Self::Judgement) -> usize;
-
-    /// Whether judging a text may leave traces in what it is judged on: then it is judged each time.
-    fn leaves_traces(_: &[u8]) -> bool {
-        false
-    }
 }
 
 /// What is found about a text.
@@ -130,7 +125,7 @@ impl<F: Footing> Verdicts<F> {
                 [&denial.message, &denial.detail, &denial.hint, &denial.culprit].map(String::len).iter().sum()
             }
         };
-        if text.len() > LONGEST || told > LONGEST || F::leaves_traces(text) {
+        if text.len() > LONGEST || told > LONGEST {
             return;
         }
         let (rest, room) = (footing.rest(), text.len() + told);
@@ -195,8 +190,6 @@ mod tests {
         let (verdicts, here) = (Verdicts::default(), ground());
         verdicts.keep("select x", &here, &Err(Denial::unknown("x", "")));
         assert_eq!(verdicts.find("select x", &here), None);
-        verdicts.keep("Reset All", &here, &Ok(good()));
-        assert_eq!(verdicts.find("Reset All", &here), None);
         for number in 0..100_000 {
             verdicts.keep(format!("select {number}"), &here, &Ok(good()));
         }

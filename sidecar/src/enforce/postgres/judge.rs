@@ -3,7 +3,7 @@
 use pg_raw_parse::{
     Node,
     nodes::{ExecuteStmt, ExplainStmt, PrepareStmt, TransactionStmt},
-    raw::{DiscardMode, TransactionStmtKind},
+    raw::{DiscardMode, TransactionStmtKind, VariableSetKind},
 };
 
 use super::{
@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
             Node::TransactionStmt(transaction) => self.transaction(transaction)?,
             Node::VariableSetStmt(set) => {
                 self.set_statement(set)?;
-                Step::Plain
+                if set.kind == VariableSetKind::VAR_RESET_ALL { Step::ResetAll } else { Step::Plain }
             }
             Node::VariableShowStmt(show) => {
                 self.show_statement(show)?;

@@ -30,13 +30,7 @@ mod tests;
 mod walk;
 mod write;
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::Arc;
 
 use catalog::Catalog;
 pub(crate) use guard::{Guard, Judged, Pace, Pinned, redact};
@@ -63,36 +57,18 @@ pub(crate) struct Ground {
 }
 
 /// What was so when a session began, and is what it returns to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Start {
     /// `search_path`, as the server writes it.
     pub(crate) search_path: Box<str>,
     /// When the server had read its configuration: [`Catalog::loaded`].
     pub(crate) loaded: Box<str>,
-    /// A statement was let through since that returns everything to its default: from then on the search path follows the
-    /// server's configuration.
-    adrift: AtomicBool,
 }
 
 impl Start {
     /// Of a session with this search path, on a server that read its configuration then.
     pub(crate) fn new(search_path: &str, loaded: &str) -> Self {
-        Self { search_path: search_path.into(), loaded: loaded.into(), adrift: AtomicBool::new(false) }
-    }
-}
-
-/// The same texts mean the same in sessions that began alike.
-impl PartialEq for Start {
-    fn eq(&self, other: &Self) -> bool {
-        self.search_path == other.search_path && self.loaded == other.loaded
-    }
-}
-
-impl Eq for Start {}
-
-impl Hash for Start {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.search_path, &self.loaded).hash(state);
+        Self { search_path: search_path.into(), loaded: loaded.into() }
     }
 }
 
@@ -114,12 +90,6 @@ impl Footing for Ground {
 
     fn room(judgement: &Judgement) -> usize {
         judgement.instead.as_deref().map_or(0, str::len)
-    }
-
-    /// What returns settings to their defaults is remembered in [`Start`].
-    fn leaves_traces(text: &[u8]) -> bool {
-        let text = text.to_ascii_lowercase();
-        [&b"reset"[..], b"discard"].iter().any(|word| text.windows(word.len()).any(|part| part == *word))
     }
 }
 
@@ -147,7 +117,9 @@ pub(crate) enum Step {
     Close(Box<str>),
     /// `CLOSE ALL`
     CloseAll,
-    /// `DISCARD ALL`: no name is left.
+    /// `RESET ALL`: every setting follows the server's configuration.
+    ResetAll,
+    /// `DISCARD ALL`: the same, and no name is left.
     DiscardAll,
     /// `COPY … FROM STDIN` or `TO STDOUT`: the one statement behind which data follow.
     Copy,
@@ -163,10 +135,9 @@ pub(crate) struct Judgement {
 }
 
 impl Ground {
-    /// Whether the search path may have become another one without a word of the server.
-    pub(crate) fn is_adrift(&self) -> bool {
-        let moved = *self.catalog.loaded() != *self.start.loaded;
-        moved && self.start.adrift.load(Ordering::Relaxed) && self.catalog.major() < REPORTS_SEARCH_PATH
+    /// Whether the server's defaults may have become others since the session began, without a word of the server.
+    pub(crate) fn has_moved(&self) -> bool {
+        *self.catalog.loaded() != *self.start.loaded && self.catalog.major() < REPORTS_SEARCH_PATH
     }
 
     /// Whether a client may declare parameters of these types.

@@ -3,8 +3,6 @@
 //! Nothing may be set that changes what a statement means, what the database checks, or what others see of it. The search
 //! path is part of the ground that statements are judged on: it may be set to what it is, and to nothing else.
 
-use std::sync::atomic::Ordering;
-
 use pg_raw_parse::{
     ConstValue, Node,
     list::NodeList,
@@ -129,7 +127,6 @@ impl Ground {
     /// would mean.
     pub(super) fn reset_all(&self) -> Result<(), Denial> {
         if *self.catalog.loaded() == *self.start.loaded {
-            self.start.adrift.store(true, Ordering::Relaxed);
             return Ok(());
         }
         let why = "the server has read its configuration again since the session began: connect anew";

@@ -105,7 +105,7 @@ impl Limited {
         if other_limits && !self.guard.still_covers() {
             self.session.leash.fall(Ending::Shrunk);
         }
-        if self.guard.ground().is_adrift() {
+        if self.guard.is_adrift() {
             self.traces.tripwire("search_path follows the configuration, which the server has read again");
         }
     }

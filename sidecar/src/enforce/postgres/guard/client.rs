@@ -72,6 +72,7 @@ fn effects(text: &Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + '_ 
         | Step::Close(_)
         | Step::CloseAll
         | Step::DiscardAll
+        | Step::ResetAll
         | Step::Plain
         | Step::Execute(_)
         | Step::Fetch(_)

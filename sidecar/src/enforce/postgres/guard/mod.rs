@@ -152,6 +152,9 @@ pub(crate) struct Guard {
     epoch: u64,
     verdicts: Arc<Verdicts<Ground>>,
     pinned: Pinned,
+    /// A statement was let through that returns every setting to its default: from then on they follow the server's
+    /// configuration.
+    reset: bool,
     up: Inbox,
     down: Inbox,
     /// Messages that wait for a newer catalog.
@@ -193,6 +196,7 @@ impl Guard {
             epoch: 1,
             verdicts,
             pinned,
+            reset: false,
             up: Inbox::default(),
             down: Inbox::default(),
             waiting_up: None,
@@ -216,6 +220,11 @@ impl Guard {
     /// The server's state that has to stay.
     pub(crate) const fn pinned(&self) -> &Pinned {
         &self.pinned
+    }
+
+    /// Whether the search path may have become another one without a word of the server.
+    pub(crate) fn is_adrift(&self) -> bool {
+        self.reset && self.ground.has_moved()
     }
 
     /// The ground that it stands on.
@@ -307,10 +316,12 @@ impl Guard {
             verdict
         });
         self.news.judged.push((hit, begun.elapsed()));
-        match verdict {
-            Err(denial) if denial.stale && !self.asked => Err(Objection::Stale),
-            verdict => Ok(verdict?),
-        }
+        let judgement = match verdict {
+            Err(denial) if denial.stale && !self.asked => return Err(Objection::Stale),
+            verdict => verdict?,
+        };
+        self.reset |= judgement.steps.iter().any(|step| matches!(step, Step::ResetAll | Step::DiscardAll));
+        Ok(judgement)
     }
 
     fn known(&self, text: &str) -> Option<Verdict<Judgement>> {
@@ -391,6 +402,7 @@ impl Guard {
                 | Step::Declare(_)
                 | Step::Close(_)
                 | Step::CloseAll
+                | Step::ResetAll
                 | Step::DiscardAll
                 | Step::Copy => continue,
             };

@@ -14,7 +14,10 @@ use postern_protocol::{
 use super::*;
 use crate::enforce::{
     Limits,
-    postgres::catalog::{Catalog, Column, Parts, Relation},
+    postgres::{
+        Start,
+        catalog::{Catalog, Column, Parts, Relation},
+    },
 };
 
 const SALES: u32 = 20_000;
@@ -38,6 +41,7 @@ fn toy(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
             ["fetch", name, ..] => Step::Fetch((*name).into()),
             ["close", name, ..] => Step::Close((*name).into()),
             ["copy", ..] => Step::Copy,
+            ["reset", "all"] => Step::ResetAll,
             _ => Step::Plain,
         }
     };
@@ -192,6 +196,27 @@ fn a_denied_query_fails_at_the_server_and_the_client_reads_why() {
     assert!(told.ends_with(&ready(b'I')));
     let news = guard.news().unwrap();
     assert_eq!((news.allowed, news.denied.len()), (0, 1));
+}
+
+#[test]
+fn settings_that_were_returned_to_defaults_are_adrift_when_the_defaults_are_others() {
+    let verdicts = Arc::default();
+    let begun = || ground(ORDINARY, 1);
+    let moved = || Ground { start: Arc::new(Start::new("", "long ago")), ..begun() };
+    let guard = || {
+        let verdicts = Arc::clone(&verdicts);
+        Guard::new(toy, begun(), verdicts, Pinned::default(), "KEY", Remedy::default())
+    };
+    // The second finds the verdict of the first.
+    for text in ["reset all", "reset all"] {
+        let (mut returned, mut other) = (guard(), guard());
+        passes(&mut returned, &query(text));
+        passes(&mut other, &query("select 1"));
+        assert!(!returned.is_adrift());
+        returned.stand_on(moved());
+        other.stand_on(moved());
+        assert!(returned.is_adrift() && !other.is_adrift());
+    }
 }
 
 #[test]

@@ -77,10 +77,10 @@ fn a_search_path_that_means_the_same_today_is_sent_as_the_one_that_the_session_b
 fn nothing_returns_to_defaults_that_have_changed_since_the_session_began() {
     let now = ground_of(Parts { loaded: "tomorrow".into(), ..shop_parts() }, Star::Deny);
     let (begun, catalog) = (shop(), Arc::clone(&now.catalog));
-    judge("RESET work_mem", &begun).unwrap();
-    assert!(!Ground { catalog: Arc::clone(&catalog), ..begun.clone() }.is_adrift());
-    judge("DISCARD ALL", &begun).unwrap();
-    assert!(!begun.is_adrift() && Ground { catalog, ..begun }.is_adrift());
+    let steps = |text| judge(text, &begun).unwrap().steps;
+    assert_eq!(*steps("RESET work_mem; SET work_mem = 1"), [Step::Plain, Step::Plain]);
+    assert_eq!(*steps("RESET ALL; DISCARD ALL"), [Step::ResetAll, Step::DiscardAll]);
+    assert!(!begun.has_moved() && Ground { catalog, ..begun }.has_moved());
     for text in ["RESET ALL", "DISCARD ALL", "SELECT 1; RESET ALL"] {
         verdict(text).unwrap();
         assert_eq!(judge(text, &now).unwrap_err().reason, crate::enforce::Reason::Setting, "{text}");
