@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     error::Error,
     grant::per_sidecar,
-    print::{Column, Output, text, visible},
+    print::{Column, Output, text, time, visible},
     rest::{Client, Connection},
 };
 
@@ -42,10 +42,11 @@ enum Command {
     },
 }
 
-const COLUMNS: [Column; 3] = [
+const COLUMNS: [Column; 4] = [
     Column::new("NAME", |identity| text(&identity["name"])),
     Column::new("GROUPS", |identity| text(&identity["groups"])),
     Column::new("ENABLED", |identity| text(&identity["enabled"])),
+    Column::new("LAST LOGIN(UTC)", |identity| time(&identity["last_login"])),
 ];
 
 impl IdentityArgs {
@@ -63,8 +64,8 @@ impl IdentityArgs {
 
 /// `PUT` would create an identity that nobody knows, and a typing error would disable nobody.
 async fn switch(client: &Client, output: Output, who: &str, enabled: bool) -> Result<(), Error> {
-    let known = client.get(&["v1", "identities", who], &[]).await?;
-    let body = json!({ "groups": known["groups"], "enabled": enabled });
+    client.get(&["v1", "identities", who], &[]).await?;
+    let body = json!({ "enabled": enabled });
     let done = client.put(&["v1", "identities", who], &body).await?;
     output.show_as(&done, || switched(who, enabled, &done))
 }

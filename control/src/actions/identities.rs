@@ -66,7 +66,7 @@ pub(crate) async fn put(
     identity.enabled = enabled.unwrap_or(was_enabled);
     work.save(&identity).await?;
     let kind = if before.is_some() { "identity.changed" } else { "identity.created" };
-    work.note(about(&identity, kind, caller.name()).with("groups", identity.groups.clone()));
+    work.note(about(&identity, kind, caller.name()).with("groups", identity.all_groups()));
     if identity.enabled != was_enabled {
         switch(&mut work, caller, &identity, reason).await?;
     }

@@ -18,15 +18,30 @@ use crate::{
     store::{Order, find, load},
 };
 
+/// Groups by where they come from.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct GroupSources {
+    /// Set by this interface.
+    administrator: Vec<String>,
+    /// Set by the directory, through SCIM.
+    directory: Vec<String>,
+    /// Claimed by the SSO provider at the last login.
+    login: Vec<String>,
+}
+
 /// An identity.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Identity")]
 pub(super) struct IdentityView {
     name: String,
-    /// Without `group:`.
+    /// All of its groups, without `group:`: what rules know it by.
     groups: Vec<String>,
+    /// Who put it in which of them.
+    groups_from: GroupSources,
     enabled: bool,
     created_at: At,
+    /// When it last signed in by SSO.
+    last_login: Option<At>,
     /// After a deactivation: the connected sidecars, and what they made of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sidecars: Vec<Outcome>,
@@ -36,9 +51,15 @@ impl From<IdentityRecord> for IdentityView {
     fn from(identity: IdentityRecord) -> Self {
         Self {
             name: identity.name.to_string(),
-            groups: identity.groups,
+            groups: identity.all_groups(),
+            groups_from: GroupSources {
+                administrator: identity.groups,
+                directory: identity.provisioned,
+                login: identity.claimed,
+            },
             enabled: identity.enabled,
             created_at: identity.created_at.into(),
+            last_login: identity.last_login.map(At::from),
             sidecars: Vec::new(),
         }
     }
@@ -68,6 +89,7 @@ pub(super) async fn show(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IdentityInput {
+    /// The groups that an administrator puts it in; those of directory and login stay.
     groups: Option<Vec<String>>,
     enabled: Option<bool>,
     /// Why it is deactivated; shown to whom it concerns.

@@ -23,10 +23,19 @@ const LONGEST_NAME: usize = 256;
 pub(crate) struct IdentityRecord {
     /// E-mail address or `sub`.
     pub name: Identity,
-    /// Its groups, without `group:`.
+    /// The groups that an administrator put it in, without `group:`. See [`IdentityRecord::all_groups`].
     pub groups: Vec<String>,
+    /// Those that the directory put it in, by SCIM.
+    #[serde(default)]
+    pub provisioned: Vec<String>,
+    /// Those that the SSO provider claimed when it last signed in.
+    #[serde(default)]
+    pub claimed: Vec<String>,
     /// False when deactivated.
     pub enabled: bool,
+    /// When it last signed in by SSO.
+    #[serde(default)]
+    pub last_login: Option<Moment>,
     /// First seen.
     pub created_at: Moment,
 }
@@ -39,10 +48,26 @@ impl IdentityRecord {
         if RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) || RESERVED.contains(&&*lower) {
             return Err(Refusal::Invalid(format!("`{name}` is reserved and names no identity")));
         }
-        Ok(Self { name: canonical(name).into(), groups: Vec::new(), enabled: true, created_at: now })
+        Ok(Self {
+            name: canonical(name).into(),
+            groups: Vec::new(),
+            provisioned: Vec::new(),
+            claimed: Vec::new(),
+            enabled: true,
+            last_login: None,
+            created_at: now,
+        })
     }
 
-    /// Replaces the groups.
+    /// The groups that rules know it by: all that anybody put it in, each once.
+    pub(crate) fn all_groups(&self) -> Vec<String> {
+        let mut all = [&*self.groups, &*self.provisioned, &*self.claimed].concat();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// Replaces the groups that an administrator put it in.
     pub(crate) fn set_groups(&mut self, groups: Vec<String>) -> Result<(), Refusal> {
         for group in &groups {
             check_name("group", group)?;
@@ -55,7 +80,7 @@ impl IdentityRecord {
 
     /// As somebody who is judged by a rule.
     pub(crate) fn person(&self) -> Person {
-        Person { name: self.name.as_str().to_owned(), groups: self.groups.clone() }
+        Person { name: self.name.as_str().to_owned(), groups: self.all_groups() }
     }
 }
 
@@ -195,6 +220,15 @@ mod tests {
             let list: Vec<String> = list.into_iter().map(str::to_owned).collect();
             assert_eq!(alice.is_listed(&list), listed, "{list:?}");
         }
+    }
+
+    #[test]
+    fn rules_know_an_identity_by_every_group_that_anybody_put_it_in() {
+        let mut alice = IdentityRecord::new("Alice@Example.com", Moment::default()).unwrap();
+        alice.set_groups(vec!["engineering".to_owned(), "dba".to_owned()]).unwrap();
+        alice.provisioned = vec!["dba".to_owned(), "oncall".to_owned()];
+        alice.claimed = vec!["staff".to_owned()];
+        assert_eq!(alice.person().groups, ["dba", "engineering", "oncall", "staff"]);
     }
 
     #[test]
