@@ -8,6 +8,7 @@ mod api;
 mod clock;
 mod config;
 mod domain;
+mod events;
 mod feed;
 mod measures;
 mod places;

@@ -6,6 +6,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::{
     clock::Clock,
+    events::Bell,
     feed::{Hub, Signer},
     store::{Store, StoreError},
 };
@@ -18,6 +19,8 @@ pub(crate) struct ControlPlane {
     pub clock: Arc<dyn Clock>,
     /// The sidecars that are connected.
     pub hub: Hub,
+    /// Rings when the audit trail has grown.
+    pub bell: Bell,
     /// Signs what they are told.
     pub signer: Signer,
     /// Where people ask for access.
@@ -35,7 +38,15 @@ impl ControlPlane {
     ) -> Result<Arc<Self>, crate::Error> {
         let signer = Signer::load(&*store).await?;
         let hub = Hub::new(newest(&*store).await?);
-        Ok(Arc::new(Self { store, clock, hub, signer, public_url, trouble: ArcSwapOption::empty() }))
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            hub,
+            bell: Bell::default(),
+            signer,
+            public_url,
+            trouble: ArcSwapOption::empty(),
+        }))
     }
 
     /// Whether it can do its work, or what keeps it from that.

@@ -74,6 +74,8 @@ pub(crate) struct Work {
     now: Moment,
     changes: Vec<Logged>,
     events: Vec<Event>,
+    /// Whether the audit trail grows by this.
+    recorded: bool,
     measures: Vec<Measure>,
 }
 
@@ -89,6 +91,7 @@ impl Work {
             now,
             changes: Vec::new(),
             events: Vec::new(),
+            recorded: false,
             measures: Vec::new(),
         })
     }
@@ -143,16 +146,22 @@ impl Work {
         self.events.push(event);
     }
 
+    /// Puts records of another chain into the audit trail.
+    pub(crate) async fn keep(&mut self, records: &[Record]) -> Result<(), Failure> {
+        self.recorded |= !records.is_empty();
+        Ok(self.tx.append_audit(records).await?)
+    }
+
     /// Counts something, once it is true.
     pub(crate) fn measure(&mut self, measure: Measure) {
         self.measures.push(measure);
     }
 
-    /// Makes it last, and wakes the feed. Gives the change log's position when sidecars are told something.
+    /// Makes it last, and wakes the feed and those who follow events. Gives the change log's position when sidecars are told something.
     pub(crate) async fn commit(mut self) -> Result<Option<Position>, Failure> {
         if !self.events.is_empty() {
             let records = self.records().await?;
-            self.tx.append_audit(&records).await?;
+            self.keep(&records).await?;
         }
         let mut position = None;
         let mark = self.plane.clock.mark();
@@ -165,6 +174,9 @@ impl Work {
         if let Some(position) = position {
             self.plane.clock.marked(&mark);
             self.plane.hub.publish(position);
+        }
+        if self.recorded {
+            self.plane.bell.ring();
         }
         self.measures.iter().for_each(Measure::count);
         Ok(position)

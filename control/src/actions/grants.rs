@@ -149,4 +149,5 @@ pub(super) fn about(grant: &Grant, kind: &'static str, actor: &str) -> Event {
         grant: grant.id.to_string(),
         ..Event::new(kind)
     }
+    .with("request", grant.request.as_str())
 }

@@ -295,7 +295,6 @@ async fn give(work: &mut Work, request: &Request) -> Result<Grant, Failure> {
     work.save(&grant).await?;
     work.tell(Audience::Repo(grant.repo.clone()), Change::Grant(grant.wire()));
     let event = super::grants::about(&grant, "grant.created", "")
-        .with("request", request.id.as_str())
         .with("not_before", grant.not_before.timestamp().to_string())
         .with("expires_at", grant.expires_at.timestamp().to_string());
     work.note(event);

@@ -139,7 +139,7 @@ pub(crate) async fn audit(
     let mut work = Work::begin(plane).await?;
     let last = work.tx().audit_last(&chain).await?;
     let fresh = unknown(&chain, last.as_ref(), records)?;
-    work.tx_mut().append_audit(&fresh).await?;
+    work.keep(&fresh).await?;
     work.commit().await?;
     Ok(())
 }

@@ -49,6 +49,7 @@ async fn step(plane: &Arc<ControlPlane>, started: Moment, count: u32) -> Result<
         let mut tx = plane.store.read().await?;
         // Another program may have written to the same store.
         plane.hub.publish(tx.log_reach().await?.newest);
+        plane.bell.reached(tx.audit_reach().await?.newest);
         measures::grants_active(tx.count(Table::Grants, GrantState::Active.as_str()).await?);
     }
     if count.is_multiple_of(TIDY_EVERY) {

@@ -5,6 +5,7 @@
 
 mod audit;
 mod clients;
+mod events;
 mod extract;
 mod grants;
 mod guard;
@@ -33,6 +34,7 @@ use axum::{
     Router,
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 
 pub(crate) use extract::Peer;
 use limiter::Limiter;
@@ -49,6 +51,7 @@ use crate::{measures, plane::ControlPlane};
 pub(crate) struct App {
     plane: Arc<ControlPlane>,
     sign_ins: Arc<Limiter>,
+    readers: Arc<Semaphore>,
     openapi: Arc<str>,
 }
 
@@ -56,7 +59,7 @@ pub(crate) struct App {
 pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
     let table = operations();
     let openapi = openapi::document(&table).to_string().into();
-    let app = App { plane, sign_ins: Arc::default(), openapi };
+    let app = App { plane, sign_ins: Arc::default(), readers: events::places(), openapi };
     let mut router = Router::new();
     for operation in table {
         let Operation { path, .. } = operation;

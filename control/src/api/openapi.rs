@@ -103,12 +103,14 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
         parameters.extend(in_query(query, generator));
     }
     if operation.is_write() && matches!(operation.rule.access, Access::Client(_)) {
-        parameters.push(json!({
-            "name": "Idempotency-Key", "in": "header", "required": false, "schema": { "type": "string" },
-            "description": "A write that is sent twice with one key is done once.",
-        }));
+        parameters.push(header("Idempotency-Key", "A write that is sent twice with one key is done once."));
     }
+    parameters.extend(operation.headers.iter().map(|(name, meaning)| header(name, meaning)));
     parameters
+}
+
+fn header(name: &str, meaning: &str) -> Value {
+    json!({ "name": name, "in": "header", "required": false, "schema": { "type": "string" }, "description": meaning })
 }
 
 /// The fields of a query's schema, each as a parameter.

@@ -68,6 +68,8 @@ pub(crate) struct Operation {
     pub rule: Rule,
     /// The query string.
     pub query: Option<SchemaOf>,
+    /// Headers that it takes: name, and what it means.
+    pub headers: Vec<(&'static str, &'static str)>,
     /// The body: media type, and what is in it.
     pub body: Option<(&'static str, SchemaOf)>,
     /// What it answers when it succeeds.
@@ -101,6 +103,7 @@ where
         summary,
         rule: Rule { path, access: Access::Public, shows_secret: false, body_limit: OPEN_BODY_LIMIT },
         query: None,
+        headers: Vec::new(),
         body: None,
         successes: Vec::new(),
         problems: &[],
@@ -138,6 +141,12 @@ impl Operation {
     /// Has a query string.
     pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(schema_of::<T>());
+        self
+    }
+
+    /// Takes a header.
+    pub(crate) fn takes_header(mut self, name: &'static str, meaning: &'static str) -> Self {
+        self.headers.push((name, meaning));
         self
     }
 

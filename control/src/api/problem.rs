@@ -101,6 +101,19 @@ impl Problem {
         }
     }
 
+    /// 410: the events behind an id are not there any more.
+    pub(super) fn events_gone(detail: String) -> Self {
+        Self::new("events-gone", StatusCode::GONE, detail)
+    }
+
+    /// 429 for something of which there are only so many places.
+    pub(super) fn busy(detail: &str, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new("rate-limited", StatusCode::TOO_MANY_REQUESTS, detail)
+        }
+    }
+
     /// 500; the cause is for the log alone.
     pub(super) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a call failed");

@@ -5,7 +5,7 @@ use postern_protocol::gate;
 use serde_json::Value;
 
 use super::{
-    audit, clients, grants, identities, meta, oauth,
+    audit, clients, events, grants, identities, meta, oauth,
     operation::{Operation, operation},
     page::{List, Paging},
     repos, requests, rules, sessions, sidecars, tokens, views, wire,
@@ -108,6 +108,17 @@ fn requests_and_grants() -> Vec<Operation> {
             .client(OWN)
             .query::<grants::Which>()
             .gives::<List<views::GrantView>>(200),
+        operation(
+            get.clone(),
+            "/v1/events",
+            "Every change, as server-sent events; goes on behind `Last-Event-ID`",
+            events::follow_events,
+        )
+        .client(MANAGE)
+        .query::<events::Which>()
+        .takes_header("Last-Event-ID", "The id of the last event that is known; absent: only what comes.")
+        .gives_text(200, "text/event-stream")
+        .problems(&[410, 422, 429]),
         operation(get, "/v1/grants/{id}", "Shows a grant", grants::show)
             .client(OWN)
             .gives::<views::GrantView>(200)

@@ -12,4 +12,4 @@ mod stream;
 pub(crate) use acks::Outcome;
 pub(crate) use hub::{FeedKey, Hub, Live, Retirement};
 pub(crate) use signer::{Signer, SignerError};
-pub(crate) use stream::{Opening, open};
+pub(crate) use stream::{Opening, is_true, open};

@@ -60,7 +60,7 @@ enum End {
 }
 
 /// Waits until it is so, or nobody can say it any more.
-async fn is_true(watched: &mut watch::Receiver<bool>) {
+pub(crate) async fn is_true(watched: &mut watch::Receiver<bool>) {
     let _ = watched.wait_for(|value| *value).await;
 }
 

@@ -134,6 +134,15 @@ pub(crate) struct AuditFilter {
     pub limit: u32,
 }
 
+/// How far the audit trail reaches, by the numbers of its records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AuditReach {
+    /// Everything up to here was put away.
+    pub pruned: i64,
+    /// The newest number.
+    pub newest: i64,
+}
+
 /// How long a chain is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
@@ -216,6 +225,9 @@ pub(crate) trait Read: Send {
 
     /// Audit records with their numbers, oldest first.
     fn audit<'a>(&'a mut self, filter: &'a AuditFilter) -> Answer<'a, Vec<(i64, Record)>>;
+
+    /// How far the audit trail reaches. Numbers are handed out in the order of commits.
+    fn audit_reach(&mut self) -> Answer<'_, AuditReach>;
 
     /// The last record of a chain.
     fn audit_last<'a>(&'a mut self, chain: &'a str) -> Answer<'a, Option<Record>>;

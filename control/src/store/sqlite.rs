@@ -14,8 +14,8 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Answer, AuditFilter, Columns, Filter, Head, LogReach, LogRow, Order, Read, ResourceFilter, ResourceRow,
-    Row, Store, StoreError, Table, Write,
+    Answer, AuditFilter, AuditReach, Columns, Filter, Head, LogReach, LogRow, Order, Read, ResourceFilter,
+    ResourceRow, Row, Store, StoreError, Table, Write,
 };
 use crate::domain::Moment;
 
@@ -25,6 +25,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// `SQLITE_BUSY`
 const BUSY: &str = "5";
 const PRUNED: &str = "log_pruned_to";
+const AUDIT_PRUNED: &str = "audit_pruned_to";
 
 /// A SQLite file.
 #[derive(Clone, Debug)]
@@ -249,6 +250,15 @@ impl Read for SqliteTransaction {
             let mut query = QueryBuilder::new("SELECT n, body FROM audit WHERE true");
             push_audit_filter(&mut query, filter);
             query.build().fetch_all(&mut *self.0).await?.iter().map(record).collect()
+        })
+    }
+
+    fn audit_reach(&mut self) -> Answer<'_, AuditReach> {
+        Box::pin(async move {
+            let newest: i64 =
+                sqlx::query_scalar("SELECT coalesce(max(n), 0) FROM audit").fetch_one(&mut *self.0).await?;
+            let pruned = self.setting(AUDIT_PRUNED).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
+            Ok(AuditReach { pruned, newest: newest.max(pruned) })
         })
     }
 

@@ -3,6 +3,7 @@
 mod access;
 mod administration;
 mod audit;
+mod events;
 mod feed;
 mod permissions;
 mod resources;
