@@ -11,6 +11,8 @@ use postern_service::{
 };
 use serde::Deserialize;
 
+use crate::store::Place;
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,8 +21,8 @@ pub(crate) struct ControlConfig {
     pub listen: SocketAddr,
     /// How people and programs reach that.
     pub public_url: String,
-    /// `sqlite:PATH`
-    store: String,
+    /// `sqlite:PATH` or `postgres://…`: see [`Place::parse`].
+    store: Secret,
     /// Serve over TLS.
     pub tls: Option<ServerTls>,
     /// `/metrics` and the like.
@@ -78,20 +80,14 @@ impl ControlConfig {
         if let Some((section, _)) = unsupported.iter().find(|(_, configured)| *configured) {
             return Err(ConfigError::invalid(path, format!("{section} is not supported yet: leave it out")));
         }
-        config.store_file(path)?;
+        config.place(path)?;
         Ok(config)
     }
 
-    /// The SQLite file of `store`, relative to the file that names it.
-    pub(crate) fn store_file(&self, config: &Path) -> Result<std::path::PathBuf, ConfigError> {
-        let scheme = self.store.split(':').next().unwrap_or_default();
-        if ["postgres", "postgresql"].contains(&scheme) {
-            let text = "store: PostgreSQL is not supported yet: use sqlite:PATH";
-            return Err(ConfigError::invalid(config, text));
-        }
-        let file = self.store.strip_prefix("sqlite:").filter(|file| !file.is_empty());
-        let file = file.ok_or_else(|| ConfigError::invalid(config, "store: write sqlite:PATH"))?;
-        Ok(config.parent().unwrap_or(Path::new("")).join(file))
+    /// The database that `store` names, relative to the file that names it.
+    pub(crate) fn place(&self, config: &Path) -> Result<Place, ConfigError> {
+        Place::parse(self.store.reveal(), config.parent().unwrap_or(Path::new("")))
+            .map_err(|error| ConfigError::invalid(config, format!("store: {error}")))
     }
 }
 
@@ -111,8 +107,8 @@ mod tests {
     #[test]
     fn the_store_lies_beside_the_configuration() {
         let config = load_text(&format!("{LEAST}store = 'sqlite:control.db'")).unwrap();
-        let file = config.store_file(Path::new("/etc/postern/control.toml")).unwrap();
-        assert_eq!(file, Path::new("/etc/postern/control.db"));
+        let place = config.place(Path::new("/etc/postern/control.toml")).unwrap();
+        assert!(matches!(place, Place::Sqlite(file) if file == Path::new("/etc/postern/control.db")));
     }
 
     #[test]
@@ -120,7 +116,7 @@ mod tests {
         let oidc = "[oidc]\nissuer = 'https://i'\nclient_id = 'postern'\nclient_secret = 's'\nadmins = ['group:dba']";
         let slack = "[slack]\nbot_token = 'b'\nsigning_secret = 's'\nchannel = 'C1'";
         for (more, word) in [
-            ("store = 'postgres://u:pw@h/d'".to_owned(), "PostgreSQL"),
+            ("store = 'postgres://u:pw@h/d?sslmode=pw'".to_owned(), "sslmode"),
             ("store = 'control.db'".to_owned(), "sqlite:PATH"),
             (format!("store = 'sqlite:c.db'\n{oidc}"), "[oidc] is not supported yet"),
             (format!("store = 'sqlite:c.db'\n{slack}"), "[slack] is not supported yet"),

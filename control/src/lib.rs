@@ -38,7 +38,7 @@ use config::ControlConfig;
 use domain::Permission;
 use places::Places;
 use plane::ControlPlane;
-use store::{SqliteStore, Store, StoreError};
+use store::StoreError;
 
 /// Why the control plane cannot start, or a client cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +83,7 @@ pub enum Error {
 }
 
 async fn open(config: &ControlConfig, path: &Path) -> Result<Arc<ControlPlane>, Error> {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store_file(path)?).await?);
+    let store = config.place(path)?.open().await?;
     let clock = SystemClock::start(&*store).await?;
     ControlPlane::new(store, clock, config.public_url.clone()).await
 }

@@ -114,6 +114,13 @@ impl Problem {
         }
     }
 
+    /// 503; nothing was done. The cause is for the log alone.
+    fn unavailable(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a call could not be done");
+        let detail = "the control plane cannot reach or write its store: nothing was done; its log says why";
+        Self { retry_after: Some(1), ..Self::new("unavailable", StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+
     /// 500; the cause is for the log alone.
     pub(super) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a call failed");
@@ -164,8 +171,13 @@ impl From<StoreError> for Problem {
             StoreError::Taken => {
                 Self::new("exists", StatusCode::CONFLICT, "something of this name is there already")
             }
+            StoreError::Unavailable(_) | StoreError::Full(_) => Self::unavailable(&error),
             StoreError::Database(_)
+            | StoreError::Doubt(_)
+            | StoreError::Spoilt
             | StoreError::Migration(_)
+            | StoreError::Newer(_)
+            | StoreError::Unfit(_)
             | StoreError::File { .. }
             | StoreError::Unreadable(_) => Self::internal(&error),
         }

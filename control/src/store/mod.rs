@@ -1,12 +1,17 @@
 //! Where the control plane keeps what it must not forget.
 //!
 //! One trait, [`Store`], that hands out transactions: a reading one sees a single moment, a writing one is alone and
-//! is either all there after a commit or not at all, `kill -9` or not. The statements below it are few, so that a
-//! second database is a second file and passes the same tests. [`Entity`] puts the domain's types on top.
+//! is either all there after a commit or not at all, `kill -9` or not. [`Place`] says which database it is: SQLite for
+//! one control plane, PostgreSQL for several side by side. Their SQL is the same, and so are their tests. [`Entity`]
+//! puts the domain's types on top.
 
 mod entity;
 mod error;
+mod place;
+mod postgres;
 mod sqlite;
+mod statement;
+mod transaction;
 
 use futures_util::future::BoxFuture;
 use postern_protocol::gate::Position;
@@ -14,7 +19,11 @@ use postern_service::audit::Record;
 
 pub(crate) use entity::{Columns, Entity, find, find_all, load, load_by, remove, save};
 pub(crate) use error::StoreError;
-pub(crate) use sqlite::SqliteStore;
+pub(crate) use place::Place;
+#[cfg(test)]
+pub(crate) use postgres::MIGRATIONS as POSTGRES_MIGRATIONS;
+#[cfg(test)]
+pub(crate) use sqlite::{MIGRATIONS as SQLITE_MIGRATIONS, SqliteStore};
 
 use crate::domain::Moment;
 
@@ -49,6 +58,22 @@ pub(crate) enum Table {
 }
 
 impl Table {
+    /// Every kind.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 11] = [
+        Self::ApiClients,
+        Self::ApiTokens,
+        Self::Sidecars,
+        Self::Repos,
+        Self::Identities,
+        Self::Rules,
+        Self::Requests,
+        Self::Grants,
+        Self::Sessions,
+        Self::AccessTokens,
+        Self::Replays,
+    ];
+
     /// Its name in the database.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

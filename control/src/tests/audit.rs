@@ -109,10 +109,7 @@ async fn no_secret_is_in_the_trail_or_in_the_store() {
     let secrets =
         [&token["token"], &client["client_secret"], &sidecar["token"]].map(|secret| secret.as_str().unwrap());
     let trail = house.admin.get("/v1/audit?limit=1000").await.expect(200).to_string();
-    let mut stored = Vec::new();
-    for file in std::fs::read_dir(house.folder.path()).unwrap() {
-        stored.extend(std::fs::read(file.unwrap().path()).unwrap());
-    }
+    let stored = house.ground.everything();
     for secret in secrets {
         assert!(!trail.contains(secret));
         assert!(!stored.windows(secret.len()).any(|window| window == secret.as_bytes()));

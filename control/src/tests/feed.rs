@@ -186,8 +186,8 @@ async fn a_position_of_before_the_control_planes_start_gets_a_snapshot() {
     granted(&house, &sidecar, &mut feed).await;
     let position = feed.id.parse().unwrap();
     drop(feed);
-    let House { folder, clock, .. } = house;
-    let house = House::on(folder, clock).await;
+    let House { ground, clock, .. } = house;
+    let house = House::on(ground, clock).await;
     let wire = super::Client { url: house.url.clone(), ..sidecar.wire.clone() };
     let sidecar = Sidecar { wire, ..sidecar };
     sidecar.hello(&["sales"]).await;

@@ -5,21 +5,25 @@ mod administration;
 mod audit;
 mod events;
 mod feed;
+mod ground;
+mod migrations;
 mod permissions;
 mod resources;
 mod server;
+mod shared_store;
 mod sidecar;
 mod sign_in;
 mod store;
 mod surface;
 mod time;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
+
+use ground::Ground;
 
 use crate::{
     actions::clients,
@@ -29,7 +33,6 @@ use crate::{
     places::Places,
     plane::ControlPlane,
     server::Server,
-    store::{SqliteStore, Store},
 };
 
 /// A control plane that serves on a free port, with a clock that stands still, and a client with every permission.
@@ -38,7 +41,7 @@ struct House {
     clock: Arc<HandClock>,
     url: String,
     admin: Client,
-    folder: TempDir,
+    ground: Ground,
 }
 
 /// An API client that has signed in.
@@ -115,12 +118,11 @@ impl Client {
 
 impl House {
     async fn new() -> Self {
-        Self::on(tempfile::tempdir().unwrap(), HandClock::new()).await
+        Self::on(Ground::new().await, HandClock::new()).await
     }
 
-    async fn on(folder: TempDir, clock: Arc<HandClock>) -> Self {
-        let file: PathBuf = folder.path().join("control.db");
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&file).await.unwrap());
+    async fn on(ground: Ground, clock: Arc<HandClock>) -> Self {
+        let store = ground.open().await;
         let shared: Arc<dyn crate::clock::Clock> = Arc::<HandClock>::clone(&clock);
         let plane = ControlPlane::new(store, shared, "http://postern.example".to_owned()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -134,7 +136,7 @@ impl House {
         tokio::spawn(server.run(plane.hub.stopping(), Duration::from_secs(1)));
         let name = postern_service::random::id("admin").unwrap();
         let admin = sign_in(&plane, &url, &name, Permission::ALL.into_iter().collect()).await;
-        Self { plane, clock, url, admin, folder }
+        Self { plane, clock, url, admin, ground }
     }
 
     /// A client with just these permissions.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use postern_service::audit::{Chain, Event};
-use tempfile::TempDir;
 
+use super::ground::Ground;
 use crate::domain::Moment;
 use crate::store::{
     AuditFilter, Columns, Filter, LogReach, Order, ResourceFilter, ResourceRow, SqliteStore, Store,
@@ -12,10 +12,35 @@ use crate::store::{
 };
 
 /// Every store that there is passes the same tests.
-async fn store() -> (Arc<dyn Store>, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("c.db")).await.unwrap();
-    (Arc::new(store), folder)
+macro_rules! on_every_store {
+    ($($test:ident,)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                let ground = super::Ground::sqlite();
+                super::$test(ground.open().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                let ground = super::Ground::postgres().await;
+                super::$test(ground.open().await).await;
+            })*
+        }
+    };
+}
+
+on_every_store! {
+    what_is_not_committed_is_not_there,
+    a_reader_sees_one_moment,
+    records_are_found_by_their_columns,
+    a_record_that_is_replaced_keeps_its_place,
+    a_second_key_belongs_to_one_record,
+    positions_are_given_in_the_order_of_commits_without_reuse,
+    audit_records_come_back_as_they_were_and_chains_have_heads,
+    resources_are_found_by_how_their_names_begin_and_replaced_by_stretches,
+    after_a_step_that_failed_nothing_lasts,
 }
 
 async fn put(store: &Arc<dyn Store>, id: &str, columns: Columns<'_>) -> Result<(), StoreError> {
@@ -29,9 +54,7 @@ async fn ids(store: &Arc<dyn Store>, filter: Filter) -> Vec<String> {
     tx.find(Table::Grants, &filter).await.unwrap().into_iter().map(|row| row.body.replace('"', "")).collect()
 }
 
-#[tokio::test]
-async fn what_is_not_committed_is_not_there() {
-    let (store, _folder) = store().await;
+async fn what_is_not_committed_is_not_there(store: Arc<dyn Store>) {
     let mut tx = store.write().await.unwrap();
     tx.put(Table::Grants, "a", Columns::default(), "1".to_owned()).await.unwrap();
     tx.append_log(Moment::default(), "[]".to_owned()).await.unwrap();
@@ -41,9 +64,7 @@ async fn what_is_not_committed_is_not_there() {
     assert_eq!(tx.log_reach().await.unwrap(), LogReach::default());
 }
 
-#[tokio::test]
-async fn a_reader_sees_one_moment() {
-    let (store, _folder) = store().await;
+async fn a_reader_sees_one_moment(store: Arc<dyn Store>) {
     put(&store, "a", Columns::default()).await.unwrap();
     let mut reader = store.read().await.unwrap();
     assert!(reader.get(Table::Grants, "a").await.unwrap().is_some());
@@ -52,9 +73,7 @@ async fn a_reader_sees_one_moment() {
     assert!(store.read().await.unwrap().get(Table::Grants, "b").await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn records_are_found_by_their_columns() {
-    let (store, _folder) = store().await;
+async fn records_are_found_by_their_columns(store: Arc<dyn Store>) {
     let at = |millis| Some(Moment::from_millis(millis));
     let columns = |identity, state, due| Columns {
         identity: Some(identity),
@@ -82,27 +101,21 @@ async fn records_are_found_by_their_columns() {
     assert_eq!(ids(&store, Filter::default()).await, ["c"]);
 }
 
-#[tokio::test]
-async fn a_record_that_is_replaced_keeps_its_place() {
-    let (store, _folder) = store().await;
+async fn a_record_that_is_replaced_keeps_its_place(store: Arc<dyn Store>) {
     for id in ["a", "b", "a"] {
         put(&store, id, Columns::default()).await.unwrap();
     }
     assert_eq!(ids(&store, Filter { order: Order::Oldest, ..Filter::default() }).await, ["a", "b"]);
 }
 
-#[tokio::test]
-async fn a_second_key_belongs_to_one_record() {
-    let (store, _folder) = store().await;
+async fn a_second_key_belongs_to_one_record(store: Arc<dyn Store>) {
     let named = Columns { lookup: Some("name"), ..Columns::default() };
     put(&store, "a", named).await.unwrap();
     put(&store, "a", named).await.unwrap();
     assert!(matches!(put(&store, "b", named).await, Err(StoreError::Taken)));
 }
 
-#[tokio::test]
-async fn positions_are_given_in_the_order_of_commits_without_reuse() {
-    let (store, _folder) = store().await;
+async fn positions_are_given_in_the_order_of_commits_without_reuse(store: Arc<dyn Store>) {
     let writers = (0..20).map(|_| {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
@@ -127,9 +140,7 @@ async fn positions_are_given_in_the_order_of_commits_without_reuse() {
     assert_eq!(store.read().await.unwrap().log_after(20, 10).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn audit_records_come_back_as_they_were_and_chains_have_heads() {
-    let (store, _folder) = store().await;
+async fn audit_records_come_back_as_they_were_and_chains_have_heads(store: Arc<dyn Store>) {
     let mut chain = Chain::new("control");
     let records: Vec<_> = (0..3)
         .map(|n| {
@@ -156,8 +167,9 @@ async fn audit_records_come_back_as_they_were_and_chains_have_heads() {
 #[tokio::test]
 async fn the_file_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let (_store, folder) = store().await;
-    for file in std::fs::read_dir(folder.path()).unwrap() {
+    let ground = Ground::sqlite();
+    let _store = ground.open().await;
+    for file in std::fs::read_dir(ground.folder.path()).unwrap() {
         let mode = file.unwrap().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
     }
@@ -176,9 +188,7 @@ async fn a_new_file_can_be_opened_by_several_at_once() {
     }
 }
 
-#[tokio::test]
-async fn resources_are_found_by_how_their_names_begin_and_replaced_by_stretches() {
-    let (store, _folder) = store().await;
+async fn resources_are_found_by_how_their_names_begin_and_replaced_by_stretches(store: Arc<dyn Store>) {
     let row = |name: &str| ResourceRow { name: name.to_owned(), body: "{}".to_owned() };
     let of = |repo: &str| ResourceFilter { repo: repo.to_owned(), ..ResourceFilter::default() };
     let mut tx = store.write().await.unwrap();
@@ -202,4 +212,14 @@ async fn resources_are_found_by_how_their_names_begin_and_replaced_by_stretches(
     tx.replace_resources(&stretch, &[]).await.unwrap();
     assert_eq!(tx.resources(&of("one")).await.unwrap(), [all[0].clone(), all[3].clone()]);
     assert_eq!(tx.resources(&of("two")).await.unwrap().len(), 1);
+}
+
+async fn after_a_step_that_failed_nothing_lasts(store: Arc<dyn Store>) {
+    let named = Columns { lookup: Some("name"), ..Columns::default() };
+    put(&store, "a", named).await.unwrap();
+    let mut tx = store.write().await.unwrap();
+    tx.put(Table::Grants, "b", Columns::default(), "1".to_owned()).await.unwrap();
+    assert!(matches!(tx.put(Table::Grants, "c", named, "1".to_owned()).await, Err(StoreError::Taken)));
+    assert!(tx.commit().await.is_err());
+    assert_eq!(ids(&store, Filter::default()).await, ["a"]);
 }

@@ -136,8 +136,8 @@ async fn a_restart_forgets_nothing() {
     house.admin.post(&format!("/v1/grants/{grant}/revoke"), json!({"reason": "over"})).await.expect(200);
     let sidecar = Sidecar::enrol(&house, "edge-1").await;
     house.plane.hub.stop();
-    let House { folder, clock, .. } = house;
-    let house = House::on(folder, clock).await;
+    let House { ground, clock, .. } = house;
+    let house = House::on(ground, clock).await;
     assert_eq!(house.admin.get(&format!("/v1/grants/{grant}")).await.expect(200)["state"], "REVOKED");
     let sidecar =
         Sidecar { wire: super::Client { token: sidecar.wire.token, ..house.admin.clone() }, ..sidecar };

@@ -1,0 +1,224 @@
+//! SQL as both databases read it: a text with `$1`, `$2`, … and the values in their place.
+
+use sqlx::{Arguments, Encode, Type, error::BoxDynError};
+
+use super::{AuditFilter, Filter, Order, ResourceFilter, Table};
+use crate::domain::Moment;
+
+/// A value in a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    /// Text.
+    Text(Option<String>),
+    /// A whole number.
+    Number(Option<i64>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(text: Option<&str>) -> Self {
+        Self::Text(text.map(str::to_owned))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Number(Some(number.into()))
+    }
+}
+
+impl From<u64> for Value {
+    /// Positions and counts are small; the databases' integers are signed.
+    fn from(number: u64) -> Self {
+        Self::Number(Some(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+}
+
+impl From<Moment> for Value {
+    fn from(at: Moment) -> Self {
+        Self::Number(Some(at.as_millis()))
+    }
+}
+
+impl From<Option<Moment>> for Value {
+    fn from(at: Option<Moment>) -> Self {
+        Self::Number(at.map(Moment::as_millis))
+    }
+}
+
+/// The values as a driver takes them.
+pub(super) fn arguments<A: Arguments>(values: Vec<Value>) -> Result<A, BoxDynError>
+where
+    for<'t> Option<String>: Encode<'t, A::Database> + Type<A::Database>,
+    for<'t> Option<i64>: Encode<'t, A::Database> + Type<A::Database>,
+{
+    let mut arguments = A::default();
+    for value in values {
+        match value {
+            Value::Text(text) => arguments.add(text)?,
+            Value::Number(number) => arguments.add(number)?,
+        }
+    }
+    Ok(arguments)
+}
+
+/// A statement in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Statement {
+    /// SQL.
+    pub text: String,
+    /// What stands for `$1` and so on.
+    pub values: Vec<Value>,
+    /// Whether it comes again and again in the same form, so that it is worth keeping prepared.
+    pub frequent: bool,
+}
+
+impl Statement {
+    /// Begins with this text.
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), values: Vec::new(), frequent: true }
+    }
+
+    /// Goes on with this text.
+    pub(super) fn push(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Goes on with a value.
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        let number = self.values.len().to_string();
+        self.text.push('$');
+        self.text.push_str(&number);
+        self
+    }
+
+    /// Goes on with the text and the value, if there is one.
+    fn bind_some(self, text: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.push(text).bind(value),
+            None => self,
+        }
+    }
+
+    /// Goes on with a parenthesised list of values.
+    fn list(self, values: impl IntoIterator<Item = Value>) -> Self {
+        let (statement, _) = values.into_iter().fold((self.push("("), ""), |(statement, comma), value| {
+            (statement.push(comma).bind(value), ", ")
+        });
+        statement.push(")")
+    }
+
+    /// Goes on with many lists of values, as `VALUES` takes them.
+    pub(super) fn rows(self, rows: impl IntoIterator<Item = Vec<Value>>) -> Self {
+        let (statement, _) = rows
+            .into_iter()
+            .fold((self, ""), |(statement, comma), row| (statement.push(comma).list(row), ", "));
+        Self { frequent: false, ..statement }
+    }
+
+    /// The records of a table that fit.
+    pub(super) fn records(table: Table, filter: &Filter) -> Self {
+        let texts = [
+            (" AND lookup = ", &filter.lookup),
+            (" AND identity = ", &filter.identity),
+            (" AND repo = ", &filter.repo),
+            (" AND state = ", &filter.state),
+            (" AND owner = ", &filter.owner),
+        ];
+        let (behind, order) = match filter.order {
+            Order::Newest => (" AND n < ", " ORDER BY n DESC"),
+            Order::Oldest => (" AND n > ", " ORDER BY n"),
+        };
+        let select = Self::new(format!("SELECT n, id, body FROM {} WHERE true", table.as_str()));
+        let mut statement = texts
+            .into_iter()
+            .fold(select, |statement, (text, value)| statement.bind_some(text, value.as_deref()));
+        if !filter.states.is_empty() {
+            statement =
+                statement.push(" AND state IN ").list(filter.states.iter().map(|state| (*state).into()));
+        }
+        statement
+            .bind_some(" AND due <= ", filter.due_by)
+            .bind_some(" AND due > ", filter.due_after)
+            .bind_some(behind, filter.after)
+            .push(order)
+            .bind_some(" LIMIT ", filter.limit)
+    }
+
+    /// The audit records that fit.
+    pub(super) fn audit(filter: &AuditFilter) -> Self {
+        let texts = [
+            (" AND identity = ", &filter.identity),
+            (" AND repo = ", &filter.repo),
+            (" AND kind = ", &filter.kind),
+            (" AND chain = ", &filter.chain),
+        ];
+        texts
+            .into_iter()
+            .fold(Self::new("SELECT n, chain, body FROM audit WHERE true"), |statement, (text, value)| {
+                statement.bind_some(text, value.as_deref())
+            })
+            .bind_some(" AND at >= ", filter.since)
+            .bind_some(" AND at < ", filter.until)
+            .bind_some(" AND n > ", filter.after)
+            .push(" ORDER BY n LIMIT ")
+            .bind(filter.limit)
+    }
+
+    /// Goes on with the condition on which resources fit.
+    pub(super) fn where_resource(self, filter: &ResourceFilter) -> Self {
+        // Names compare by their bytes, and no byte of a text is as high as the last letter's first one.
+        let end = filter.prefix.as_ref().map(|prefix| format!("{prefix}{}", char::MAX));
+        self.push(" WHERE repo = ")
+            .bind(filter.repo.as_str())
+            .bind_some(" AND name > ", filter.after.as_deref())
+            .bind_some(" AND name <= ", filter.through.as_deref())
+            .bind_some(" AND name >= ", filter.prefix.as_deref())
+            .bind_some(" AND name < ", end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_numbered_in_the_order_in_which_they_come() {
+        let filter = Filter {
+            identity: Some("alice".to_owned()),
+            states: vec!["ACTIVE", "SCHEDULED"],
+            after: Some(7),
+            limit: Some(3),
+            ..Filter::default()
+        };
+        let statement = Statement::records(Table::Grants, &filter);
+        assert_eq!(
+            statement.text,
+            "SELECT n, id, body FROM grants WHERE true AND identity = $1 AND state IN ($2, $3) AND n < $4 \
+             ORDER BY n DESC LIMIT $5"
+        );
+        assert_eq!(
+            statement.values,
+            ["alice".into(), "ACTIVE".into(), "SCHEDULED".into(), 7_i64.into(), 3_u32.into()]
+        );
+    }
+}
