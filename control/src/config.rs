@@ -1,5 +1,7 @@
 //! `control.toml`
 
+mod oidc;
+
 use std::{net::SocketAddr, path::Path};
 
 use postern_protocol::duration::Span;
@@ -10,6 +12,8 @@ use postern_service::{
     tls::ServerTls,
 };
 use serde::Deserialize;
+
+pub(crate) use oidc::OidcConfig;
 
 use crate::store::Place;
 
@@ -27,8 +31,8 @@ pub(crate) struct ControlConfig {
     pub tls: Option<ServerTls>,
     /// `/metrics` and the like.
     pub admin: Option<AdminConfig>,
-    /// The SSO provider. Not supported yet.
-    oidc: Option<OidcConfig>,
+    /// The SSO provider.
+    pub oidc: Option<OidcConfig>,
     /// Slack. Not supported yet.
     slack: Option<SlackConfig>,
     /// Rules that are applied at start and on SIGHUP.
@@ -36,24 +40,6 @@ pub(crate) struct ControlConfig {
     /// How long open calls may go on after SIGTERM.
     #[serde(default = "ten_seconds")]
     pub shutdown_grace: Span,
-}
-
-/// `[oidc]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the shape is complete so that unknown keys are told from known ones")]
-struct OidcConfig {
-    issuer: String,
-    client_id: String,
-    client_secret: Secret,
-    #[serde(default)]
-    identity_claim: Option<String>,
-    #[serde(default)]
-    groups_claim: Option<String>,
-    #[serde(default)]
-    audiences: Vec<String>,
-    #[serde(default)]
-    admins: Vec<String>,
 }
 
 /// `[slack]`
@@ -76,9 +62,11 @@ impl ControlConfig {
     /// Reads the file, and refuses what this version cannot do.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let config: Self = load(path)?;
-        let unsupported = [("[oidc]", config.oidc.is_some()), ("[slack]", config.slack.is_some())];
-        if let Some((section, _)) = unsupported.iter().find(|(_, configured)| *configured) {
-            return Err(ConfigError::invalid(path, format!("{section} is not supported yet: leave it out")));
+        if config.slack.is_some() {
+            return Err(ConfigError::invalid(path, "[slack] is not supported yet: leave it out"));
+        }
+        if let Some(oidc) = &config.oidc {
+            oidc.check().map_err(|error| ConfigError::invalid(path, error.to_string()))?;
         }
         config.place(path)?;
         Ok(config)
@@ -113,12 +101,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_refused_and_named() {
-        let oidc = "[oidc]\nissuer = 'https://i'\nclient_id = 'postern'\nclient_secret = 's'\nadmins = ['group:dba']";
         let slack = "[slack]\nbot_token = 'b'\nsigning_secret = 's'\nchannel = 'C1'";
         for (more, word) in [
             ("store = 'postgres://u:pw@h/d?sslmode=pw'".to_owned(), "sslmode"),
             ("store = 'control.db'".to_owned(), "sqlite:PATH"),
-            (format!("store = 'sqlite:c.db'\n{oidc}"), "[oidc] is not supported yet"),
             (format!("store = 'sqlite:c.db'\n{slack}"), "[slack] is not supported yet"),
             ("store = 'sqlite:c.db'\ncolour = 'red'".to_owned(), "colour"),
         ] {

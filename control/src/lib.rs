@@ -34,7 +34,7 @@ use tokio_rustls::TlsAcceptor;
 
 use actions::{Failure, clients, timers};
 use clock::SystemClock;
-use config::ControlConfig;
+use config::{ControlConfig, OidcConfig};
 use domain::Permission;
 use places::Places;
 use plane::ControlPlane;
@@ -88,6 +88,13 @@ async fn open(config: &ControlConfig, path: &Path) -> Result<Arc<ControlPlane>, 
     ControlPlane::new(store, clock, config.public_url.clone()).await
 }
 
+/// Trusts the issuers that the configuration names.
+fn trust(plane: &ControlPlane, config: &ControlConfig, path: &Path) -> Result<(), ConfigError> {
+    let issuers = config.oidc.as_ref().map(OidcConfig::issuers).transpose();
+    plane.trust(issuers.map_err(|error| ConfigError::invalid(path, error.to_string()))?.unwrap_or_default());
+    Ok(())
+}
+
 /// Creates, once, an API client with every permission. Works while a control plane runs on the same store.
 pub async fn bootstrap_client(config: &Path, name: &str) -> Result<(String, Secret), Error> {
     let plane = open(&ControlConfig::load(config)?, config).await?;
@@ -107,6 +114,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let metrics = admin::install_recorder().map_err(|error| Error::Metrics(error.to_string()))?;
     measures::announce();
     let plane = open(&config, path).await?;
+    trust(&plane, &config, path)?;
     if let Some(rules) = &config.rules {
         rules_file::apply(&plane, rules.as_path()).await?;
     }
@@ -132,7 +140,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     loop {
         tokio::select! {
             request = signals.next() => match request {
-                Request::Reload => reload(&plane, &config, certificate.as_deref()).await,
+                Request::Reload => reload(&plane, &config, path, certificate.as_deref()).await,
                 Request::Stop => break,
             },
             _ = &mut serving => break,
@@ -155,8 +163,16 @@ async fn listen(config: &ControlConfig, tls: bool) -> Result<TcpListener, Error>
     Ok(listener)
 }
 
-/// Reads certificate and rules again. What is wrong is logged, and what was there stays.
-async fn reload(plane: &Arc<ControlPlane>, config: &ControlConfig, certificate: Option<&Certificate>) {
+/// Reads certificate, trust anchors and rules again. What is wrong is logged, and what was there stays.
+async fn reload(
+    plane: &Arc<ControlPlane>,
+    config: &ControlConfig,
+    path: &Path,
+    certificate: Option<&Certificate>,
+) {
+    if let Err(error) = trust(plane, config, path) {
+        tracing::error!(%error, "the SSO provider's authorities could not be read again: the old ones stay");
+    }
     if let Some(certificate) = certificate {
         match certificate.reload() {
             Ok(()) => tracing::info!("the certificate was read again"),

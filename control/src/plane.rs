@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use postern_protocol::gate::Issuer;
+use postern_service::sso::Issuers;
+use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
@@ -25,6 +28,10 @@ pub(crate) struct ControlPlane {
     pub signer: Signer,
     /// Where people ask for access.
     pub public_url: String,
+    /// Whose tokens count here.
+    pub issuers: Issuers,
+    /// The same, as sidecars are told of it.
+    trusted: watch::Sender<Vec<Issuer>>,
     /// What keeps it from doing its work, if anything does.
     pub trouble: ArcSwapOption<String>,
 }
@@ -45,8 +52,21 @@ impl ControlPlane {
             bell: Bell::default(),
             signer,
             public_url,
+            issuers: Issuers::default(),
+            trusted: watch::Sender::default(),
             trouble: ArcSwapOption::empty(),
         }))
+    }
+
+    /// Trusts these issuers from now on and no others, here and at every sidecar. To be called on a runtime.
+    pub(crate) fn trust(&self, issuers: Vec<Issuer>) {
+        self.issuers.trust(issuers.clone());
+        self.trusted.send_replace(issuers);
+    }
+
+    /// The trusted issuers, to be watched.
+    pub(crate) fn trusted(&self) -> watch::Receiver<Vec<Issuer>> {
+        self.trusted.subscribe()
     }
 
     /// Whether it can do its work, or what keeps it from that.

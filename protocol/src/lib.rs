@@ -5,5 +5,6 @@
 
 pub mod duration;
 pub mod gate;
+pub mod glob;
 pub mod mysql;
 pub mod postgres;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use postern_protocol::gate::{Engine, SessionEnd};
-use postern_service::audit::Event;
+use postern_service::{audit::Event, sso::Issuers};
 use tokio::sync::watch;
 
 use crate::{
@@ -21,6 +21,7 @@ pub(crate) struct Gatehouse {
     pub(crate) limits: Limits,
     pub(crate) tls: Option<ClientTls>,
     pub(crate) book: Arc<Book>,
+    pub(crate) issuers: Arc<Issuers>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) feed: Arc<FeedState>,

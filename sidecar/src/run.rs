@@ -166,6 +166,7 @@ async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Resul
         limits: config.limits.clone(),
         tls: config.tls.as_ref().map(ClientTls::load).transpose()?,
         book: Arc::new(Book::default()),
+        issuers: Arc::default(),
         lease: Lease::new(config.control.lease.duration()),
         feed: Arc::clone(&state),
         reports: reports.clone(),
@@ -195,6 +196,7 @@ async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Resul
         lease: Arc::clone(&house.lease),
         reports,
         state,
+        issuers: Arc::clone(&house.issuers),
     };
     tokio::spawn(feed.run());
     Ok(house)

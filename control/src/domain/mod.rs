@@ -3,7 +3,6 @@
 //! In: what is asked, what is stored, the time. Out: the next state, or a [`Refusal`] that says why not.
 
 mod account;
-mod glob;
 mod grant;
 mod identity;
 mod moment;
@@ -17,12 +16,12 @@ mod rule_set;
 mod sidecar;
 
 pub(crate) use account::{ApiClient, ApiToken, IssuedToken, Replay, TokenUse};
-pub(crate) use glob::glob_matches;
 pub(crate) use grant::{Grant, GrantState};
 pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
 pub(crate) use moment::Moment;
 pub(crate) use pattern::ResourcePattern;
 pub(crate) use permission::{Permission, Permissions};
+pub(crate) use postern_protocol::glob::glob_matches;
 pub(crate) use refusal::Refusal;
 pub(crate) use request::{Ask, Request, RequestStatus, Scoped};
 pub(crate) use review::{Decision, Opinion, Review, Transition};

@@ -1,8 +1,9 @@
 //! What a rule says about tables and columns: `public.sales.*`, `public.orders`, `public.*`, `*`.
 
-use postern_protocol::gate::{Privilege, Resource};
-
-use super::glob_matches;
+use postern_protocol::{
+    gate::{Privilege, Resource},
+    glob::glob_matches,
+};
 
 /// A pattern over resources, read from its text.
 ///

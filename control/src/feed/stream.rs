@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use postern_protocol::gate::{Change, Envelope, FEED_EVENT, Message, Position};
+use postern_protocol::gate::{Change, Envelope, FEED_EVENT, Issuer, Message, Position};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, timeout},
@@ -101,6 +101,8 @@ impl Feed {
         let mut stopping = self.plane.hub.stopping();
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut trusted = self.plane.trusted();
+        self.tell_issuers(&mut trusted).await?;
         self.begin().await?;
         loop {
             let mut beat_due = false;
@@ -111,6 +113,10 @@ impl Feed {
                     // The hub lets go of the sender when another feed of this process takes the seat.
                     retired.map_err(|_| End::Replaced)?;
                     return self.retire().await;
+                }
+                changed = trusted.changed() => {
+                    changed.map_err(|_| End::Stopping)?;
+                    self.tell_issuers(&mut trusted).await?;
                 }
                 changed = newest.changed() => changed.map_err(|_| End::Stopping)?,
                 _ = beat.tick() => beat_due = true,
@@ -123,6 +129,11 @@ impl Feed {
                 self.send(Message::Beat { position: self.sent }, self.sent).await?;
             }
         }
+    }
+
+    async fn tell_issuers(&mut self, trusted: &mut watch::Receiver<Vec<Issuer>>) -> Result<(), End> {
+        let issuers = trusted.borrow_and_update().clone();
+        self.send(Message::Issuers(issuers), self.sent).await
     }
 
     /// Says everything, or what the sidecar missed when the log still has it.

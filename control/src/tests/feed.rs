@@ -1,6 +1,6 @@
 //! The feed: what sidecars are told, and what a caller hears of their acknowledgements.
 
-use postern_protocol::gate::{Change, EndCause, Message, Scope};
+use postern_protocol::gate::{Change, EndCause, Issuer, Message, Naming, Scope};
 use serde_json::json;
 
 use super::{House, alices, sidecar::Sidecar};
@@ -327,4 +327,20 @@ async fn feeds_end_at_once_when_the_program_stops() {
     let (house, _sidecar, mut feed) = served().await;
     house.plane.hub.stop();
     assert!(feed.news().await.is_none());
+}
+
+#[tokio::test]
+async fn a_feed_begins_with_the_trusted_issuers_and_tells_when_they_change() {
+    let (house, sidecar, mut feed) = served().await;
+    let naming = Naming::Person {
+        identity_claim: "email".to_owned(),
+        groups_claim: "groups".to_owned(),
+        scope: "openid".to_owned(),
+    };
+    let audiences = vec!["postern".to_owned()];
+    let issuer = Issuer { url: "http://127.0.0.1:1".to_owned(), audiences, naming, ca: None };
+    house.plane.trust(vec![issuer.clone()]);
+    assert_eq!(feed.issuers().await, std::slice::from_ref(&issuer));
+    let mut again = sidecar.feed(None).await;
+    assert_eq!(again.message().await, Some(Message::Issuers(vec![issuer])));
 }

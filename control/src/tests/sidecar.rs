@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
-use postern_protocol::gate::{Ack, Change, Envelope, Message, Position, SidecarToken};
+use postern_protocol::gate::{Ack, Change, Envelope, Issuer, Message, Position, SidecarToken};
 use serde_json::{Value, json};
 
 use super::{Client, House};
@@ -86,7 +86,7 @@ impl Sidecar {
 
 impl Feed {
     /// The next message, or `None` when the feed has ended. Fails when a message is not signed or not in its place.
-    pub(super) async fn next(&mut self) -> Option<Message> {
+    pub(super) async fn message(&mut self) -> Option<Message> {
         let event = loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let event = event.to_owned();
@@ -110,11 +110,30 @@ impl Feed {
         Some(envelope.message)
     }
 
-    /// The next message that is no beat.
+    /// The next message that is not about issuers.
+    pub(super) async fn next(&mut self) -> Option<Message> {
+        loop {
+            let message = self.message().await?;
+            if !matches!(message, Message::Issuers(_)) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The next message about issuers.
+    pub(super) async fn issuers(&mut self) -> Vec<Issuer> {
+        loop {
+            if let Message::Issuers(issuers) = self.message().await.expect("the feed goes on") {
+                return issuers;
+            }
+        }
+    }
+
+    /// The next message that is about grants.
     pub(super) async fn news(&mut self) -> Option<Message> {
         loop {
             match self.next().await? {
-                Message::Beat { .. } => {}
+                Message::Beat { .. } | Message::Issuers(_) => {}
                 news @ (Message::Snapshot(_) | Message::Changes { .. } | Message::Retire { .. }) => {
                     return Some(news);
                 }

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccessToken, Grant, GrantId, Identity, RepoName, SessionId, SidecarName, TokenId};
+use super::{AccessToken, Grant, GrantId, Identity, Issuer, RepoName, SessionId, SidecarName, TokenId};
 
 /// The `event:` name of every message on the stream.
 pub const FEED_EVENT: &str = "gate";
@@ -35,6 +35,8 @@ pub struct Envelope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Message {
+    /// The SSO providers whose tokens count from now on. First on every stream, and again when they change.
+    Issuers(Vec<Issuer>),
     /// A part of everything that holds at one position. The parts replace what the sidecar knew once the last is in.
     Snapshot(Snapshot),
     /// What changed in one transaction of the store.

@@ -5,14 +5,18 @@
 
 mod feed;
 mod grant;
+mod issuer;
 mod names;
+pub mod naming;
 mod report;
 mod resource;
 mod token;
 
 pub use feed::{Change, EndCause, Envelope, FEED_EVENT, Message, Position, Snapshot};
 pub use grant::{Grant, MovementLimits, ResourceGrant, Scope, Star, Terms};
+pub use issuer::{Issuer, Naming};
 pub use names::{AccountName, GrantId, Identity, RepoName, RequestId, SessionId, SidecarName, TokenId};
+pub use naming::InvalidName;
 pub use report::{
     Ack, AuditBatch, Engine, FoundColumn, FoundTable, Hello, Pulse, ResourceReport, ServedRepo, SessionEnd,
     SessionReport, SessionStart, TableKind, Welcome,

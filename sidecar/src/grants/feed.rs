@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use postern_protocol::gate::{
     Ack, Change, Envelope, Hello, Message, Position, SidecarToken, Snapshot, Welcome,
 };
-use postern_service::random;
+use postern_service::{random, sso::Issuers};
 use reqwest::StatusCode;
 use tokio::time::{Instant, timeout};
 
@@ -113,6 +113,7 @@ pub(crate) struct Feed {
     pub(crate) lease: Arc<Lease>,
     pub(crate) reports: Reports,
     pub(crate) state: Arc<FeedState>,
+    pub(crate) issuers: Arc<Issuers>,
 }
 
 /// What is known of one open stream.
@@ -179,6 +180,7 @@ impl Feed {
         clock.hear(envelope.now, arrived);
         let clock = *clock;
         match envelope.message {
+            Message::Issuers(issuers) => self.issuers.trust(issuers),
             Message::Snapshot(part) => self.collect(stream, part, &clock, arrived),
             Message::Changes { position, changes } => self.change(position, &changes, &clock, arrived)?,
             Message::Beat { position } => self.state.newest.store(position, Ordering::Release),

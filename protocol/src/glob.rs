@@ -1,7 +1,8 @@
 //! Globs for names: `*` stands for any run of characters, `?` for one.
 
 /// Whether the whole of `text` fits `pattern`.
-pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
+#[must_use]
+pub fn glob_matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);
