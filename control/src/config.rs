@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub(crate) use oidc::OidcConfig;
 
-use crate::store::Place;
+use crate::{plane::Settings, store::Place};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -70,6 +70,12 @@ impl ControlConfig {
         }
         config.place(path)?;
         Ok(config)
+    }
+
+    /// What the control plane as a whole has to know.
+    pub(crate) fn settings(&self) -> Settings {
+        let admins = self.oidc.as_ref().map(|oidc| oidc.admins.clone()).unwrap_or_default();
+        Settings { public_url: self.public_url.clone(), admins }
     }
 
     /// The database that `store` names, relative to the file that names it.

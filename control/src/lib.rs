@@ -85,7 +85,7 @@ pub enum Error {
 async fn open(config: &ControlConfig, path: &Path) -> Result<Arc<ControlPlane>, Error> {
     let store = config.place(path)?.open().await?;
     let clock = SystemClock::start(&*store).await?;
-    ControlPlane::new(store, clock, config.public_url.clone()).await
+    ControlPlane::new(store, clock, config.settings()).await
 }
 
 /// Trusts the issuers that the configuration names.

@@ -32,8 +32,19 @@ pub(crate) struct ControlPlane {
     pub issuers: Issuers,
     /// The same, as sidecars are told of it.
     trusted: watch::Sender<Vec<Issuer>>,
+    /// Who of them may do everything: identities and `group:NAME`.
+    pub admins: Vec<String>,
     /// What keeps it from doing its work, if anything does.
     pub trouble: ArcSwapOption<String>,
+}
+
+/// What the configuration says of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Where people ask for access.
+    pub public_url: String,
+    /// Who of them may do everything.
+    pub admins: Vec<String>,
 }
 
 impl ControlPlane {
@@ -41,9 +52,10 @@ impl ControlPlane {
     pub(crate) async fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        public_url: String,
+        settings: Settings,
     ) -> Result<Arc<Self>, crate::Error> {
         let signer = Signer::load(&*store).await?;
+        let Settings { public_url, admins } = settings;
         let hub = Hub::new(newest(&*store).await?);
         Ok(Arc::new(Self {
             store,
@@ -54,6 +66,7 @@ impl ControlPlane {
             public_url,
             issuers: Issuers::default(),
             trusted: watch::Sender::default(),
+            admins,
             trouble: ArcSwapOption::empty(),
         }))
     }

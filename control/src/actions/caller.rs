@@ -1,39 +1,62 @@
 //! Who calls, and what they may do.
 
-use crate::domain::{Actor, ApiClient, Permission, Permissions, Refusal};
+use crate::{
+    domain::{Actor, ApiClient, Permission, Permissions, Person, Refusal, Rule, permissions_of},
+    store::Filter,
+};
 
-/// An API client that has signed in.
+/// An API client or a person, signed in.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    client: ApiClient,
+    id: String,
     actor: Actor,
+    permissions: Permissions,
 }
 
 impl Caller {
     /// The client that a token belongs to.
-    pub(crate) fn new(client: ApiClient) -> Self {
-        let actor = client.actor();
-        Self { client, actor }
+    pub(crate) fn client(client: ApiClient) -> Self {
+        Self { actor: client.actor(), id: client.id, permissions: client.permissions }
     }
 
-    /// The client's id.
-    pub(crate) fn client_id(&self) -> &str {
-        &self.client.id
+    /// A person; one whom `admins` lists has every permission.
+    pub(crate) fn person(person: Person, admins: &[String]) -> Self {
+        let (id, is_admin) = (format!("person:{}", person.name), person.is_listed(admins));
+        let actor = if is_admin { Actor::Admin(person) } else { Actor::Identity(person) };
+        Self { id, actor, permissions: permissions_of(is_admin) }
     }
 
-    /// Who acts when the client speaks for itself.
+    /// What tells it from every other caller.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Who acts when the caller speaks for itself.
     pub(crate) const fn actor(&self) -> &Actor {
         &self.actor
     }
 
-    /// The actor's name, `client:NAME`.
+    /// The actor's name: `client:NAME`, or the identity.
     pub(crate) fn name(&self) -> &str {
         self.actor.name()
     }
 
+    /// Everything that it may do.
+    pub(crate) const fn permissions(&self) -> &Permissions {
+        &self.permissions
+    }
+
+    /// Whether it is a person.
+    pub(crate) const fn is_person(&self) -> bool {
+        match self.actor {
+            Actor::Client(_) => false,
+            Actor::Identity(_) | Actor::Admin(_) => true,
+        }
+    }
+
     /// Whether it has this permission.
     pub(crate) fn may(&self, permission: Permission) -> bool {
-        self.client.permissions.contains(&permission)
+        self.permissions.contains(&permission)
     }
 
     /// Refuses a caller that has none of these.
@@ -48,7 +71,7 @@ impl Caller {
     /// it may hand out any.
     pub(crate) fn must_cover(&self, permissions: &Permissions) -> Result<(), Refusal> {
         let lacking: Vec<&str> =
-            permissions.difference(&self.client.permissions).map(|permission| permission.as_str()).collect();
+            permissions.difference(&self.permissions).map(|permission| permission.as_str()).collect();
         if lacking.is_empty() || self.may(Permission::ModifyRoles) {
             return Ok(());
         }
@@ -67,5 +90,27 @@ impl Caller {
     /// Whether the caller may see and end it: its own, or anybody's with Access Management.
     pub(crate) fn manages(&self, filed_by: &str, identity: &str) -> bool {
         self.may(Permission::AccessManagement) || self.owns(filed_by, identity)
+    }
+
+    /// Whether it may see this rule: one that concerns it, or any with Modify Policies.
+    pub(crate) fn sees_rule(&self, rule: &Rule) -> bool {
+        self.may(Permission::ModifyPolicies) || rule.concerns(&self.actor.person())
+    }
+
+    /// A list of requests, grants or tokens without those that are not the caller's own. A client's are those that it
+    /// filed; a person's are those that are for it.
+    pub(crate) fn own(&self, filter: Filter) -> Filter {
+        let name = self.name().to_owned();
+        let of_another = filter.identity.as_ref().is_some_and(|identity| *identity != name);
+        if self.is_person() && !of_another {
+            Filter { identity: Some(name), ..filter }
+        } else {
+            Filter { owner: Some(name), ..filter }
+        }
+    }
+
+    /// The same list, and without any limit with Access Management.
+    pub(crate) fn visible(&self, filter: Filter) -> Filter {
+        if self.may(Permission::AccessManagement) { filter } else { self.own(filter) }
     }
 }

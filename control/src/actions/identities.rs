@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postern_protocol::gate::Change;
 use postern_service::audit::Event;
 
-use super::{Caller, Failure, grants, requests, tokens};
+use super::{Caller, Failure, grants, logins, requests, tokens};
 use crate::{
     domain::{
         CLIENT_PREFIX, Grant, IdentityRecord, IssuedToken, Person, Refusal, Request, RequestStatus, canonical,
@@ -96,8 +96,9 @@ async fn switch(
     strip(work, by, identity.name.as_str(), "the identity was deactivated").await
 }
 
-/// Takes tokens, grants and open requests from somebody who is no longer let in.
+/// Takes sign-ins, tokens, grants and open requests from somebody who is no longer let in.
 pub(super) async fn strip(work: &mut Work, by: &str, name: &str, why: &str) -> Result<(), Failure> {
+    logins::end_all(work, name).await?;
     let own = Filter { identity: Some(name.to_owned()), order: Order::Oldest, ..Filter::default() };
     for token in work.find_all::<IssuedToken>(&own).await? {
         tokens::revoke_within(work, &token, by).await?;

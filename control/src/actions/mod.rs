@@ -7,6 +7,8 @@ mod caller;
 pub(crate) mod clients;
 pub(crate) mod grants;
 pub(crate) mod identities;
+#[cfg_attr(not(test), expect(dead_code, reason = "nobody can sign in before the SSO provider is asked"))]
+pub(crate) mod logins;
 pub(crate) mod oauth;
 pub(crate) mod repos;
 pub(crate) mod requests;
@@ -14,10 +16,12 @@ pub(crate) mod resources;
 pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod sidecars;
+mod sight;
 pub(crate) mod timers;
 pub(crate) mod tokens;
 
 pub(crate) use caller::Caller;
+pub(crate) use sight::Sight;
 
 use postern_service::random::NoRandomness;
 

@@ -1,8 +1,8 @@
-//! Signing in: client credentials and refresh tokens (RFC 6749), and who a bearer token belongs to.
+//! Tokens for calls: client credentials and refresh tokens (RFC 6749), and who a bearer token belongs to.
 //!
-//! Tokens are 256 random bits and kept as hashes, so that rotating or deleting a client voids them at once. A refresh
-//! token is good for one exchange. One that comes back a second time was copied, and its whole family is voided
-//! (RFC 9700, section 4.14.2).
+//! Tokens are 256 random bits and kept as hashes, so that rotating or deleting a client, or ending a login, voids them
+//! at once. A refresh token is good for one exchange. One that comes back a second time was copied, and its whole
+//! family is voided (RFC 9700, section 4.14.2).
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use postern_protocol::duration::Span;
 use postern_service::{audit::Event, random, secret::Secret};
 use subtle::ConstantTimeEq;
 
-use super::{Caller, Failure};
+use super::{Caller, Failure, logins};
 use crate::{
-    domain::{ApiClient, ApiToken, TokenUse},
+    domain::{ApiClient, ApiToken, Holder, Login, Moment, Permissions, TokenUse},
     plane::ControlPlane,
     store::{Filter, Read, load},
     work::Work,
@@ -24,6 +24,9 @@ pub(crate) const ACCESS: Span = Span::from_secs(300);
 /// How long a refresh token lasts.
 pub(crate) const REFRESH: Span = Span::from_secs(36_000);
 
+/// The command line as a client: a public one (RFC 6749, section 2.1), which has no secret.
+pub(crate) const COMMAND_LINE: &str = "postern-cli";
+
 /// A pair of tokens, shown once.
 #[derive(Debug)]
 pub(crate) struct Pair {
@@ -31,8 +34,16 @@ pub(crate) struct Pair {
     pub access: Secret,
     /// For the next pair.
     pub refresh: Secret,
-    /// Whose.
-    pub client: ApiClient,
+    /// What they allow.
+    pub scope: Permissions,
+}
+
+/// Whose tokens are made, and how long they may last at most.
+struct Family {
+    holder: Holder,
+    id: String,
+    scope: Permissions,
+    until: Option<Moment>,
 }
 
 /// Why nobody was signed in.
@@ -59,12 +70,12 @@ pub(crate) async fn sign_in(
     let mut work = Work::begin(plane).await?;
     let client = authenticate(work.tx(), id, secret).await?;
     let family = random::id("f").map_err(Failure::from)?;
-    let pair = issue(&mut work, client, family).await?;
+    let pair = issue(&mut work, Family::of_client(client, family)).await?;
     work.commit().await?;
     Ok(pair)
 }
 
-/// Exchanges a refresh token for a new pair.
+/// Exchanges a client's refresh token for a new pair.
 pub(crate) async fn refresh(
     plane: &Arc<ControlPlane>,
     id: &str,
@@ -74,22 +85,69 @@ pub(crate) async fn refresh(
     authenticate(plane.store.read().await.map_err(Failure::from)?.as_mut(), id, secret).await?;
     let mut work = Work::begin(plane).await?;
     let client = authenticate(work.tx(), id, secret).await?;
-    let found: Option<ApiToken> = work.load(&random::sha256_hex(token.reveal().as_bytes())).await?;
-    let mut presented = found.filter(|known| known.client == client.id).ok_or(SignInFailure::InvalidGrant)?;
-    match presented.good_for {
+    let found = presented(work.tx(), token).await?;
+    let holder = Holder::Client(client.id.clone());
+    let known = found.filter(|known| known.holder == holder).ok_or(SignInFailure::InvalidGrant)?;
+    let name = client.actor().name().to_owned();
+    let family = Family::of_client(client, known.family.clone());
+    exchange(work, known, &name, family).await
+}
+
+/// Exchanges a person's refresh token for a new pair.
+pub(crate) async fn refresh_login(plane: &Arc<ControlPlane>, token: &Secret) -> Result<Pair, SignInFailure> {
+    // Guesses do not queue up behind the writers.
+    let seen = presented(plane.store.read().await.map_err(Failure::from)?.as_mut(), token).await?;
+    seen.ok_or(SignInFailure::InvalidGrant)?;
+    let mut work = Work::begin(plane).await?;
+    let known = presented(work.tx(), token).await?.ok_or(SignInFailure::InvalidGrant)?;
+    let now = work.now();
+    let login: Option<Login> = work.load(&known.family).await?;
+    let caller = logins::caller(plane, work.tx(), &known.family, now).await?;
+    let (Some(login), Some(caller)) = (login, caller) else { return Err(SignInFailure::InvalidGrant) };
+    let family = Family::of_login(&login, caller.permissions().clone());
+    exchange(work, known, caller.name(), family).await
+}
+
+/// The first pair of a login.
+pub(super) async fn issue_for(work: &mut Work, login: &Login, scope: Permissions) -> Result<Pair, Failure> {
+    issue(work, Family::of_login(login, scope)).await
+}
+
+impl Family {
+    fn of_client(client: ApiClient, id: String) -> Self {
+        Self { holder: Holder::Client(client.id), id, scope: client.permissions, until: None }
+    }
+
+    fn of_login(login: &Login, scope: Permissions) -> Self {
+        let holder = Holder::Person(login.identity.clone());
+        Self { holder, id: login.id.clone(), scope, until: Some(login.expires_at) }
+    }
+}
+
+async fn presented(tx: &mut dyn Read, token: &Secret) -> Result<Option<ApiToken>, Failure> {
+    Ok(load(tx, &random::sha256_hex(token.reveal().as_bytes())).await?)
+}
+
+async fn exchange(
+    mut work: Work,
+    mut known: ApiToken,
+    name: &str,
+    family: Family,
+) -> Result<Pair, SignInFailure> {
+    match known.good_for {
         TokenUse::Access => Err(SignInFailure::InvalidGrant),
-        TokenUse::Refresh if presented.expires_at <= work.now() => Err(SignInFailure::InvalidGrant),
+        TokenUse::Refresh if known.expires_at <= work.now() => Err(SignInFailure::InvalidGrant),
         TokenUse::Refresh => {
-            presented.good_for = TokenUse::Spent;
-            work.save(&presented).await?;
-            let pair = issue(&mut work, client, presented.family).await?;
+            known.good_for = TokenUse::Spent;
+            work.save(&known).await?;
+            let pair = issue(&mut work, family).await?;
             work.commit().await?;
             Ok(pair)
         }
         TokenUse::Spent => {
-            void_family(&mut work, &presented.family).await?;
-            let event = Event { actor: client.actor().name().to_owned(), ..Event::new("api_token.reused") };
-            work.note(event.with("client", client.id.as_str()));
+            void_family(&mut work, &known.family).await?;
+            let event = Event { actor: name.to_owned(), ..Event::new("api_token.reused") };
+            work.note(event.with("holder", known.holder.as_str()));
             work.commit().await?;
             Err(SignInFailure::InvalidGrant)
         }
@@ -103,22 +161,31 @@ pub(crate) async fn caller(plane: &ControlPlane, token: &str) -> Result<Option<C
     let now = plane.clock.now();
     let good = found.filter(|token| token.good_for == TokenUse::Access && token.expires_at > now);
     let Some(token) = good else { return Ok(None) };
-    Ok(load::<ApiClient>(&mut *tx, &token.client).await?.map(Caller::new))
+    match &token.holder {
+        Holder::Client(id) => Ok(load::<ApiClient>(&mut *tx, id).await?.map(Caller::client)),
+        Holder::Person(_) => logins::caller(plane, &mut *tx, &token.family, now).await,
+    }
 }
 
 /// Voids every token of a client.
 pub(super) async fn forget_client(work: &mut Work, id: &str) -> Result<(), Failure> {
-    void(work, &Filter { identity: Some(id.to_owned()), ..Filter::default() }).await
+    let holder = Holder::Client(id.to_owned());
+    let same_name = Filter { identity: Some(id.to_owned()), ..Filter::default() };
+    for token in work.find_all::<ApiToken>(&same_name).await? {
+        if token.holder == holder {
+            work.remove::<ApiToken>(&token.sha256).await?;
+        }
+    }
+    Ok(())
 }
 
-async fn void_family(work: &mut Work, family: &str) -> Result<(), Failure> {
-    void(work, &Filter { owner: Some(family.to_owned()), ..Filter::default() }).await
-}
-
-async fn void(work: &mut Work, filter: &Filter) -> Result<(), Failure> {
-    for token in work.find_all::<ApiToken>(filter).await? {
+/// Voids what came from one sign-in; a person's login is over with it.
+pub(super) async fn void_family(work: &mut Work, family: &str) -> Result<(), Failure> {
+    let whole = Filter { owner: Some(family.to_owned()), ..Filter::default() };
+    for token in work.find_all::<ApiToken>(&whole).await? {
         work.remove::<ApiToken>(&token.sha256).await?;
     }
+    work.remove::<Login>(family).await?;
     Ok(())
 }
 
@@ -135,26 +202,26 @@ async fn authenticate(tx: &mut dyn Read, id: &str, secret: &Secret) -> Result<Ap
     found.filter(|_| same).ok_or(SignInFailure::InvalidClient)
 }
 
-async fn issue(work: &mut Work, client: ApiClient, family: String) -> Result<Pair, Failure> {
-    let access = save_token(work, &client, &family, TokenUse::Access, ACCESS).await?;
-    let refresh = save_token(work, &client, &family, TokenUse::Refresh, REFRESH).await?;
-    Ok(Pair { access, refresh, client })
+async fn issue(work: &mut Work, family: Family) -> Result<Pair, Failure> {
+    let access = save_token(work, &family, TokenUse::Access, ACCESS).await?;
+    let refresh = save_token(work, &family, TokenUse::Refresh, REFRESH).await?;
+    Ok(Pair { access, refresh, scope: family.scope })
 }
 
 async fn save_token(
     work: &mut Work,
-    client: &ApiClient,
-    family: &str,
+    family: &Family,
     good_for: TokenUse,
     lasts: Span,
 ) -> Result<Secret, Failure> {
     let secret = Secret::from(random::token()?);
+    let usual = work.now().plus(lasts);
     let token = ApiToken {
         sha256: random::sha256_hex(secret.reveal().as_bytes()),
-        client: client.id.clone(),
-        family: family.to_owned(),
+        holder: family.holder.clone(),
+        family: family.id.clone(),
         good_for,
-        expires_at: work.now().plus(lasts),
+        expires_at: family.until.map_or(usual, |until| until.min(usual)),
     };
     work.save(&token).await?;
     Ok(secret)

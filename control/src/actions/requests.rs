@@ -16,7 +16,7 @@ use crate::{
     },
     measures::Measure,
     plane::ControlPlane,
-    store::{Filter, Order},
+    store::{Filter, Order, Page, Read, find, load},
     work::{Audience, Work},
 };
 
@@ -186,14 +186,44 @@ pub(crate) async fn review(
 pub(crate) async fn show(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<Filed, Failure> {
     let mut tx = plane.store.read().await?;
     let now = plane.clock.now();
-    let request: Request =
-        crate::store::load(&mut *tx, id).await?.ok_or_else(|| Refusal::not_found("request", id))?;
-    check_visible(caller, &request)?;
+    let request: Request = load(&mut *tx, id).await?.ok_or_else(|| Refusal::not_found("request", id))?;
+    if !may_review(&mut *tx, caller, &request).await? {
+        check_visible(caller, &request)?;
+    }
     let grant = match &request.grant {
-        Some(grant) => crate::store::load(&mut *tx, grant.as_str()).await?,
+        Some(grant) => load(&mut *tx, grant.as_str()).await?,
         None => None,
     };
     Ok(Filed { request, grant, now })
+}
+
+/// A page of the pending requests that wait for the caller's review.
+pub(crate) async fn to_review(
+    tx: &mut dyn Read,
+    caller: &Caller,
+    filter: Filter,
+    now: Moment,
+) -> Result<Page<Request>, Failure> {
+    let pending = RequestStatus::Pending;
+    let page = find::<Request>(tx, &Filter { states: vec![pending.as_str()], ..filter }).await?;
+    let mut items = Vec::new();
+    for request in page.items {
+        let said = request.reviews.iter().any(|review| review.by == caller.name());
+        let own = request.identity.as_str() == caller.name();
+        if request.status_at(now) == pending && !said && !own && may_review(tx, caller, &request).await? {
+            items.push(request);
+        }
+    }
+    Ok(Page { items, next: page.next })
+}
+
+/// Whether the request's rule, or a permission, lets the caller decide on it.
+async fn may_review(tx: &mut dyn Read, caller: &Caller, request: &Request) -> Result<bool, Failure> {
+    if caller.may(Permission::AccessManagement) {
+        return Ok(true);
+    }
+    let rule: Option<StoredRule> = load(tx, &request.rule).await?;
+    Ok(caller.is_person() && rule.is_some_and(|stored| stored.rule.lists_approver(&caller.actor().person())))
 }
 
 async fn visible(work: &mut Work, caller: &Caller, id: &str) -> Result<Request, Failure> {
@@ -221,7 +251,10 @@ async fn requester(work: &mut Work, caller: &Caller, for_identity: Option<&str>)
 
 async fn reviewer(work: &mut Work, caller: &Caller, by: Option<&str>) -> Result<Actor, Failure> {
     let Some(name) = by else {
-        caller.must(&[Permission::AccessManagement])?;
+        // Whether a person may is for the rule to say.
+        if !caller.is_person() {
+            caller.must(&[Permission::AccessManagement])?;
+        }
         return Ok(caller.actor().clone());
     };
     caller.must(&[Permission::AccessManagementProxyManage])?;

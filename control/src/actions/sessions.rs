@@ -7,7 +7,7 @@ use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Kill, Session},
+    domain::{Kill, Refusal, Session},
     feed::Outcome,
     plane::ControlPlane,
     store::Filter,
@@ -23,6 +23,10 @@ pub(crate) async fn kill(
 ) -> Result<(Session, Vec<Outcome>), Failure> {
     let mut work = Work::begin(plane).await?;
     let mut session: Session = work.get("session", id).await?;
+    // Somebody else's is, for a person that may not end it, no different from none.
+    if !caller.manages("", session.identity.as_str()) {
+        return Err(Refusal::not_found("session", id).into());
+    }
     session.kill = Some(Kill { by: caller.name().to_owned(), reason: reason.to_owned() });
     work.save(&session).await?;
     let to = Audience::Sidecar(session.sidecar.clone());

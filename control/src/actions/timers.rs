@@ -119,7 +119,7 @@ fn living(now: Moment) -> Filter {
 pub(crate) async fn tidy(plane: &Arc<ControlPlane>, started: Moment) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let now = work.now();
-    for table in [Table::ApiTokens, Table::AccessTokens, Table::Replays] {
+    for table in [Table::ApiTokens, Table::AccessTokens, Table::Logins, Table::Replays] {
         work.tx_mut().delete_due(table, now).await?;
     }
     work.tx_mut().prune_log(now.minus(LOG_KEPT)).await?;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, grants},
-    domain::{Grant, GrantState, Permission, canonical},
+    domain::{Grant, GrantState, canonical},
     feed::Outcome,
     store::{Filter, Order, find},
 };
@@ -38,14 +38,13 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<List<GrantView>>, Problem> {
-    let owner = (!caller.may(Permission::AccessManagement)).then(|| caller.name().to_owned());
     let filter = Filter {
         states: which.state.as_deref().map(state).transpose()?.into_iter().collect(),
         identity: which.identity.as_deref().map(canonical),
         repo: which.repo,
-        owner,
         ..paging(which.limit, which.after.as_deref(), Order::Newest)?
     };
+    let filter = caller.visible(filter);
     let mut tx = app.plane.store.read().await?;
     let now = app.plane.clock.now();
     let page = find::<Grant>(&mut *tx, &filter).await?;

@@ -42,7 +42,7 @@ pub(super) async fn run(
     if key.is_empty() || key.len() > LONGEST_KEY {
         return Err(Problem::malformed(format!("Idempotency-Key: 1 to {LONGEST_KEY} bytes")));
     }
-    let key = sha256_hex(format!("{}\n{key}", caller.client_id()).as_bytes());
+    let key = sha256_hex(format!("{}\n{key}", caller.id()).as_bytes());
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, rule.body_limit).await.map_err(|_| Problem::too_large(rule.body_limit))?;
     let mut print = format!("{} {}\n", parts.method, parts.uri).into_bytes();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, identities},
-    domain::{IdentityRecord, Refusal, canonical},
+    domain::{IdentityRecord, Permission, Person, Refusal, canonical},
     feed::Outcome,
     store::{Order, find, load},
 };
@@ -63,6 +63,22 @@ impl From<IdentityRecord> for IdentityView {
             sidecars: Vec::new(),
         }
     }
+}
+
+/// Who calls.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Me {
+    /// The identity, or `client:NAME`.
+    name: String,
+    /// All of them, without `group:`.
+    groups: Vec<String>,
+    permissions: Vec<Permission>,
+}
+
+/// `GET /v1/users/me`
+pub(super) async fn me(Extension(caller): Extension<Caller>) -> axum::Json<Me> {
+    let Person { name, groups } = caller.actor().person();
+    axum::Json(Me { name, groups, permissions: caller.permissions().iter().copied().collect() })
 }
 
 /// `GET /v1/identities`

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{App, extract::Peer, problem::Problem};
 use crate::{
-    actions::oauth::{ACCESS, Pair, REFRESH, SignInFailure, refresh, sign_in},
+    actions::oauth::{ACCESS, COMMAND_LINE, Pair, REFRESH, SignInFailure, refresh, refresh_login, sign_in},
     domain::Permission,
 };
 
@@ -83,27 +83,17 @@ pub(super) async fn token(
         Ok(axum::Form(form)) => form,
         Err(rejection) => return error(StatusCode::BAD_REQUEST, "invalid_request", rejection.body_text()),
     };
-    let Some((id, secret)) = credentials(&headers, &form) else {
+    let Some(presenter) = presenter(&headers, &form) else {
         return error(StatusCode::UNAUTHORIZED, "invalid_client", "client_id and client_secret are missing");
     };
+    let id = presenter.id().to_owned();
     if let Some(seconds) = peer.and_then(|Peer(address)| app.sign_ins.wait(address, &id)) {
         return Problem::rate_limited(seconds).into_response();
     }
-    let outcome = match form.grant_type.as_str() {
-        "client_credentials" => sign_in(&app.plane, &id, &secret).await,
-        "refresh_token" => match form.refresh_token.map(Secret::from) {
-            Some(token) => refresh(&app.plane, &id, &secret, &token).await,
-            None => return error(StatusCode::BAD_REQUEST, "invalid_request", "refresh_token is missing"),
-        },
-        "" => return error(StatusCode::BAD_REQUEST, "invalid_request", "grant_type is missing"),
-        other => {
-            let text = format!("`{}`: client_credentials or refresh_token", other.escape_debug());
-            return error(StatusCode::BAD_REQUEST, "unsupported_grant_type", text);
-        }
-    };
-    match outcome {
+    match grant(&app, &presenter, form).await {
         Ok(pair) => answer(&pair),
-        Err(failure) => {
+        Err(Refused::Form(word, text)) => error(StatusCode::BAD_REQUEST, word, text),
+        Err(Refused::SignIn(failure)) => {
             if let (Some(Peer(address)), SignInFailure::InvalidClient | SignInFailure::InvalidGrant) =
                 (peer, &failure)
             {
@@ -112,6 +102,59 @@ pub(super) async fn token(
             refusal(failure)
         }
     }
+}
+
+/// Who asks for tokens.
+enum Presenter {
+    /// An API client, by id and secret.
+    Client(String, Secret),
+    /// The command line, for whoever uses it.
+    CommandLine,
+}
+
+impl Presenter {
+    fn id(&self) -> &str {
+        match self {
+            Self::Client(id, _) => id,
+            Self::CommandLine => COMMAND_LINE,
+        }
+    }
+}
+
+/// Why there are no tokens.
+enum Refused {
+    /// The form makes no sense: the standard's word and a text.
+    Form(&'static str, String),
+    /// It does, but nobody is signed in.
+    SignIn(SignInFailure),
+}
+
+async fn grant(app: &App, presenter: &Presenter, form: Form) -> Result<Pair, Refused> {
+    let refresh_token = form.refresh_token.map(Secret::from);
+    let missing = || Refused::Form("invalid_request", "refresh_token is missing".to_owned());
+    let outcome = match (form.grant_type.as_str(), presenter) {
+        ("client_credentials", Presenter::Client(id, secret)) => sign_in(&app.plane, id, secret).await,
+        ("client_credentials", Presenter::CommandLine) => Err(SignInFailure::InvalidClient),
+        ("refresh_token", Presenter::Client(id, secret)) => {
+            refresh(&app.plane, id, secret, &refresh_token.ok_or_else(missing)?).await
+        }
+        ("refresh_token", Presenter::CommandLine) => {
+            refresh_login(&app.plane, &refresh_token.ok_or_else(missing)?).await
+        }
+        ("", _) => return Err(Refused::Form("invalid_request", "grant_type is missing".to_owned())),
+        (other, _) => {
+            let text = format!("`{}`: client_credentials or refresh_token", other.escape_debug());
+            return Err(Refused::Form("unsupported_grant_type", text));
+        }
+    };
+    outcome.map_err(Refused::SignIn)
+}
+
+fn presenter(headers: &HeaderMap, form: &Form) -> Option<Presenter> {
+    if let Some((id, secret)) = credentials(headers, form) {
+        return Some(Presenter::Client(id, secret));
+    }
+    (form.client_id.as_deref() == Some(COMMAND_LINE)).then_some(Presenter::CommandLine)
 }
 
 /// HTTP Basic (RFC 6749, section 2.3.1: both parts form-encoded), or the form's fields.
@@ -130,7 +173,7 @@ fn credentials(headers: &HeaderMap, form: &Form) -> Option<(String, Secret)> {
 }
 
 fn answer(pair: &Pair) -> Response {
-    let scope: Vec<&str> = pair.client.permissions.iter().copied().map(Permission::as_str).collect();
+    let scope: Vec<&str> = pair.scope.iter().copied().map(Permission::as_str).collect();
     let body = TokenAnswer {
         access_token: pair.access.reveal().to_owned(),
         expires_in: ACCESS.as_secs(),

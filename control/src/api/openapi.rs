@@ -75,7 +75,8 @@ fn describe(
         Access::Sidecar => described["security"] = json!([{ "sidecar": [] }]),
         Access::Client(any) => {
             described["security"] = json!([{ "client": [] }]);
-            described["description"] = json!(format!("Needs the permission {}.", words(any)));
+            let others = if operation.rule.people { ", or a person who has signed in" } else { "" };
+            described["description"] = json!(format!("Needs the permission {}{others}.", words(any)));
         }
     }
     described

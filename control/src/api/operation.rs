@@ -50,6 +50,8 @@ pub(crate) struct Rule {
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
+    /// Whether every person who has signed in may call as well, and the action decides what they get.
+    pub people: bool,
     /// Whether the answer shows a secret that must not be kept.
     pub shows_secret: bool,
     /// The most that a body may have, in bytes.
@@ -101,7 +103,13 @@ where
         method,
         path,
         summary,
-        rule: Rule { path, access: Access::Public, shows_secret: false, body_limit: OPEN_BODY_LIMIT },
+        rule: Rule {
+            path,
+            access: Access::Public,
+            people: false,
+            shows_secret: false,
+            body_limit: OPEN_BODY_LIMIT,
+        },
         query: None,
         headers: Vec::new(),
         body: None,
@@ -116,6 +124,12 @@ impl Operation {
     pub(crate) fn client(mut self, any: &'static [Permission]) -> Self {
         self.rule.access = Access::Client(any);
         self.rule.body_limit = BODY_LIMIT;
+        self
+    }
+
+    /// For people too, whatever their permissions; to be said after [`Self::client`].
+    pub(crate) fn people(mut self) -> Self {
+        self.rule.people = true;
         self
     }
 

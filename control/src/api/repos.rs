@@ -12,7 +12,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    actions::{Caller, Failure, repos, resources},
+    actions::{Caller, Failure, Sight, repos, resources},
     domain::{Refusal, Repo, Sidecar},
     feed::Outcome,
     plane::ControlPlane,
@@ -114,20 +114,25 @@ async fn sidecars(tx: &mut dyn Read) -> Result<Vec<Sidecar>, Failure> {
 /// `GET /v1/repos`
 pub(super) async fn list(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<RepoView>>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let page = find::<Repo>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
     let sidecars = sidecars(&mut *tx).await?;
-    let items = page.items.iter().map(|repo| RepoView::new(&app.plane, repo, &sidecars)).collect();
+    let sight = Sight::of(&mut *tx, &caller).await?;
+    let seen = page.items.iter().filter(|repo| sight.has(repo.name.as_str()));
+    let items = seen.map(|repo| RepoView::new(&app.plane, repo, &sidecars)).collect();
     Ok(axum::Json(List::new(items, page.next)))
 }
 
 /// `GET /v1/repos/{name}`
 pub(super) async fn show(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Name(name): Name,
 ) -> Result<axum::Json<RepoDetail>, Problem> {
+    must_see(&app, &caller, &name).await?;
     let repo = view(&app, &name).await?;
     let page = resources::find(&app.plane, &name, "", None, SHOWN).await?;
     let resources = page.items.into_iter().map(ResourceView::from).collect();
@@ -151,13 +156,22 @@ pub(super) struct Which {
 /// `GET /v1/repos/{name}/resources`
 pub(super) async fn resources(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Name(name): Name,
     Query(Which { prefix, limit, after }): Query<Which>,
 ) -> Result<axum::Json<List<ResourceView>>, Problem> {
-    let known: Option<Repo> = load(&mut *app.plane.store.read().await?, &name).await?;
-    known.ok_or_else(|| Refusal::not_found("repo", &name))?;
+    must_see(&app, &caller, &name).await?;
     let page = resources::find(&app.plane, &name, prefix.as_str(), after, size(limit)?).await?;
     Ok(axum::Json(List { items: page.items.into_iter().map(ResourceView::from).collect(), next: page.next }))
+}
+
+/// A repo that the caller may not see is no different from none.
+async fn must_see(app: &App, caller: &Caller, name: &str) -> Result<(), Problem> {
+    let mut tx = app.plane.store.read().await?;
+    let sight = Sight::of(&mut *tx, caller).await?;
+    let known: Option<Repo> = load(&mut *tx, name).await?;
+    known.filter(|repo| sight.has(repo.name.as_str())).ok_or_else(|| Refusal::not_found("repo", name))?;
+    Ok(())
 }
 
 async fn view(app: &App, name: &str) -> Result<RepoView, Problem> {

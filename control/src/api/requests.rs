@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, requests},
-    domain::{Ask, Decision, Grant, Moment, Permission, Refusal, Request, RequestStatus, canonical},
+    domain::{Ask, Decision, Grant, Moment, Refusal, Request, RequestStatus, canonical},
     store::{Filter, Order, find, load},
 };
 
@@ -93,9 +93,12 @@ pub(super) struct Which {
     status: Option<String>,
     identity: Option<String>,
     repo: Option<String>,
-    /// Only those that the caller filed.
+    /// Only those that the caller filed, or that are for it.
     #[serde(default)]
     mine: bool,
+    /// Only those that wait for the caller's review. A page of them may have fewer than `limit`.
+    #[serde(default)]
+    to_review: bool,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -106,18 +109,22 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<List<RequestView>>, Problem> {
-    let only_own = which.mine || !caller.may(Permission::AccessManagement);
-    let owner = only_own.then(|| caller.name().to_owned());
+    if which.to_review && (which.mine || which.status.is_some()) {
+        return Err(Problem::malformed("to_review: not beside mine or status"));
+    }
     let filter = Filter {
         states: which.status.as_deref().map(status).transpose()?.into_iter().collect(),
         identity: which.identity.as_deref().map(canonical),
         repo: which.repo,
-        owner,
         ..paging(which.limit, which.after.as_deref(), Order::Newest)?
     };
     let mut tx = app.plane.store.read().await?;
     let now = app.plane.clock.now();
-    let page = find::<Request>(&mut *tx, &filter).await?;
+    let page = match (which.to_review, which.mine) {
+        (true, _) => requests::to_review(&mut *tx, &caller, filter, now).await?,
+        (false, true) => find::<Request>(&mut *tx, &caller.own(filter)).await?,
+        (false, false) => find::<Request>(&mut *tx, &caller.visible(filter)).await?,
+    };
     let mut items = Vec::with_capacity(page.items.len());
     for request in &page.items {
         let grant: Option<Grant> = match &request.grant {

@@ -37,11 +37,13 @@ impl From<StoredRule> for RuleView {
 /// `GET /v1/rules`
 pub(super) async fn list(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<RuleView>>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let page = find::<StoredRule>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
-    Ok(axum::Json(List::new(page.items.into_iter().map(RuleView::from).collect(), page.next)))
+    let seen = page.items.into_iter().filter(|stored| caller.sees_rule(&stored.rule));
+    Ok(axum::Json(List::new(seen.map(RuleView::from).collect(), page.next)))
 }
 
 /// `POST /v1/rules`
@@ -55,10 +57,15 @@ pub(super) async fn create(
 }
 
 /// `GET /v1/rules/{name}`
-pub(super) async fn show(State(app): State<App>, Name(name): Name) -> Result<axum::Json<RuleView>, Problem> {
+pub(super) async fn show(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+) -> Result<axum::Json<RuleView>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let stored: Option<StoredRule> = load(&mut *tx, &name).await?;
-    Ok(axum::Json(stored.ok_or_else(|| Refusal::not_found("rule", name))?.into()))
+    let seen = stored.filter(|stored| caller.sees_rule(&stored.rule));
+    Ok(axum::Json(seen.ok_or_else(|| Refusal::not_found("rule", name))?.into()))
 }
 
 /// `PUT /v1/rules/{name}`

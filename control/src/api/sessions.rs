@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, sessions},
-    domain::{Session, canonical},
+    domain::{Permission, Session, canonical},
     feed::Outcome,
     store::{Filter, Order, find},
 };
@@ -33,10 +33,16 @@ pub(super) struct Which {
 /// `GET /v1/sessions`
 pub(super) async fn list(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<List<SessionView>>, Problem> {
+    let own = (!caller.may(Permission::AccessManagement)).then(|| caller.name().to_owned());
+    let asked = which.identity.as_deref().map(canonical);
+    if own.is_some() && asked.is_some() && own != asked {
+        return Ok(axum::Json(List::new(Vec::new(), None)));
+    }
     let filter = Filter {
-        identity: which.identity.as_deref().map(canonical),
+        identity: own.or(asked),
         repo: which.repo,
         owner: which.sidecar,
         ..paging(which.limit, which.after.as_deref(), Order::Newest)?

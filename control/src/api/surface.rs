@@ -27,6 +27,7 @@ const POLICIES: &[Permission] = &[ModifyPolicies];
 const SEE_SIDECARS: &[Permission] = &[ViewSidecarsAndRepositories, ModifySidecarsAndRepositories];
 const SIDECARS: &[Permission] = &[ModifySidecarsAndRepositories];
 const USERS: &[Permission] = &[ModifyUsers];
+const ANY: &[Permission] = &Permission::ALL;
 const AUDIT: &[Permission] = &[ViewAuditLogs];
 
 /// Every operation.
@@ -40,10 +41,15 @@ pub(crate) fn operations() -> Vec<Operation> {
 fn public() -> Vec<Operation> {
     let (get, post) = (Method::GET, Method::POST);
     vec![
-        operation(post, "/v1/users/oidc/token", "OAuth 2.0 token endpoint of API clients", oauth::token)
-            .form::<oauth::Form>()
-            .gives::<oauth::TokenAnswer>(200)
-            .problems(&[408, 413, 429]),
+        operation(
+            post,
+            "/v1/users/oidc/token",
+            "OAuth 2.0 token endpoint of API clients and of the command line",
+            oauth::token,
+        )
+        .form::<oauth::Form>()
+        .gives::<oauth::TokenAnswer>(200)
+        .problems(&[408, 413, 429]),
         operation(get.clone(), "/openapi.json", "This document", meta::openapi).gives::<Value>(200),
         operation(get.clone(), "/healthz", "Whether the process runs", meta::healthz)
             .gives_text(200, "text/plain"),
@@ -101,6 +107,7 @@ fn requests_and_grants() -> Vec<Operation> {
             requests::review,
         )
         .client(REVIEW)
+        .people()
         .body::<requests::NewReview>()
         .gives::<views::RequestView>(200)
         .problems(&[404, 409]),
@@ -164,10 +171,12 @@ fn tokens_and_sessions() -> Vec<Operation> {
             .problems(&[404]),
         operation(get, "/v1/sessions", "Lists live sessions", sessions::list)
             .client(MANAGE)
+            .people()
             .query::<sessions::Which>()
             .gives::<List<views::SessionView>>(200),
         operation(post, "/v1/sessions/{id}/kill", "Ends a session; its grant stays", sessions::kill)
             .client(MANAGE)
+            .people()
             .body::<grants::Reason>()
             .gives::<sessions::Killed>(200)
             .problems(&[404]),
@@ -179,6 +188,7 @@ fn administration() -> Vec<Operation> {
     vec![
         operation(get.clone(), "/v1/rules", "Lists rules", rules::list)
             .client(POLICIES)
+            .people()
             .query::<Paging>()
             .gives::<List<rules::RuleView>>(200),
         operation(post.clone(), "/v1/rules", "Makes a rule", rules::create)
@@ -188,6 +198,7 @@ fn administration() -> Vec<Operation> {
             .problems(&[409]),
         operation(get.clone(), "/v1/rules/{name}", "Shows a rule", rules::show)
             .client(POLICIES)
+            .people()
             .gives::<rules::RuleView>(200)
             .problems(&[404]),
         operation(put.clone(), "/v1/rules/{name}", "Makes or replaces a rule", rules::put)
@@ -200,6 +211,10 @@ fn administration() -> Vec<Operation> {
             .client(POLICIES)
             .gives_nothing()
             .problems(&[404, 409]),
+        operation(get.clone(), "/v1/users/me", "Who calls, and what they may do", identities::me)
+            .client(ANY)
+            .people()
+            .gives::<identities::Me>(200),
         operation(get.clone(), "/v1/identities", "Lists identities", identities::list)
             .client(USERS)
             .query::<Paging>()
@@ -271,10 +286,12 @@ fn sidecars_and_repos() -> Vec<Operation> {
         .problems(&[404]),
         operation(get.clone(), "/v1/repos", "Lists repos", repos::list)
             .client(SEE_SIDECARS)
+            .people()
             .query::<Paging>()
             .gives::<List<repos::RepoView>>(200),
         operation(get.clone(), "/v1/repos/{name}", "Shows a repo and what is in it", repos::show)
             .client(SEE_SIDECARS)
+            .people()
             .gives::<repos::RepoDetail>(200)
             .problems(&[404]),
         operation(
@@ -284,6 +301,7 @@ fn sidecars_and_repos() -> Vec<Operation> {
             repos::resources,
         )
         .client(SEE_SIDECARS)
+        .people()
         .query::<repos::Which>()
         .gives::<List<repos::ResourceView>>(200)
         .problems(&[404]),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, tokens},
-    domain::{IssuedToken, Permission, canonical},
+    domain::{IssuedToken, canonical},
     store::{Filter, Order, find},
 };
 
@@ -85,13 +85,12 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<List<TokenView>>, Problem> {
-    let owner = (!caller.may(Permission::AccessManagement)).then(|| caller.name().to_owned());
     let filter = Filter {
         identity: which.identity.as_deref().map(canonical),
-        owner,
         due_after: Some(app.plane.clock.now()),
         ..paging(which.limit, which.after.as_deref(), Order::Newest)?
     };
+    let filter = caller.visible(filter);
     let mut tx = app.plane.store.read().await?;
     let page = find::<IssuedToken>(&mut *tx, &filter).await?;
     Ok(axum::Json(List::new(page.items.iter().map(TokenView::from).collect(), page.next)))

@@ -51,14 +51,35 @@ pub(crate) enum TokenUse {
     Spent,
 }
 
+/// Whose token it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Holder {
+    /// An API client, by its id.
+    Client(String),
+    /// A person who signed in.
+    Person(Identity),
+}
+
+impl Holder {
+    /// The id or the name.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Client(id) => id,
+            Self::Person(name) => name.as_str(),
+        }
+    }
+}
+
 /// A token of the OAuth endpoint, by its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ApiToken {
     /// SHA-256 of the token, lower-case hexadecimal.
     pub sha256: String,
     /// Whose.
-    pub client: String,
-    /// All tokens that come from one sign-in share it.
+    #[serde(flatten)]
+    pub holder: Holder,
+    /// All tokens that come from one sign-in share it; a person's is the [`super::Login`].
     pub family: String,
     /// What it is good for.
     pub good_for: TokenUse,

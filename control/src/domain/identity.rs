@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Moment, Refusal};
 
+/// A token that names more groups was made to be a burden.
+const MOST_CLAIMED: usize = 1_000;
+
 /// A person or workload as the control plane knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdentityRecord {
@@ -66,6 +69,15 @@ impl IdentityRecord {
         Ok(())
     }
 
+    /// Takes the provider's word at a sign-in. What is no name for a group is left out: no rule could name it.
+    pub(crate) fn signed_in(&mut self, groups: &[String], now: Moment) {
+        let named = groups.iter().filter(|group| check_name("group", group).is_ok());
+        self.claimed = named.take(MOST_CLAIMED).cloned().collect();
+        self.claimed.sort();
+        self.claimed.dedup();
+        self.last_login = Some(now);
+    }
+
     /// As somebody who is judged by a rule.
     pub(crate) fn person(&self) -> Person {
         Person { name: self.name.as_str().to_owned(), groups: self.all_groups() }
@@ -107,8 +119,10 @@ impl Person {
 pub(crate) enum Actor {
     /// An API client by itself; named `client:NAME`.
     Client(String),
-    /// An identity, for which an API client speaks.
+    /// An identity: one that has signed in, or for which an API client speaks.
     Identity(Person),
+    /// An identity that has signed in and may decide what no rule gives to others.
+    Admin(Person),
 }
 
 impl Actor {
@@ -121,7 +135,7 @@ impl Actor {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Client(name) => name,
-            Self::Identity(person) => &person.name,
+            Self::Identity(person) | Self::Admin(person) => &person.name,
         }
     }
 
@@ -129,7 +143,15 @@ impl Actor {
     pub(crate) fn person(&self) -> Person {
         match self {
             Self::Client(name) => Person { name: name.clone(), groups: Vec::new() },
-            Self::Identity(person) => person.clone(),
+            Self::Identity(person) | Self::Admin(person) => person.clone(),
+        }
+    }
+
+    /// Whether it may stand in for an approver whom a rule names.
+    pub(crate) const fn stands_in(&self) -> bool {
+        match self {
+            Self::Client(_) | Self::Admin(_) => true,
+            Self::Identity(_) => false,
         }
     }
 }

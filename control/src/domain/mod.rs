@@ -5,6 +5,7 @@
 mod account;
 mod grant;
 mod identity;
+mod login;
 mod moment;
 mod pattern;
 mod permission;
@@ -15,9 +16,10 @@ mod rule;
 mod rule_set;
 mod sidecar;
 
-pub(crate) use account::{ApiClient, ApiToken, IssuedToken, Replay, TokenUse};
+pub(crate) use account::{ApiClient, ApiToken, Holder, IssuedToken, Replay, TokenUse};
 pub(crate) use grant::{Grant, GrantState};
 pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
+pub(crate) use login::{Login, LoginKind, permissions_of, subject};
 pub(crate) use moment::Moment;
 pub(crate) use pattern::ResourcePattern;
 pub(crate) use permission::{Permission, Permissions};

@@ -31,7 +31,7 @@ impl Decision {
 pub(crate) struct Review {
     /// Who.
     pub by: String,
-    /// True for an API client that speaks for itself.
+    /// True for an API client that speaks for itself, and for an administrator.
     pub by_client: bool,
     /// The reviewer's groups at the time.
     pub groups: Vec<String>,
@@ -116,6 +116,20 @@ fn open_approvals(rule: &Rule) -> Vec<Progress<'_>> {
         .collect()
 }
 
+impl Rule {
+    /// Whether one of its approvals names this person.
+    pub(crate) fn lists_approver(&self, person: &Person) -> bool {
+        self.approvals.iter().any(|approval| person.is_listed(&approval.from))
+    }
+
+    /// Whether it is anything to this person: as somebody who may ask, or who may be asked.
+    pub(crate) fn concerns(&self, person: &Person) -> bool {
+        let in_emergency = self.break_glass.as_ref().is_some_and(|glass| person.is_listed(&glass.requesters));
+        let when_late = self.escalate.as_ref().is_some_and(|escalation| person.is_listed(&escalation.to));
+        person.is_listed(&self.requesters) || self.lists_approver(person) || in_emergency || when_late
+    }
+}
+
 /// A review that is being handed in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opinion<'a> {
@@ -155,15 +169,14 @@ impl Request {
         self.must_be_pending(now)?;
         let Opinion { by, decision, reason, duration } = opinion;
         let person = by.person();
-        let by_client = matches!(by, Actor::Client(_));
+        let by_client = by.stands_in();
         if person.name == self.identity.as_str() {
             return Err(Refusal::OwnRequest);
         }
         if self.reviews.iter().any(|review| review.by == person.name) {
             return Err(Refusal::AlreadyReviewed(person.name));
         }
-        let is_approver =
-            rule.is_some_and(|rule| rule.approvals.iter().any(|approval| person.is_listed(&approval.from)));
+        let is_approver = rule.is_some_and(|rule| rule.lists_approver(&person));
         if !by_client && !is_approver {
             return Err(Refusal::NotAnApprover(person.name));
         }

@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Filter, Read, StoreError, Table, Write};
 use crate::domain::{
-    ApiClient, ApiToken, Grant, IdentityRecord, IssuedToken, Moment, Replay, Repo, Request, RuleOwner,
+    ApiClient, ApiToken, Grant, IdentityRecord, IssuedToken, Login, Moment, Replay, Repo, Request, RuleOwner,
     Session, Sidecar, StoredRule, TokenUse,
 };
 
@@ -112,7 +112,7 @@ impl Entity for ApiToken {
             TokenUse::Spent => "spent",
         };
         Columns {
-            identity: Some(&self.client),
+            identity: Some(self.holder.as_str()),
             owner: Some(&self.family),
             state: Some(state),
             due: Some(self.expires_at),
@@ -241,6 +241,25 @@ impl Entity for IssuedToken {
             lookup: Some(&self.sha256),
             identity: Some(self.identity.as_str()),
             owner: Some(&self.issued_by),
+            due: Some(self.expires_at),
+            ..Columns::default()
+        }
+    }
+}
+
+impl Entity for Login {
+    const TABLE: Table = Table::Logins;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            lookup: self.secret_sha256.as_deref(),
+            identity: Some(self.identity.as_str()),
+            state: Some(self.kind.as_str()),
+            owner: Some(&self.subject),
             due: Some(self.expires_at),
             ..Columns::default()
         }

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use postern_protocol::gate::Position;
 use postern_service::audit::Record;
 
-pub(crate) use entity::{Columns, Entity, find, find_all, load, load_by, remove, save};
+pub(crate) use entity::{Columns, Entity, Page, find, find_all, load, load_by, remove, save};
 pub(crate) use error::StoreError;
 pub(crate) use place::Place;
 #[cfg(test)]
@@ -53,6 +53,8 @@ pub(crate) enum Table {
     Sessions,
     /// [`crate::domain::IssuedToken`]
     AccessTokens,
+    /// [`crate::domain::Login`]
+    Logins,
     /// [`crate::domain::Replay`]
     Replays,
 }
@@ -60,7 +62,7 @@ pub(crate) enum Table {
 impl Table {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::ApiClients,
         Self::ApiTokens,
         Self::Sidecars,
@@ -71,6 +73,7 @@ impl Table {
         Self::Grants,
         Self::Sessions,
         Self::AccessTokens,
+        Self::Logins,
         Self::Replays,
     ];
 
@@ -87,6 +90,7 @@ impl Table {
             Self::Grants => "grants",
             Self::Sessions => "sessions",
             Self::AccessTokens => "access_tokens",
+            Self::Logins => "logins",
             Self::Replays => "replays",
         }
     }

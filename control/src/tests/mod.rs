@@ -7,6 +7,7 @@ mod events;
 mod feed;
 mod ground;
 mod migrations;
+mod people;
 mod permissions;
 mod resources;
 mod server;
@@ -31,7 +32,7 @@ use crate::{
     clock::HandClock,
     domain::{Permission, Permissions},
     places::Places,
-    plane::ControlPlane,
+    plane::{ControlPlane, Settings},
     server::Server,
 };
 
@@ -124,7 +125,7 @@ impl House {
     async fn on(ground: Ground, clock: Arc<HandClock>) -> Self {
         let store = ground.open().await;
         let shared: Arc<dyn crate::clock::Clock> = Arc::<HandClock>::clone(&clock);
-        let plane = ControlPlane::new(store, shared, "http://postern.example".to_owned()).await.unwrap();
+        let plane = ControlPlane::new(store, shared, settings()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Server {
@@ -176,6 +177,12 @@ impl House {
         let request = self.admin.post(&format!("/v1/requests/{id}/reviews"), review).await.expect(200);
         request["grant"].as_str().unwrap().to_owned()
     }
+}
+
+/// root@example.com and the group `admins` may do everything.
+fn settings() -> Settings {
+    let admins = ["root@example.com", "group:admins"].map(str::to_owned).to_vec();
+    Settings { public_url: "http://postern.example".to_owned(), admins }
 }
 
 /// A whole request of alice's.
