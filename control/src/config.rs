@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub(crate) use oidc::OidcConfig;
 
-use crate::{plane::Settings, store::Place};
+use crate::{plane::Settings, slack::SlackConfig, store::Place};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -33,25 +33,13 @@ pub(crate) struct ControlConfig {
     pub admin: Option<AdminConfig>,
     /// The SSO provider.
     pub oidc: Option<OidcConfig>,
-    /// Slack. Not supported yet.
-    slack: Option<SlackConfig>,
+    /// The Slack app.
+    pub slack: Option<SlackConfig>,
     /// Rules that are applied at start and on SIGHUP.
     pub rules: Option<FilePath>,
     /// How long open calls may go on after SIGTERM.
     #[serde(default = "ten_seconds")]
     pub shutdown_grace: Span,
-}
-
-/// `[slack]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the shape is complete so that unknown keys are told from known ones")]
-struct SlackConfig {
-    bot_token: Secret,
-    signing_secret: Secret,
-    app_token: Option<Secret>,
-    channel: String,
-    api_url: Option<String>,
 }
 
 fn ten_seconds() -> Span {
@@ -62,9 +50,8 @@ impl ControlConfig {
     /// Reads the file, and refuses what this version cannot do.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let config: Self = load(path)?;
-        if config.slack.is_some() {
-            return Err(ConfigError::invalid(path, "[slack] is not supported yet: leave it out"));
-        }
+        let slack = config.slack.as_ref().map(SlackConfig::check).transpose();
+        slack.map_err(|text| ConfigError::invalid(path, text))?;
         if let Some(oidc) = &config.oidc {
             oidc.check().map_err(|error| ConfigError::invalid(path, error.to_string()))?;
         }
@@ -107,11 +94,11 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_refused_and_named() {
-        let slack = "[slack]\nbot_token = 'b'\nsigning_secret = 's'\nchannel = 'C1'";
+        let slack = "[slack]\nbot_token = 'b'\nsigning_secret = 's'\nchannel = '#access'";
         for (more, word) in [
             ("store = 'postgres://u:pw@h/d?sslmode=pw'".to_owned(), "sslmode"),
             ("store = 'control.db'".to_owned(), "sqlite:PATH"),
-            (format!("store = 'sqlite:c.db'\n{slack}"), "[slack] is not supported yet"),
+            (format!("store = 'sqlite:c.db'\n{slack}"), "slack.channel"),
             ("store = 'sqlite:c.db'\ncolour = 'red'".to_owned(), "colour"),
         ] {
             let error = load_text(&format!("{LEAST}{more}")).unwrap_err();

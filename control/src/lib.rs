@@ -15,6 +15,7 @@ mod places;
 mod plane;
 mod rules_file;
 mod server;
+mod slack;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use config::{ControlConfig, OidcConfig};
 use domain::Permission;
 use places::Places;
 use plane::ControlPlane;
+use slack::Slack;
 use store::StoreError;
 
 /// Why the control plane cannot start, or a client cannot be made.
@@ -74,6 +76,9 @@ pub enum Error {
     /// An API client cannot be made.
     #[error(transparent)]
     Client(Failure),
+    /// The client for Slack cannot be made.
+    #[error("cannot talk to Slack: {0}")]
+    Slack(reqwest::Error),
     /// The metrics cannot be collected.
     #[error("cannot collect metrics: {0}")]
     Metrics(String),
@@ -129,13 +134,15 @@ pub async fn run(path: &Path) -> Result<(), Error> {
         let asked = Arc::clone(&plane);
         admin::serve(admin, metrics, Arc::new(move || asked.ready())).await?;
     }
+    let mut router = api::router(Arc::clone(&plane));
+    let mut slack_tasks = None;
+    if let Some(config) = config.slack.clone() {
+        let slack = Slack::new(Arc::clone(&plane), config, 1).map_err(Error::Slack)?;
+        slack_tasks = Some(slack::start(&slack));
+        router = router.merge(slack::router(slack));
+    }
     let timers = tokio::spawn(timers::run(Arc::clone(&plane)));
-    let server = server::Server {
-        listener,
-        tls: acceptor,
-        router: api::router(Arc::clone(&plane)),
-        places: Places::default(),
-    };
+    let server = server::Server { listener, tls: acceptor, router, places: Places::default() };
     let mut serving = tokio::spawn(server.run(plane.hub.stopping(), config.shutdown_grace.duration()));
     loop {
         tokio::select! {
@@ -150,6 +157,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     plane.hub.stop();
     let _ = serving.await;
     timers.abort();
+    drop(slack_tasks);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `sidecar.toml`.
 
-use std::{collections::HashMap, net::SocketAddr, num::NonZeroUsize, path::Path};
+use std::{collections::HashMap, net::SocketAddr, path::Path};
 
 use postern_protocol::{
     duration::Span,
@@ -96,19 +96,11 @@ pub(crate) struct Limits {
     pub pending_per_source: usize,
     /// Sessions at once.
     pub sessions: usize,
-    /// Threads that carry them; half as many as there are processors where absent.
-    pub threads: Option<NonZeroUsize>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            login_timeout: Span::from_secs(30),
-            pending: 4096,
-            pending_per_source: 1024,
-            sessions: 20_000,
-            threads: None,
-        }
+        Self { login_timeout: Span::from_secs(30), pending: 4096, pending_per_source: 1024, sessions: 20_000 }
     }
 }
 

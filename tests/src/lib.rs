@@ -19,6 +19,7 @@ pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod rest;
+pub mod slack;
 pub mod stage;
 pub mod wait;
 pub mod wire;

@@ -23,6 +23,16 @@ const BATCH: u32 = 500;
 /// How long the change log is kept: a sidecar that was away longer gets a snapshot.
 const LOG_KEPT: Span = Span::from_secs(86_400);
 
+/// What nobody needs any more once it is due.
+const EPHEMERAL: [Table; 6] = [
+    Table::ApiTokens,
+    Table::AccessTokens,
+    Table::Logins,
+    Table::Replays,
+    Table::SlackInvitations,
+    Table::SlackSeen,
+];
+
 /// A process of a sidecar that was silent for so long is gone, and its sessions with it.
 const GONE_AFTER: Span = Span::from_secs(300);
 
@@ -119,7 +129,7 @@ fn living(now: Moment) -> Filter {
 pub(crate) async fn tidy(plane: &Arc<ControlPlane>, started: Moment) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let now = work.now();
-    for table in [Table::ApiTokens, Table::AccessTokens, Table::Logins, Table::Replays] {
+    for table in EPHEMERAL {
         work.tx_mut().delete_due(table, now).await?;
     }
     work.tx_mut().prune_log(now.minus(LOG_KEPT)).await?;

@@ -57,6 +57,12 @@ pub(crate) enum Table {
     Logins,
     /// [`crate::domain::Replay`]
     Replays,
+    /// `slack::records::Link`
+    SlackLinks,
+    /// `slack::records::Invitation`
+    SlackInvitations,
+    /// `slack::records::Seen`
+    SlackSeen,
 }
 
 impl Table {
@@ -92,6 +98,9 @@ impl Table {
             Self::AccessTokens => "access_tokens",
             Self::Logins => "logins",
             Self::Replays => "replays",
+            Self::SlackLinks => "slack_links",
+            Self::SlackInvitations => "slack_invitations",
+            Self::SlackSeen => "slack_seen",
         }
     }
 }

@@ -14,6 +14,7 @@ mod server;
 mod shared_store;
 mod sidecar;
 mod sign_in;
+mod slack;
 mod store;
 mod surface;
 mod time;

@@ -1,0 +1,59 @@
+//! `list repos` and `list sidecars`
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde_json::Value;
+
+use super::{super::callback::Command, super::desk::Slack, super::links::Unlinked, code, quiet};
+use crate::{
+    actions::Failure,
+    domain::{Repo, Sidecar},
+    store::{Entity, Filter, Order, find_all},
+};
+
+const MOST: usize = 50;
+
+async fn all<T: Entity>(slack: &Slack) -> Result<Vec<T>, Failure> {
+    let mut tx = slack.plane.store.read().await?;
+    Ok(find_all(&mut *tx, &Filter { order: Order::Oldest, ..Filter::default() }).await?)
+}
+
+fn listed(title: &str, none: &str, mut lines: Vec<String>) -> Value {
+    lines.sort();
+    let more = lines.len().saturating_sub(MOST);
+    lines.truncate(MOST);
+    if more > 0 {
+        lines.push(format!("… and {more} more"));
+    }
+    if lines.is_empty() { quiet(none) } else { quiet(&format!("*{title}*\n{}", lines.join("\n"))) }
+}
+
+/// The repos, with their engines and accounts.
+pub(super) async fn repos(slack: &Arc<Slack>, command: &Command) -> Result<Value, Unlinked> {
+    slack.linked(&command.user_id).await?;
+    let sidecars: Vec<Sidecar> = all(slack).await?;
+    let repos: Vec<Repo> = all(slack).await?;
+    let lines = repos.iter().map(|repo| {
+        let served = sidecars.iter().filter_map(|sidecar| sidecar.serves(repo.name.as_str()));
+        let accounts: BTreeSet<String> =
+            served.flat_map(|served| &served.accounts).map(|account| code(account.as_str())).collect();
+        let accounts = accounts.into_iter().collect::<Vec<_>>().join(", ");
+        let off = if repo.ephemeral_access { "" } else { " (switched off)" };
+        format!("• {}{off}: {accounts}", code(repo.name.as_str()))
+    });
+    Ok(listed("Data repositories", "There are no data repositories yet.", lines.collect()))
+}
+
+/// The sidecars, and what they serve.
+pub(super) async fn sidecars(slack: &Arc<Slack>, command: &Command) -> Result<Value, Unlinked> {
+    slack.linked(&command.user_id).await?;
+    let sidecars: Vec<Sidecar> = all(slack).await?;
+    let lines = sidecars.iter().map(|sidecar| {
+        let here = !slack.plane.hub.processes(&sidecar.name).is_empty();
+        let repos = sidecar.hello.iter().flat_map(|hello| &hello.repos).map(|repo| code(repo.name.as_str()));
+        let repos = repos.collect::<Vec<_>>().join(", ");
+        let state = if here { "connected" } else { "not connected" };
+        format!("• {} ({state}): {repos}", code(sidecar.name.as_str()))
+    });
+    Ok(listed("Sidecars", "There are no sidecars yet.", lines.collect()))
+}

@@ -1,0 +1,68 @@
+//! Slash commands: the words behind `/postern`.
+
+mod help;
+mod list;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    callback::Command,
+    desk::Slack,
+    links::{Unlinked, untie},
+    text::{code, escape},
+};
+
+/// Does what a command says. The answer is for the one who gave it alone.
+pub(super) async fn run(slack: &Arc<Slack>, command: &Command) -> Value {
+    let words: Vec<&str> = command.text.split_whitespace().collect();
+    let known = match words.as_slice() {
+        ["connect"] => connect(slack, command).await,
+        ["disconnect"] => disconnect(slack, command).await,
+        ["list", "repos"] => list::repos(slack, command).await,
+        ["list", "sidecars"] => list::sidecars(slack, command).await,
+        [] | ["help", ..] => return quiet(&help::text(&command.command)),
+        _ => {
+            let text = format!("{} is no command.\n{}", code(&command.text), help::text(&command.command));
+            return quiet(&text);
+        }
+    };
+    known.unwrap_or_else(|unlinked| quiet(&sorry(&unlinked, &command.command)))
+}
+
+/// An answer that only the one who asked sees.
+pub(super) fn quiet(text: &str) -> Value {
+    json!({"response_type": "ephemeral", "text": text})
+}
+
+fn sorry(unlinked: &Unlinked, command: &str) -> String {
+    match unlinked {
+        Unlinked::Unknown => format!("Connect your account first: {}", code(&format!("{command} connect"))),
+        Unlinked::Failure(failure) => failure_text(failure),
+        Unlinked::Unfit(_) | Unlinked::Stranger(_) | Unlinked::Slack(_) => {
+            format!("This did not work: {}.", escape(&unlinked.to_string()))
+        }
+    }
+}
+
+/// What somebody is told of a failure: a refusal in its own words, nothing of the rest.
+pub(super) fn failure_text(failure: &crate::actions::Failure) -> String {
+    match failure {
+        crate::actions::Failure::Refused(refusal) => format!("Refused: {}.", escape(&refusal.to_string())),
+        crate::actions::Failure::Store(_) | crate::actions::Failure::Random(_) => {
+            tracing::error!(%failure, "something asked for in Slack could not be done");
+            "Something went wrong here, and nothing was done. Try again in a while.".to_owned()
+        }
+    }
+}
+
+async fn connect(slack: &Arc<Slack>, command: &Command) -> Result<Value, Unlinked> {
+    let link = slack.linked(&command.user_id).await?;
+    Ok(quiet(&format!("You are connected as {}.", code(link.identity.as_str()))))
+}
+
+async fn disconnect(slack: &Arc<Slack>, command: &Command) -> Result<Value, Unlinked> {
+    let was = untie(&slack.plane, &command.team_id, &command.user_id).await?;
+    Ok(quiet(if was { "You are disconnected." } else { "You were not connected." }))
+}

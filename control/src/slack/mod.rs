@@ -1,0 +1,45 @@
+//! The Slack app: people ask, approve and revoke where they talk.
+//!
+//! In: Slack's calls, over HTTP (`routes`) or Socket Mode (`socket`), both to one desk (`desk`). Out: messages,
+//! dialogs and home tabs through the Web API (`web_api`). What is asked for is done by [`crate::actions`] as the
+//! identity that the Slack user is linked to; nothing is decided here.
+
+#![allow(dead_code, reason = "dialogs, buttons and messages, which use the rest of this, follow")]
+
+mod callback;
+mod commands;
+mod config;
+mod desk;
+mod identify;
+mod links;
+mod pace;
+mod records;
+mod routes;
+mod signature;
+mod socket;
+mod text;
+mod tls;
+mod web_api;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::task::JoinSet;
+
+pub(crate) use config::SlackConfig;
+pub(crate) use desk::Slack;
+
+/// The addresses that Slack calls over HTTP.
+pub(crate) fn router(slack: Arc<Slack>) -> Router {
+    routes::router(slack)
+}
+
+/// Begins to work. It ends when the set is dropped.
+pub(crate) fn start(slack: &Arc<Slack>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(identify::run(Arc::clone(slack)));
+    if slack.config.app_token.is_some() {
+        tasks.spawn(socket::run(Arc::clone(slack)));
+    }
+    tasks
+}

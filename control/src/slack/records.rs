@@ -1,0 +1,105 @@
+//! What the app must not forget.
+
+use postern_protocol::{duration::Span, gate::Identity};
+use postern_service::random::sha256_hex;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::Moment,
+    store::{Columns, Entity, Table},
+};
+
+/// How long a call is remembered: longer than its signature is good for, either way.
+const SEEN_FOR: Span = Span::from_secs(1_200);
+
+/// A Slack user who acts as an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Link {
+    /// `TEAM/USER`
+    pub key: String,
+    /// `T…`
+    pub team: String,
+    /// `U…`
+    pub user: String,
+    /// As whom.
+    pub identity: Identity,
+    /// Since when.
+    pub since: Moment,
+    /// Requests that are kept at hand.
+    #[serde(default)]
+    pub favourites: Vec<String>,
+}
+
+/// A link that somebody has begun in Slack and is to finish in the browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Invitation {
+    /// SHA-256 of the code, lower-case hexadecimal.
+    pub sha256: String,
+    /// `T…`
+    pub team: String,
+    /// What people call it.
+    pub workspace: String,
+    /// `U…`
+    pub user: String,
+    /// Until when.
+    pub expires_at: Moment,
+}
+
+/// A call that came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// SHA-256 of what tells it from others.
+    pub key: String,
+    /// When it may be forgotten.
+    pub expires_at: Moment,
+}
+
+impl Link {
+    /// What a Slack user is found by.
+    pub(crate) fn key(team: &str, user: &str) -> String {
+        format!("{team}/{user}")
+    }
+}
+
+impl Seen {
+    /// Remembers something from now on.
+    pub(crate) fn new(what: &str, now: Moment) -> Self {
+        Self { key: sha256_hex(what.as_bytes()), expires_at: now.plus(SEEN_FOR) }
+    }
+}
+
+impl Entity for Link {
+    const TABLE: Table = Table::SlackLinks;
+
+    fn id(&self) -> &str {
+        &self.key
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { identity: Some(self.identity.as_str()), ..Columns::default() }
+    }
+}
+
+impl Entity for Invitation {
+    const TABLE: Table = Table::SlackInvitations;
+
+    fn id(&self) -> &str {
+        &self.sha256
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { due: Some(self.expires_at), ..Columns::default() }
+    }
+}
+
+impl Entity for Seen {
+    const TABLE: Table = Table::SlackSeen;
+
+    fn id(&self) -> &str {
+        &self.key
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { due: Some(self.expires_at), ..Columns::default() }
+    }
+}
