@@ -34,6 +34,14 @@ pub(crate) enum NoEntry {
     /// The control plane has not been heard in time.
     #[error("access cannot be checked: the control plane cannot be reached")]
     NoLease,
+    /// The grant has as many sessions as it may.
+    #[error("sorry, the grant allows {most} sessions at once, and as many are open (grant {grant})")]
+    Sessions {
+        /// How many.
+        most: u32,
+        /// Which grant.
+        grant: GrantId,
+    },
     /// The sidecar is full.
     #[error("sorry, too many sessions already")]
     TooMany,
@@ -52,6 +60,7 @@ impl NoEntry {
             Self::Credential(_) => "bad_credential",
             Self::Denied { .. } => "no_grant",
             Self::NoLease => "no_lease",
+            Self::Sessions { .. } => "grant_full",
             Self::TooMany => "too_many",
             Self::Fallen(..) => "ended",
             Self::NoRandomness(_) => "internal",
@@ -114,7 +123,10 @@ impl Gatehouse {
         };
         let leash = Leash::new(admission.deadline(), self.registry.untold());
         let limits = admission.limits().map(Arc::clone);
-        let registered = self.registry.enter(Session::new(engine, start, peer, leash, limits));
+        let (grant, most) = (start.grant.clone(), admission.max_sessions());
+        let session = Session::new(engine, start, peer, leash, limits);
+        let full = || NoEntry::Sessions { most: most.unwrap_or_default(), grant };
+        let registered = self.registry.enter(session, most).ok_or_else(full)?;
         let standing = self.book.standing(&registered);
         let standing = standing.map_err(|ending| NoEntry::Fallen(ending, registered.grant.clone()))?;
         registered.stand(&standing);

@@ -145,6 +145,7 @@ pub fn grant(id: &str, account: &str, revision: u64) -> Grant {
         account: account.into(),
         scope: Scope::Whole,
         terms: postern_protocol::gate::Terms::default(),
+        session: postern_protocol::gate::SessionTerms::default(),
         not_before: now() - 1000,
         expires_at: now() + 3_600_000,
     }

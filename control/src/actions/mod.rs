@@ -5,6 +5,7 @@
 
 mod caller;
 pub(crate) mod clients;
+pub(crate) mod drafts;
 pub(crate) mod grants;
 pub(crate) mod identities;
 #[cfg_attr(not(test), expect(dead_code, reason = "nobody can sign in before the SSO provider is asked"))]
@@ -13,6 +14,7 @@ pub(crate) mod oauth;
 pub(crate) mod repos;
 pub(crate) mod requests;
 pub(crate) mod resources;
+pub(crate) mod reviews;
 pub(crate) mod rules;
 pub(crate) mod sessions;
 pub(crate) mod sidecars;

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{Failure, grants, requests};
 use crate::{
     clock::{MARK_EVERY, write_mark},
-    domain::{Grant, GrantState, Moment, Request, RequestStatus, Session, Sidecar},
+    domain::{Grant, GrantState, Moment, Request, RequestStatus, Session, Sidecar, StoredRule},
     measures::{self, Measure},
     plane::ControlPlane,
     store::{Filter, Order, Table, find_all},
@@ -91,10 +91,16 @@ pub(crate) async fn settle(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
     let now = work.now();
     for mut request in work.find_all::<Request>(&waiting(now)).await? {
         if request.expire(now) {
-            work.save(&request).await?;
             work.note(requests::about(&request, "request.expired", ""));
             work.measure(Measure::Request(RequestStatus::Expired));
+        } else if request.escalate(now) {
+            let rule: Option<StoredRule> = work.load(&request.rule).await?;
+            let to = rule.and_then(|stored| stored.rule.escalate).map(|escalation| escalation.to);
+            work.note(requests::about(&request, "request.escalated", "").with("to", to.unwrap_or_default()));
+        } else {
+            continue;
         }
+        work.save(&request).await?;
     }
     for mut grant in work.find_all::<Grant>(&living(now)).await? {
         let Some(state) = grant.settle(now) else { continue };

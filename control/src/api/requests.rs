@@ -19,7 +19,10 @@ use super::{
     views::{ForecastView, RequestView, ResourceInput},
 };
 use crate::{
-    actions::{Caller, requests},
+    actions::{
+        Caller, drafts, requests,
+        reviews::{self, Said},
+    },
     domain::{Ask, Decision, Grant, Moment, Refusal, Request, RequestStatus, canonical},
     store::{Filter, Order, find, load},
 };
@@ -44,7 +47,7 @@ pub(super) struct NewRequest {
     /// For whom, when not for the caller itself.
     #[serde(rename = "for")]
     for_identity: Option<String>,
-    /// Not supported yet.
+    /// An emergency: at once where a rule lets the identity break the glass, and to be reviewed afterwards.
     #[serde(default)]
     break_glass: bool,
 }
@@ -65,9 +68,6 @@ pub(super) async fn create(
     Query(Filing { dry_run }): Query<Filing>,
     Json(new): Json<NewRequest>,
 ) -> Result<Response, Problem> {
-    if new.break_glass {
-        return Err(Refusal::NotSupported("break_glass".to_owned()).into());
-    }
     let ask = Ask {
         repo: new.repo.into(),
         account: new.account.into(),
@@ -75,10 +75,11 @@ pub(super) async fn create(
         duration: new.duration,
         reason: new.reason.as_str().to_owned(),
         not_before: new.not_before.map(Moment::from),
+        break_glass: new.break_glass,
     };
     let for_identity = new.for_identity.as_deref();
     if dry_run {
-        let forecast = requests::forecast(&app.plane, &caller, ask, for_identity).await?;
+        let forecast = drafts::forecast(&app.plane, &caller, ask, for_identity).await?;
         return Ok(axum::Json(ForecastView::from(forecast)).into_response());
     }
     let filed = requests::file(&app.plane, &caller, ask, for_identity).await?;
@@ -182,6 +183,7 @@ pub(super) async fn amend(
             reason: amendment.reason.map_or(ask.reason, |reason| reason.as_str().to_owned()),
             not_before: amendment.not_before.map(Moment::from).or(ask.not_before),
             repo: ask.repo,
+            break_glass: ask.break_glass,
         })
     };
     Ok(axum::Json(requests::amend(&app.plane, &caller, &id, change).await?.into()))
@@ -216,6 +218,8 @@ pub(super) struct NewReview {
     /// Approves for a shorter time than was asked for.
     #[schemars(with = "Option<super::extract::Duration>")]
     duration: Option<Span>,
+    /// Approves with less than was asked for.
+    resources: Option<Vec<ResourceInput>>,
     /// Whose review it is, when not the caller's own.
     by: Option<String>,
 }
@@ -227,7 +231,12 @@ pub(super) async fn review(
     Name(id): Name,
     Json(new): Json<NewReview>,
 ) -> Result<axum::Json<RequestView>, Problem> {
-    let said = (new.decision, new.reason.as_str(), new.duration);
-    let filed = requests::review(&app.plane, &caller, &id, new.by.as_deref(), said).await?;
+    let said = Said {
+        decision: new.decision,
+        reason: new.reason.as_str().to_owned(),
+        duration: new.duration,
+        resources: new.resources.map(ResourceInput::read).transpose()?,
+    };
+    let filed = reviews::review(&app.plane, &caller, &id, new.by.as_deref(), said).await?;
     Ok(axum::Json(filed.into()))
 }

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use postern_protocol::{
     duration::Span,
-    gate::{EndCause, ResourceGrant, Scope},
+    gate::{EndCause, ResourceGrant, Scope, Stretch},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    actions::requests::{Filed, Forecast},
+    actions::{drafts::Forecast, requests::Filed},
     domain::{Approval, Decision, Grant, GrantState, Moment, Request, RequestStatus, Review, Session},
 };
 
@@ -81,6 +81,8 @@ pub(super) struct ReviewView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     duration: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Vec<ResourceView>>,
     at: At,
 }
 
@@ -91,6 +93,7 @@ impl From<&Review> for ReviewView {
             decision: review.decision,
             reason: review.reason.clone(),
             duration: review.duration,
+            resources: review.resources.as_deref().map(resources),
             at: review.at.into(),
         }
     }
@@ -126,6 +129,12 @@ pub(super) struct RequestView {
     /// Until when it waits for a decision.
     waits_until: At,
     decided_at: Option<At>,
+    /// Whether it is an emergency.
+    break_glass: bool,
+    /// Whether it is an emergency that nobody has reviewed yet.
+    awaits_hindsight: bool,
+    /// Whether nobody decided for so long that more people may approve.
+    escalated: bool,
 }
 
 impl RequestView {
@@ -149,6 +158,9 @@ impl RequestView {
             created_at: request.created_at.into(),
             waits_until: request.waits_until.into(),
             decided_at: request.decided_at.map(At::from),
+            break_glass: request.break_glass,
+            awaits_hindsight: request.awaits_hindsight(),
+            escalated: request.escalated,
         }
     }
 }
@@ -171,6 +183,21 @@ pub(super) struct EndingView {
     at: At,
 }
 
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Stretch")]
+pub(super) struct StretchView {
+    from: At,
+    to: At,
+}
+
+impl From<&Stretch> for StretchView {
+    fn from(stretch: &Stretch) -> Self {
+        let at = |millis| At::from(Moment::from_millis(millis));
+        Self { from: at(stretch.from), to: at(stretch.to) }
+    }
+}
+
 /// A grant.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Grant")]
@@ -188,6 +215,16 @@ pub(super) struct GrantView {
     state: GrantState,
     not_before: At,
     expires_at: At,
+    /// When its sessions may live; absent: at any time until it expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hours: Option<Vec<StretchView>>,
+    /// How long its sessions may be idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    max_idle: Option<Span>,
+    /// How many sessions it allows at once, at each sidecar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_sessions: Option<u32>,
     /// Grows with every change.
     revision: u64,
     /// The rule that it was given under.
@@ -214,6 +251,9 @@ impl GrantView {
             state: grant.state_at(now),
             not_before: grant.not_before.into(),
             expires_at: grant.expires_at.into(),
+            hours: grant.hours.as_ref().map(|hours| hours.iter().map(StretchView::from).collect()),
+            max_idle: grant.session.max_idle,
+            max_sessions: grant.session.max_sessions,
             revision: grant.revision,
             rule: grant.rule.clone(),
             created_at: grant.created_at.into(),
@@ -238,6 +278,10 @@ pub(super) struct ForecastView {
     rule: String,
     /// Whether it would be approved at once.
     approved_at_once: bool,
+    /// Whether it would be rejected at once.
+    denied_at_once: bool,
+    /// Conditions of that rule that could not be evaluated; without them nothing is approved at once.
+    troubles: Vec<String>,
     /// What that rule needs. Empty: one API client with Access Management.
     approvals: Vec<Approval>,
     /// Known identities that could approve.
@@ -251,6 +295,8 @@ impl From<Forecast> for ForecastView {
         Self {
             rule: forecast.rule.name.clone(),
             approved_at_once: forecast.request.status == RequestStatus::Approved,
+            denied_at_once: forecast.request.status == RequestStatus::Rejected,
+            troubles: forecast.troubles,
             approvals: forecast.rule.approvals,
             approvers: forecast.approvers,
             grant: GrantView::new(&forecast.grant, forecast.now),

@@ -4,13 +4,18 @@ use postern_protocol::{
     duration::Span,
     gate::{
         self, AccountName, Change, EndCause, GrantId, Identity, RepoName, RequestId, ResourceGrant, Scope,
-        Terms,
+        SessionTerms, Stretch, Terms,
     },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Refusal, Request};
+use super::{
+    Moment, Refusal, Request,
+    hours::{Window, stretches},
+    rule::SessionRule,
+    scope::holds,
+};
 
 /// Where a grant stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +81,15 @@ pub(crate) struct Grant {
     /// On what terms.
     #[serde(default)]
     pub terms: Terms,
+    /// When its sessions may live, as the rule had it.
+    #[serde(default)]
+    pub windows: Vec<Window>,
+    /// The stretches that these come to; absent without any.
+    #[serde(default)]
+    pub hours: Option<Vec<Stretch>>,
+    /// How its sessions live.
+    #[serde(default)]
+    pub session: SessionRule,
     /// From when on.
     pub not_before: Moment,
     /// Until when.
@@ -95,6 +109,7 @@ impl Grant {
     pub(crate) fn of(id: GrantId, request: &Request, now: Moment) -> Self {
         let not_before = request.not_before.map_or(now, |wanted| wanted.max(now));
         let state = if not_before > now { GrantState::Scheduled } else { GrantState::Active };
+        let expires_at = not_before.plus(request.granted_duration());
         Self {
             id,
             request: request.id.clone(),
@@ -103,10 +118,13 @@ impl Grant {
             identity: request.identity.clone(),
             repo: request.repo.clone(),
             account: request.account.clone(),
-            scope: request.ask().scope(),
+            scope: request.granted_scope(),
             terms: request.terms.clone(),
+            windows: request.windows.clone(),
+            hours: hours(&request.windows, not_before, expires_at),
+            session: request.session.clone(),
             not_before,
-            expires_at: not_before.plus(request.granted_duration()),
+            expires_at,
             revision: 1,
             state,
             ended: None,
@@ -189,6 +207,7 @@ impl Grant {
             )));
         }
         self.expires_at = expires_at;
+        self.hours = hours(&self.windows, self.not_before, expires_at);
         self.revision += 1;
         Ok(())
     }
@@ -220,6 +239,11 @@ impl Grant {
             account: self.account.clone(),
             scope: self.scope.clone(),
             terms: self.terms.clone(),
+            session: SessionTerms {
+                hours: self.hours.clone(),
+                max_idle: self.session.max_idle,
+                max_sessions: self.session.max_sessions,
+            },
             not_before: self.not_before.as_millis(),
             expires_at: self.expires_at.as_millis(),
         }
@@ -240,20 +264,8 @@ impl Grant {
     }
 }
 
-/// Whether a scope holds all that `wanted` names.
-fn holds(scope: &Scope, wanted: &ResourceGrant) -> bool {
-    let held = match scope {
-        Scope::Whole => return true,
-        Scope::Limited(held) => held,
-    };
-    wanted.privileges.iter().all(|privilege| {
-        held.iter().any(|entry| {
-            let (have, want) = (&entry.resource, &wanted.resource);
-            let same_table = have.schema == want.schema && have.table == want.table;
-            let covers_column = have.column.is_none() || have.column == want.column;
-            same_table && covers_column && entry.privileges.contains(privilege)
-        })
-    })
+fn hours(windows: &[Window], from: Moment, to: Moment) -> Option<Vec<Stretch>> {
+    (!windows.is_empty()).then(|| stretches(windows, from, to))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! In: what is asked, what is stored, the time. Out: the next state, or a [`Refusal`] that says why not.
 
 mod account;
+mod condition;
 mod grant;
+mod hours;
 mod identity;
 mod login;
 mod moment;
@@ -13,10 +15,11 @@ mod refusal;
 mod request;
 mod review;
 mod rule;
-mod rule_set;
+mod scope;
 mod sidecar;
 
 pub(crate) use account::{ApiClient, ApiToken, Holder, IssuedToken, Replay, TokenUse};
+pub(crate) use condition::{Condition, Facts};
 pub(crate) use grant::{Grant, GrantState};
 pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
 pub(crate) use login::{Login, LoginKind, permissions_of, subject};
@@ -27,6 +30,5 @@ pub(crate) use postern_protocol::glob::glob_matches;
 pub(crate) use refusal::Refusal;
 pub(crate) use request::{Ask, Request, RequestStatus, Scoped};
 pub(crate) use review::{Decision, Opinion, Review, Transition};
-pub(crate) use rule::{Approval, Rule, RuleOwner, StoredRule};
-pub(crate) use rule_set::RuleSet;
+pub(crate) use rule::{Approval, Judgement, Rule, RuleOwner, RuleSet, StoredRule, Verdict};
 pub(crate) use sidecar::{Kill, Repo, Session, Sidecar};

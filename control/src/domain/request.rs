@@ -7,7 +7,9 @@ use postern_protocol::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Refusal, Review, Rule, identity::check_name};
+use super::{
+    Moment, Refusal, Review, Rule, Verdict, hours::Window, identity::check_name, rule::SessionRule, scope,
+};
 
 const MOST_RESOURCES: usize = 1_000;
 
@@ -28,6 +30,9 @@ pub(crate) struct Ask {
     /// From when on; absent: from the decision on.
     #[serde(default)]
     pub not_before: Option<Moment>,
+    /// Whether it is an emergency: approved at once, reviewed afterwards.
+    #[serde(default)]
+    pub break_glass: bool,
 }
 
 impl Ask {
@@ -38,8 +43,25 @@ impl Ask {
         if self.duration.as_secs() == 0 {
             return Err(Refusal::Invalid("duration: must be longer than nothing".to_owned()));
         }
+        if self.break_glass && self.not_before.is_some() {
+            return Err(Refusal::Invalid("not_before: an emergency does not wait".to_owned()));
+        }
         self.resources = self.resources.scoped()?;
         Ok(self)
+    }
+
+    /// Whether all that it asks for is part of what `before` asked for.
+    fn is_within(&self, before: &Self) -> bool {
+        let held = before.scope();
+        self.repo == before.repo
+            && self.account == before.account
+            && self.not_before == before.not_before
+            && self.break_glass == before.break_glass
+            && self.duration <= before.duration
+            && match self.scope() {
+                Scope::Whole => held == Scope::Whole,
+                Scope::Limited(list) => list.iter().all(|wanted| scope::holds(&held, wanted)),
+            }
     }
 
     /// The scope that a grant of it has.
@@ -150,6 +172,12 @@ pub(crate) struct Request {
     /// The terms of the grant that it may become.
     #[serde(default)]
     pub terms: Terms,
+    /// When the sessions of that grant may live.
+    #[serde(default)]
+    pub windows: Vec<Window>,
+    /// And how.
+    #[serde(default)]
+    pub session: SessionRule,
     /// What was said so far.
     pub reviews: Vec<Review>,
     /// What it became.
@@ -160,19 +188,28 @@ pub(crate) struct Request {
     pub waits_until: Moment,
     /// When it was decided.
     pub decided_at: Option<Moment>,
+    /// Whether it is an emergency.
+    #[serde(default)]
+    pub break_glass: bool,
+    /// When more people may approve, if nobody has decided by then.
+    #[serde(default)]
+    pub escalates_at: Option<Moment>,
+    /// Whether that has come.
+    #[serde(default)]
+    pub escalated: bool,
 }
 
 impl Request {
-    /// A new request that a rule covers.
+    /// A new request that a rule covers, with what the rule says of it by itself.
     pub(crate) fn file(
         id: RequestId,
         identity: Identity,
         filed_by: &str,
         ask: Ask,
-        rule: &Rule,
+        (rule, verdict): (&Rule, Verdict),
         now: Moment,
     ) -> Self {
-        let Ask { repo, account, resources, duration, reason, not_before } = ask;
+        let Ask { repo, account, resources, duration, reason, not_before, break_glass } = ask;
         let mut request = Self {
             id,
             identity,
@@ -186,14 +223,21 @@ impl Request {
             status: RequestStatus::Pending,
             rule: rule.name.clone(),
             terms: rule.terms(),
+            windows: if break_glass { Vec::new() } else { rule.windows.clone() },
+            session: rule.session.clone().unwrap_or_default(),
             reviews: Vec::new(),
             grant: None,
             created_at: now,
             waits_until: now.plus(rule.pending_ttl),
             decided_at: None,
+            break_glass,
+            escalates_at: rule.escalate.as_ref().map(|escalation| now.plus(escalation.after)),
+            escalated: false,
         };
-        if rule.approves_at_once() {
-            request.decide(RequestStatus::Approved, now);
+        match verdict {
+            Verdict::Review => {}
+            Verdict::Approve => request.decide(RequestStatus::Approved, now),
+            Verdict::Deny => request.decide(RequestStatus::Rejected, now),
         }
         request
     }
@@ -207,6 +251,7 @@ impl Request {
             duration: self.duration,
             reason: self.reason.clone(),
             not_before: self.not_before,
+            break_glass: self.break_glass,
         }
     }
 
@@ -232,12 +277,23 @@ impl Request {
         self.decided_at = Some(now);
     }
 
-    /// Asks for something else. Reviews of what was asked before count no longer.
-    pub(crate) fn amend(&mut self, ask: Ask, rule: &Rule, now: Moment) -> Result<(), Refusal> {
+    /// Asks for something else. Reviews of what was asked before count on only where less is asked for now.
+    pub(crate) fn amend(
+        &mut self,
+        ask: Ask,
+        (rule, verdict): (&Rule, Verdict),
+        now: Moment,
+    ) -> Result<(), Refusal> {
         self.must_be_pending(now)?;
-        let id = self.id.clone();
-        let amended = Self::file(id, self.identity.clone(), &self.filed_by, ask, rule, now);
-        *self = Self { created_at: self.created_at, ..amended };
+        let less = ask.is_within(&self.ask()) && rule.name == self.rule;
+        let (id, identity) = (self.id.clone(), self.identity.clone());
+        let amended = Self::file(id, identity, &self.filed_by, ask, (rule, verdict), now);
+        let (created_at, before) = (self.created_at, self.clone());
+        *self = Self { created_at, ..amended };
+        if less && self.status == RequestStatus::Pending {
+            let Self { reviews, waits_until, escalates_at, escalated, .. } = before;
+            *self = Self { reviews, waits_until, escalates_at, escalated, ..self.clone() };
+        }
         Ok(())
     }
 
@@ -255,6 +311,36 @@ impl Request {
             self.decide(RequestStatus::Expired, now);
         }
         expired
+    }
+
+    /// The next moment at which time alone changes it while it is pending.
+    pub(crate) fn due_at(&self) -> Moment {
+        let escalation = self.escalates_at.filter(|_| !self.escalated);
+        escalation.map_or(self.waits_until, |at| at.min(self.waits_until))
+    }
+
+    /// Writes down that more people may approve now. False when that is not so.
+    pub(crate) fn escalate(&mut self, now: Moment) -> bool {
+        let due = self.escalates_at.is_some_and(|at| now >= at);
+        let escalates = due && !self.escalated && self.status_at(now) == RequestStatus::Pending;
+        self.escalated |= escalates;
+        escalates
+    }
+
+    /// Whether the glass was broken, and nobody has looked at it yet.
+    pub(crate) fn awaits_hindsight(&self) -> bool {
+        self.break_glass && self.status == RequestStatus::Approved && self.reviews.is_empty()
+    }
+
+    /// What the grant covers: what was asked for, or what all approvers left of it.
+    pub(crate) fn granted_scope(&self) -> Scope {
+        self.reviews.iter().filter_map(|review| review.resources.as_ref()).fold(
+            self.ask().scope(),
+            |scope, left| match scope {
+                Scope::Whole => Scope::Limited(left.clone()),
+                Scope::Limited(list) => Scope::Limited(scope::common(&list, left)),
+            },
+        )
     }
 
     /// For how long the grant lasts: what was asked for, or the least that an approver allowed.

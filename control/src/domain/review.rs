@@ -1,10 +1,18 @@
 //! Reviews: who may decide, and when enough have approved.
 
-use postern_protocol::duration::Span;
+use std::borrow::Cow;
+
+use postern_protocol::{
+    duration::Span,
+    gate::{ResourceGrant, Scope},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Approval, Moment, Person, Refusal, Request, RequestStatus, Rule};
+use super::{
+    Actor, Approval, Moment, Person, Refusal, Request, RequestStatus, Rule, Scoped, identity::canonical,
+    scope::holds,
+};
 
 /// What a reviewer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +49,9 @@ pub(crate) struct Review {
     pub reason: String,
     /// For how long, when shorter than asked for.
     pub duration: Option<Span>,
+    /// With what, when less than asked for.
+    #[serde(default)]
+    pub resources: Option<Vec<ResourceGrant>>,
     /// When.
     pub at: Moment,
 }
@@ -76,8 +87,8 @@ impl<'a> Tally<'a> {
     ///
     /// An identity counts wherever it is listed. An API client does too; one that is listed nowhere stands in for a
     /// single approver of the first approval that is not met yet, never of two.
-    pub(crate) fn count(rule: &'a Rule, reviews: &[Review]) -> Self {
-        let mut tally = Self(open_approvals(rule));
+    pub(crate) fn count(approvals: &'a [Approval], reviews: &[Review]) -> Self {
+        let mut tally = Self(open_approvals(approvals));
         for review in reviews.iter().filter(|review| review.decision == Decision::Approve) {
             tally.add(review);
         }
@@ -103,11 +114,11 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn open_approvals(rule: &Rule) -> Vec<Progress<'_>> {
-    if rule.approvals.is_empty() {
+fn open_approvals(approvals: &[Approval]) -> Vec<Progress<'_>> {
+    if approvals.is_empty() {
         return vec![Progress { approval: None, needed: 1, by: Vec::new() }];
     }
-    rule.approvals
+    approvals
         .iter()
         .map(|approval| {
             let needed = usize::try_from(approval.count).unwrap_or(usize::MAX);
@@ -117,21 +128,36 @@ fn open_approvals(rule: &Rule) -> Vec<Progress<'_>> {
 }
 
 impl Rule {
-    /// Whether one of its approvals names this person.
-    pub(crate) fn lists_approver(&self, person: &Person) -> bool {
-        self.approvals.iter().any(|approval| person.is_listed(&approval.from))
+    /// Whether this person may approve.
+    pub(crate) fn lists_approver(&self, person: &Person, escalated: bool) -> bool {
+        self.needed(escalated).iter().any(|approval| person.is_listed(&approval.from))
     }
 
     /// Whether it is anything to this person: as somebody who may ask, or who may be asked.
     pub(crate) fn concerns(&self, person: &Person) -> bool {
         let in_emergency = self.break_glass.as_ref().is_some_and(|glass| person.is_listed(&glass.requesters));
         let when_late = self.escalate.as_ref().is_some_and(|escalation| person.is_listed(&escalation.to));
-        person.is_listed(&self.requesters) || self.lists_approver(person) || in_emergency || when_late
+        person.is_listed(&self.requesters) || self.lists_approver(person, false) || in_emergency || when_late
+    }
+
+    /// What is needed: once a request was escalated, those to whom it was may stand in for anybody.
+    pub(crate) fn needed(&self, escalated: bool) -> Cow<'_, [Approval]> {
+        let Some(escalation) = self.escalate.as_ref().filter(|_| escalated) else {
+            return Cow::Borrowed(&self.approvals);
+        };
+        if self.approvals.is_empty() {
+            return Cow::Owned(vec![Approval { from: escalation.to.clone(), count: 1 }]);
+        }
+        let widened = self.approvals.iter().map(|approval| {
+            let from = approval.from.iter().chain(&escalation.to).cloned().collect();
+            Approval { from, count: approval.count }
+        });
+        Cow::Owned(widened.collect())
     }
 }
 
 /// A review that is being handed in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Opinion<'a> {
     /// Who.
     pub by: &'a Actor,
@@ -141,6 +167,8 @@ pub(crate) struct Opinion<'a> {
     pub reason: &'a str,
     /// For how long, when shorter than asked for.
     pub duration: Option<Span>,
+    /// With what, when less than asked for.
+    pub resources: Option<Vec<ResourceGrant>>,
 }
 
 /// What a review did to its request.
@@ -152,6 +180,10 @@ pub(crate) enum Transition {
     Approved,
     /// The request is rejected.
     Rejected,
+    /// Somebody looked at a broken glass afterwards and finds it right.
+    Condoned,
+    /// Somebody looked at a broken glass afterwards and does not: the grant is to end.
+    Condemned,
 }
 
 impl Request {
@@ -166,34 +198,55 @@ impl Request {
         opinion: Opinion<'_>,
         now: Moment,
     ) -> Result<Transition, Refusal> {
-        self.must_be_pending(now)?;
-        let Opinion { by, decision, reason, duration } = opinion;
-        let person = by.person();
-        let by_client = by.stands_in();
-        if person.name == self.identity.as_str() {
-            return Err(Refusal::OwnRequest);
+        if !self.awaits_hindsight() {
+            self.must_be_pending(now)?;
         }
-        if self.reviews.iter().any(|review| review.by == person.name) {
-            return Err(Refusal::AlreadyReviewed(person.name));
-        }
-        let is_approver = rule.is_some_and(|rule| rule.lists_approver(&person));
-        if !by_client && !is_approver {
-            return Err(Refusal::NotAnApprover(person.name));
-        }
-        self.check_shortening(duration)?;
-        let Person { name: by, groups } = person;
-        let review = Review { by, by_client, groups, decision, reason: reason.to_owned(), duration, at: now };
-        match decision {
-            Decision::Deny => {
+        self.check_reviewer(rule, opinion.by)?;
+        let less = opinion.resources.map(|list| self.narrowed(list)).transpose()?;
+        self.check_shortening(opinion.duration)?;
+        let review = Review {
+            by: opinion.by.name().to_owned(),
+            by_client: opinion.by.stands_in(),
+            groups: opinion.by.person().groups,
+            decision: opinion.decision,
+            reason: opinion.reason.to_owned(),
+            duration: opinion.duration,
+            resources: less,
+            at: now,
+        };
+        match (self.awaits_hindsight(), opinion.decision) {
+            (true, decision) => {
+                self.reviews.push(review);
+                Ok(if decision == Decision::Deny { Transition::Condemned } else { Transition::Condoned })
+            }
+            (false, Decision::Deny) => {
                 self.reviews.push(review);
                 self.decide(RequestStatus::Rejected, now);
                 Ok(Transition::Rejected)
             }
-            Decision::Approve => {
+            (false, Decision::Approve) => {
                 let rule = rule.ok_or_else(|| self.rule_gone())?;
                 self.approve(rule, requester, review, now)
             }
         }
+    }
+
+    /// Nobody reviews what they asked for, for themselves or for somebody else, and nobody does it twice.
+    fn check_reviewer(&self, rule: Option<&Rule>, by: &Actor) -> Result<(), Refusal> {
+        let person = by.person();
+        let own = |name: &str| canonical(name) == canonical(&person.name);
+        let (is_requester, has_filed) = (own(self.identity.as_str()), own(&self.filed_by));
+        if is_requester || (has_filed && !matches!(by, Actor::Client(_))) {
+            return Err(Refusal::OwnRequest);
+        }
+        if self.reviews.iter().any(|review| own(&review.by)) {
+            return Err(Refusal::AlreadyReviewed(person.name));
+        }
+        let is_approver = rule.is_some_and(|rule| rule.lists_approver(&person, self.escalated));
+        if !by.stands_in() && !is_approver {
+            return Err(Refusal::NotAnApprover(person.name));
+        }
+        Ok(())
     }
 
     fn approve(
@@ -207,11 +260,28 @@ impl Request {
             return Err(self.rule_gone());
         }
         self.reviews.push(review);
-        if !Tally::count(rule, &self.reviews).is_met() {
+        if self.granted_scope() == Scope::Limited(Vec::new()) {
+            self.reviews.pop();
+            return Err(Refusal::Invalid("resources: nothing is left that all approvers allow".to_owned()));
+        }
+        if !Tally::count(&rule.needed(self.escalated), &self.reviews).is_met() {
             return Ok(Transition::Recorded);
         }
         self.decide(RequestStatus::Approved, now);
         Ok(Transition::Approved)
+    }
+
+    /// Less than what was asked for, in one form.
+    fn narrowed(&self, list: Vec<ResourceGrant>) -> Result<Vec<ResourceGrant>, Refusal> {
+        let (list, asked) = (list.scoped()?, self.ask().scope());
+        match list.iter().find(|wanted| !holds(&asked, wanted)) {
+            Some(more) => Err(Refusal::Invalid(format!(
+                "resources: a review can narrow what was asked for, and {} is no part of it",
+                more.resource
+            ))),
+            None if list.is_empty() => Err(Refusal::Invalid("resources: name what is left".to_owned())),
+            None => Ok(list),
+        }
     }
 
     fn check_shortening(&self, duration: Option<Span>) -> Result<(), Refusal> {
@@ -235,6 +305,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Verdict;
 
     fn rule(approvals: &str) -> Rule {
         toml::from_str(&format!(
@@ -246,7 +317,14 @@ mod tests {
     fn request(rule: &Rule) -> Request {
         let ask =
             serde_json::from_str(r#"{"repo":"s","account":"a","resources":[],"duration":"2h"}"#).unwrap();
-        Request::file("r_1".into(), "alice".into(), "client:bot", ask, rule, Moment::default())
+        Request::file(
+            "r_1".into(),
+            "alice".into(),
+            "client:bot",
+            ask,
+            (rule, Verdict::Review),
+            Moment::default(),
+        )
     }
 
     fn alice() -> Person {
@@ -265,7 +343,8 @@ mod tests {
 
     fn approve(request: &mut Request, rule: &Rule, by: &str) -> Result<Transition, Refusal> {
         let by = actor(by);
-        let opinion = Opinion { by: &by, decision: Decision::Approve, reason: "", duration: None };
+        let opinion =
+            Opinion { by: &by, decision: Decision::Approve, reason: "", duration: None, resources: None };
         request.review(Some(rule), &alice(), opinion, Moment::default())
     }
 
@@ -322,8 +401,9 @@ mod tests {
         }
         let late = Moment::default().plus(rule.pending_ttl);
         let by = actor("carol+dba");
-        let opinion = Opinion { by: &by, decision: Decision::Approve, reason: "", duration: None };
-        let refusal = request.review(Some(&rule), &alice(), opinion, late).unwrap_err();
+        let opinion =
+            Opinion { by: &by, decision: Decision::Approve, reason: "", duration: None, resources: None };
+        let refusal = request.review(Some(&rule), &alice(), opinion.clone(), late).unwrap_err();
         assert_eq!(refusal, Refusal::AlreadyDecided(RequestStatus::Expired));
         let refusal = request.review(None, &alice(), opinion, Moment::default()).unwrap_err();
         assert_eq!(refusal.slug(), "not-an-approver");
@@ -337,9 +417,79 @@ mod tests {
         for (by, hours) in [("bob", None), ("carol", Some(3_600)), ("dave", Some(5_400))] {
             let by = actor(by);
             let duration = hours.map(Span::from_secs);
-            let opinion = Opinion { by: &by, decision: Decision::Approve, reason: "", duration };
+            let opinion =
+                Opinion { by: &by, decision: Decision::Approve, reason: "", duration, resources: None };
             request.review(Some(&rule), &alice(), opinion, Moment::default()).unwrap();
         }
         assert_eq!(request.granted_duration().as_secs(), 3_600);
+    }
+
+    #[test]
+    fn whoever_filed_it_for_somebody_else_has_no_voice_and_case_does_not_help() {
+        let rule = rule("[{from = ['*']}]");
+        let mut request = request(&rule);
+        request.identity = "alice@example.com".into();
+        request.filed_by = "bob@example.com".to_owned();
+        for by in ["alice@example.com", "Alice@Example.com", "bob@example.com", "BOB@example.com"] {
+            assert_eq!(approve(&mut request, &rule, by), Err(Refusal::OwnRequest), "{by}");
+        }
+        assert_eq!(approve(&mut request, &rule, "carol@example.com"), Ok(Transition::Approved));
+    }
+
+    #[test]
+    fn after_an_escalation_the_fallback_stands_in_for_anybody() {
+        let mut rule = rule("[{from = ['group:dba']}, {from = ['group:security']}]");
+        rule.escalate = toml::from_str("after = '15m'\nto = ['group:managers']").unwrap();
+        let mut request = request(&rule);
+        assert_eq!(approve(&mut request, &rule, "mia+managers").unwrap_err().slug(), "not-an-approver");
+        let at = request.escalates_at.unwrap();
+        assert_eq!(request.due_at(), at);
+        assert!(!request.escalate(Moment::default()));
+        assert!(request.escalate(at) && !request.escalate(at));
+        assert_eq!(request.due_at(), request.waits_until);
+        assert_eq!(approve(&mut request, &rule, "bob+dba"), Ok(Transition::Recorded));
+        assert_eq!(approve(&mut request, &rule, "mia+managers"), Ok(Transition::Approved));
+    }
+
+    #[test]
+    fn the_grant_covers_what_every_approver_left() {
+        let rule = rule("[{from = ['*'], count = 2}]");
+        let mut request = request(&rule);
+        let mut narrow = |by: &str, resource: &str| {
+            let resources = vec![ResourceGrant { resource: resource.parse().unwrap(), privileges: vec![] }];
+            let by = actor(by);
+            let opinion = Opinion {
+                by: &by,
+                decision: Decision::Approve,
+                reason: "",
+                duration: None,
+                resources: Some(resources),
+            };
+            request.review(Some(&rule), &alice(), opinion, Moment::default())
+        };
+        assert_eq!(narrow("bob", "public.orders"), Ok(Transition::Recorded));
+        assert_eq!(narrow("carol", "public.sales").unwrap_err().slug(), "invalid");
+        assert_eq!(narrow("carol", "public.orders.id"), Ok(Transition::Approved));
+        let Scope::Limited(left) = request.granted_scope() else { panic!("narrowed") };
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].resource.to_string(), "public.orders.id");
+    }
+
+    #[test]
+    fn a_broken_glass_is_looked_at_once_by_somebody_else() {
+        let rule = rule("[{from = ['group:dba'], count = 2}]");
+        let ask = serde_json::from_str(
+            r#"{"repo":"s","account":"a","resources":[],"duration":"1h","reason":"fire","break_glass":true}"#,
+        )
+        .unwrap();
+        let filed = (&rule, Verdict::Approve);
+        let mut request = Request::file("r_1".into(), "alice".into(), "alice", ask, filed, Moment::default());
+        assert!(request.awaits_hindsight());
+        assert_eq!(approve(&mut request, &rule, "alice+dba"), Err(Refusal::OwnRequest));
+        assert_eq!(approve(&mut request, &rule, "eve").unwrap_err().slug(), "not-an-approver");
+        assert_eq!(approve(&mut request, &rule, "bob+dba"), Ok(Transition::Condoned));
+        assert!(!request.awaits_hindsight());
+        assert_eq!(approve(&mut request, &rule, "carol+dba").unwrap_err().slug(), "already-decided");
+        assert_eq!(request.status, RequestStatus::Approved);
     }
 }

@@ -186,7 +186,7 @@ impl Entity for Request {
             repo: Some(self.repo.as_str()),
             state: Some(self.status.as_str()),
             owner: Some(&self.filed_by),
-            due: Some(self.waits_until),
+            due: Some(self.due_at()),
             ..Columns::default()
         }
     }

@@ -30,10 +30,11 @@ async fn rules_are_made_shown_replaced_and_deleted() {
 #[tokio::test]
 async fn a_rule_that_this_version_cannot_keep_is_refused() {
     let house = House::new().await;
-    let mut idle = rule();
-    idle["session"] = json!({"max_idle": "5m"});
-    let answer = house.admin.put("/v1/rules/r", idle).await;
-    assert_eq!(answer.body["detail"], "not supported yet: session");
+    let mut bounded = rule();
+    bounded["whole"] = json!(true);
+    bounded["limits"] = json!({"max_rows": 5});
+    let answer = house.admin.put("/v1/rules/r", bounded).await;
+    assert_eq!(answer.body["detail"], "not supported yet: limits beside whole = true");
     assert_eq!(answer.problem(422), "not-supported");
     let mut typo = rule();
     typo["aprovals"] = json!([]);

@@ -10,6 +10,7 @@ mod migrations;
 mod people;
 mod permissions;
 mod resources;
+mod rules;
 mod server;
 mod shared_store;
 mod sidecar;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccountName, GrantId, Identity, Privilege, RepoName, Resource};
+use crate::duration::Span;
 
 /// A grant as a sidecar gets it. Times are milliseconds since the Unix epoch on the control plane's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Grant {
     /// On what terms.
     #[serde(default)]
     pub terms: Terms,
+    /// How its sessions live.
+    #[serde(default, skip_serializing_if = "SessionTerms::are_none")]
+    pub session: SessionTerms,
     /// From this moment on.
     pub not_before: i64,
     /// Up to this moment, and no longer.
@@ -59,6 +63,39 @@ pub struct Terms {
     /// How much a session may move.
     #[serde(default)]
     pub limits: MovementLimits,
+}
+
+/// How the sessions of a grant live, whatever they do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionTerms {
+    /// Sessions live inside these stretches of time only: in order, apart from one another. Absent: at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Vec<Stretch>>,
+    /// How long one may be idle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_idle: Option<Span>,
+    /// How many there may be at once, at each sidecar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_sessions: Option<u32>,
+}
+
+impl SessionTerms {
+    /// Whether they ask for nothing.
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A stretch of time, in milliseconds since the Unix epoch on the control plane's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stretch {
+    /// From this moment on.
+    pub from: i64,
+    /// Up to this moment, and no longer.
+    pub to: i64,
 }
 
 /// What `SELECT *` on a partly granted table does.

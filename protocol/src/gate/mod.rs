@@ -13,7 +13,7 @@ mod resource;
 mod token;
 
 pub use feed::{Change, EndCause, Envelope, FEED_EVENT, Message, Position, Snapshot};
-pub use grant::{Grant, MovementLimits, ResourceGrant, Scope, Star, Terms};
+pub use grant::{Grant, MovementLimits, ResourceGrant, Scope, SessionTerms, Star, Stretch, Terms};
 pub use issuer::{Issuer, Naming};
 pub use names::{AccountName, GrantId, Identity, RepoName, RequestId, SessionId, SidecarName, TokenId};
 pub use naming::InvalidName;

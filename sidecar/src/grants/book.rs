@@ -18,10 +18,13 @@ use postern_protocol::gate::{
 use postern_service::random::sha256_hex;
 use tokio::time::Instant;
 
-use super::clock::ControlClock;
+use super::{
+    clock::ControlClock,
+    held::{Held, Hour},
+};
 use crate::{
     enforce::Limits,
-    session::{Ending, Session},
+    session::{Deadline, Ending, Session},
 };
 
 /// How long the end of a grant is remembered, so that no old message revives it and its client can be told.
@@ -39,6 +42,7 @@ pub(crate) struct Access {
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     grant: Arc<Held>,
+    deadline: Deadline,
 }
 
 impl Admission {
@@ -48,8 +52,13 @@ impl Admission {
     }
 
     /// Until when.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.grant.ends
+    pub(crate) const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// How many sessions the grant allows here at once.
+    pub(crate) fn max_sessions(&self) -> Option<u32> {
+        self.grant.grant.session.max_sessions
     }
 
     /// What the session is held to; nothing where the grant is whole.
@@ -62,7 +71,9 @@ impl Admission {
 #[derive(Debug, Clone)]
 pub(crate) struct Standing {
     /// Until when.
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
+    /// How long it may be idle.
+    pub(crate) max_idle: Option<Duration>,
     /// What it is held to. A session that began within limits stays within its last ones when there are none any more.
     pub(crate) limits: Option<Arc<Limits>>,
 }
@@ -74,19 +85,12 @@ pub(crate) enum Denied {
     NoGrant,
     /// One will, later.
     NotYet(Duration),
+    /// One does, but not at this hour; in so much time again, if ever.
+    Closed(Option<Duration>),
     /// The repo's ephemeral access is off.
     RepoOff,
     /// The identity is deactivated.
     IdentityOff,
-}
-
-/// A grant with its times on our own clock.
-#[derive(Debug)]
-struct Held {
-    grant: Grant,
-    limits: Option<Arc<Limits>>,
-    starts: Instant,
-    ends: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -187,17 +191,21 @@ impl Book {
         }
         let ids = picture.by_access.get(wanted).map(|ids| ids.clone()).unwrap_or_default();
         let held = ids.iter().filter_map(|id| picture.grants.get(id).map(|held| Arc::clone(held.value())));
-        let (mut best, mut denied) = (None::<Arc<Held>>, Denied::NoGrant);
-        for held in held.filter(|held| now < held.ends) {
-            if now < held.starts {
-                if denied == Denied::NoGrant {
-                    denied = Denied::NotYet(held.starts - now);
+        let (mut best, mut denied) = (None::<Admission>, Denied::NoGrant);
+        for grant in held {
+            match grant.at(now) {
+                Hour::Open(deadline) => {
+                    let rank = |admission: &Admission| admission.grant.rank(admission.deadline);
+                    if best.as_ref().is_none_or(|best| rank(best) < grant.rank(deadline)) {
+                        best = Some(Admission { grant, deadline });
+                    }
                 }
-            } else if best.as_ref().is_none_or(|best| best.rank() < held.rank()) {
-                best = Some(held);
+                Hour::NotYet(wait) => denied = denied.or(Denied::NotYet(wait)),
+                Hour::Closed(wait) => denied = denied.or(Denied::Closed(wait)),
+                Hour::Over => {}
             }
         }
-        best.map(|grant| Admission { grant }).ok_or(denied)
+        best.ok_or(denied)
     }
 
     /// Whether a session may go on, until when and within what.
@@ -223,7 +231,13 @@ impl Book {
         if !same || (held.limits.is_some() && !session.is_limited()) {
             return Err(Ending::Shrunk);
         }
-        Ok(Standing { deadline: held.ends, limits: held.limits.clone() })
+        let deadline = match held.at(Instant::now()) {
+            Hour::Open(deadline) => deadline,
+            Hour::Closed(_) => return Err(Ending::AfterHours),
+            // It was admitted, so it had begun; and what is over ends by its deadline.
+            Hour::NotYet(_) | Hour::Over => Deadline::Grant(held.ends()),
+        };
+        Ok(Standing { deadline, max_idle: held.max_idle(), limits: held.limits.clone() })
     }
 
     /// Takes a whole new picture.
@@ -274,10 +288,18 @@ impl Book {
     }
 }
 
-impl Held {
-    /// The higher, the better.
-    fn rank(&self) -> (bool, Instant) {
-        (self.limits.is_none(), self.ends)
+impl Denied {
+    /// Of two reasons the one that says more: what comes soonest, or that there is something at all.
+    fn or(self, other: Self) -> Self {
+        match (&self, &other) {
+            (Self::NoGrant | Self::Closed(None), _) => other,
+            (Self::NotYet(one) | Self::Closed(Some(one)), Self::NotYet(two) | Self::Closed(Some(two)))
+                if two < one =>
+            {
+                other
+            }
+            (Self::NotYet(_) | Self::Closed(Some(_)) | Self::RepoOff | Self::IdentityOff, _) => self,
+        }
     }
 }
 
@@ -313,27 +335,20 @@ impl Picture {
         }
     }
 
-    /// Holds a grant, unless a newer revision of it is known or it is over. The same revision never lasts longer than
-    /// it did before, however the control plane's clock was set since.
+    /// Holds a grant, unless a newer revision of it is known or it is over.
     fn hold(&self, grant: Grant, clock: &ControlClock, before: Option<&Held>) {
         if self.ended.get(&grant.id).is_some_and(|end| end.revision >= grant.revision) {
             return;
         }
-        let (mut starts, mut ends) = (clock.instant(grant.not_before), clock.instant(grant.expires_at));
-        if let Some(before) = before {
-            if before.grant.revision > grant.revision {
-                return;
-            }
-            if before.grant == grant {
-                (starts, ends) = (starts.max(before.starts), ends.min(before.ends));
-            }
+        if before.is_some_and(|before| before.grant.revision > grant.revision) {
+            return;
         }
         let (id, access) = (grant.id.clone(), access(&grant));
         if let Some(before) = before.filter(|before| self::access(&before.grant) != access) {
             self.forget_access(&self::access(&before.grant), &id);
         }
         let limits = self.known_limits.of(&grant.scope, &grant.terms);
-        self.grants.insert(id.clone(), Arc::new(Held { grant, limits, starts, ends }));
+        self.grants.insert(id.clone(), Arc::new(Held::new(grant, limits, clock, before)));
         let mut ids = self.by_access.entry(access).or_default();
         if !ids.contains(&id) {
             ids.push(id);
@@ -365,6 +380,8 @@ impl Picture {
 
 #[cfg(test)]
 mod tests {
+    use postern_protocol::gate::{SessionTerms, Stretch};
+
     use super::*;
 
     const HOUR: i64 = 3_600_000;
@@ -382,6 +399,7 @@ mod tests {
             account: "app_ro".into(),
             scope,
             terms: Terms::default(),
+            session: SessionTerms::default(),
             not_before: 0,
             expires_at: HOUR,
         }
@@ -466,6 +484,23 @@ mod tests {
         assert!(matches!(book.admit(&wanted()), Err(Denied::NotYet(_))));
         tokio::time::advance(Duration::from_mins(30)).await;
         assert!(book.admit(&wanted()).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn outside_of_its_hours_a_grant_admits_nobody_and_says_when_it_will() {
+        let book = Book::default();
+        let hours = Some(vec![Stretch { from: HOUR / 4, to: HOUR / 2 }]);
+        let session = SessionTerms { hours, ..SessionTerms::default() };
+        book.write(&Change::Grant(Grant { session, ..grant(1, Scope::Whole) }), &clock());
+        assert!(matches!(book.admit(&wanted()), Err(Denied::Closed(Some(_)))));
+        tokio::time::advance(Duration::from_mins(20)).await;
+        assert!(matches!(book.admit(&wanted()).unwrap().deadline(), Deadline::Hours(_)));
+        tokio::time::advance(Duration::from_mins(20)).await;
+        assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::Closed(None));
+        let late =
+            Grant { id: "g_2".into(), not_before: HOUR, expires_at: 2 * HOUR, ..grant(1, Scope::Whole) };
+        book.write(&Change::Grant(late), &clock());
+        assert!(matches!(book.admit(&wanted()), Err(Denied::NotYet(_))));
     }
 
     #[tokio::test]

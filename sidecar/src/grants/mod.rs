@@ -7,6 +7,7 @@ mod apply;
 mod book;
 mod clock;
 mod feed;
+mod held;
 mod lease;
 mod report;
 mod sse;

@@ -155,6 +155,7 @@ fn no_entry(no: &NoEntry, message: String) -> ErrorText {
             ErrorText::new(1045, "28000", format!("{message}. {}", denial(access, denied, public_url)))
         }
         NoEntry::NoLease | NoEntry::TooMany => ErrorText::new(1040, "08004", message),
+        NoEntry::Sessions { .. } => ErrorText::new(1203, "42000", message),
         NoEntry::Fallen(ending, grant) => last_word(ending, grant),
         NoEntry::NoRandomness(_) => ErrorText::new(1105, "HY000", message),
     }
@@ -170,6 +171,11 @@ fn denial(access: &Access, denied: &Denied, public_url: &str) -> String {
         Denied::NotYet(left) => {
             format!("A grant begins in {}", Span::from_secs(left.as_secs().max(1)))
         }
+        Denied::Closed(Some(left)) => format!(
+            "It is outside of the grant's hours: they begin in {}",
+            Span::from_secs(left.as_secs().max(1))
+        ),
+        Denied::Closed(None) => "The grant's hours are over".to_owned(),
         Denied::RepoOff => "Access to this repository is switched off".to_owned(),
         Denied::IdentityOff => "The identity is deactivated".to_owned(),
     }

@@ -231,6 +231,10 @@ impl Wire for Traffic {
         self.change.is_some()
     }
 
+    fn is_busy(&self) -> bool {
+        self.in_flight()
+    }
+
     fn look_around(&mut self) {}
 
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {

@@ -118,7 +118,7 @@ fn no_entry(no: &NoEntry, message: String) -> ErrorText {
         }
         NoEntry::Denied { access, denied, public_url } => denial(access, denied, public_url, message),
         NoEntry::NoLease => ErrorText::new("57P03", message),
-        NoEntry::TooMany => ErrorText::new("53300", message),
+        NoEntry::TooMany | NoEntry::Sessions { .. } => ErrorText::new("53300", message),
         NoEntry::Fallen(ending, grant) => last_word(ending, grant),
         NoEntry::NoRandomness(_) => ErrorText::new("XX000", message),
     }
@@ -135,6 +135,11 @@ fn denial(access: &Access, denied: &Denied, public_url: &str, message: String) -
         Denied::NotYet(left) => {
             text.detail(format!("A grant begins in {}.", Span::from_secs(left.as_secs().max(1))))
         }
+        Denied::Closed(Some(left)) => text.detail(format!(
+            "It is outside of the grant's hours: they begin in {}.",
+            Span::from_secs(left.as_secs().max(1))
+        )),
+        Denied::Closed(None) => text.detail("The grant's hours are over."),
         Denied::RepoOff => text.detail("Access to this repository is switched off."),
         Denied::IdentityOff => text.detail("The identity is deactivated."),
     }

@@ -105,6 +105,10 @@ impl Wire for Traffic {
         Poll::Ready(Ok(()))
     }
 
+    fn is_busy(&self) -> bool {
+        self.in_flight()
+    }
+
     fn look_around(&mut self) {}
 
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {

@@ -2,7 +2,12 @@
 //!
 //! One value gives the client's text, the audit record and the metric label, so that the three never disagree.
 
-use postern_protocol::gate::{EndCause, GrantId};
+use std::time::Duration;
+
+use postern_protocol::{
+    duration::Span,
+    gate::{EndCause, GrantId},
+};
 
 /// What made the gate fall.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +16,10 @@ pub(crate) enum Ending {
     Grant { cause: EndCause, by: String, reason: String },
     /// Its grant's time is up.
     Expired,
+    /// The hours in which its grant may be used are over for now.
+    AfterHours,
+    /// Nothing was heard of its client for so long.
+    Idle(Duration),
     /// Its grant no longer covers what the session was opened with.
     Shrunk,
     /// Somebody ended this session.
@@ -47,6 +56,8 @@ impl Ending {
         match self {
             Self::Grant { cause: EndCause::Revoked, .. } => "revoked",
             Self::Grant { cause: EndCause::Expired, .. } | Self::Expired => "expired",
+            Self::AfterHours => "after_hours",
+            Self::Idle(_) => "idle",
             Self::Shrunk => "shrunk",
             Self::Killed { .. } => "killed",
             Self::IdentityDisabled { .. } => "identity_disabled",
@@ -67,6 +78,10 @@ impl Ending {
             Self::Grant { cause: EndCause::Revoked, by, reason } => told("access revoked", by, reason),
             Self::Grant { cause: EndCause::Expired, .. } | Self::Expired => {
                 "access expired: the time of the grant is up".to_owned()
+            }
+            Self::AfterHours => "access closed: the hours in which the grant may be used are over".to_owned(),
+            Self::Idle(longest) => {
+                format!("session ended: idle for longer than {}", Span::from_secs(longest.as_secs()))
             }
             Self::Shrunk => {
                 "access reduced: the grant no longer covers what this session was opened with".to_owned()
@@ -102,6 +117,8 @@ impl Ending {
             | Self::RepoDisabled { by, .. }
             | Self::Retired { by, .. } => by,
             Self::Expired
+            | Self::AfterHours
+            | Self::Idle(_)
             | Self::Shrunk
             | Self::LeaseRanOut
             | Self::AuditFull

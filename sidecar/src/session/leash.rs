@@ -6,16 +6,18 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
+    time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use super::{Ending, Untold};
+use super::{Deadline, Ending, Untold};
 
 #[derive(Debug)]
 struct State {
-    deadline: Instant,
+    deadline: Deadline,
+    max_idle: Option<Duration>,
     ending: Option<Ending>,
     fell_at: Option<Instant>,
 }
@@ -35,11 +37,12 @@ pub(crate) struct Leash {
 
 impl Leash {
     /// A leash that lasts until `deadline`, one of those that `untold` counts.
-    pub(crate) fn new(deadline: Instant, untold: &Arc<Untold>) -> Self {
+    pub(crate) fn new(deadline: impl Into<Deadline>, untold: &Arc<Untold>) -> Self {
+        let deadline = deadline.into();
         Self {
             fallen: AtomicBool::new(false),
             generation: AtomicU64::new(0),
-            state: Mutex::new(State { deadline, ending: None, fell_at: None }),
+            state: Mutex::new(State { deadline, max_idle: None, ending: None, fell_at: None }),
             waker: AtomicWaker::new(),
             told: AtomicBool::new(false),
             untold: Arc::clone(untold),
@@ -72,13 +75,14 @@ impl Leash {
         true
     }
 
-    /// Moves the deadline, either way.
-    pub(crate) fn set_deadline(&self, deadline: Instant) {
+    /// Moves the deadline, either way, and says how long the session may be idle.
+    pub(crate) fn set(&self, deadline: impl Into<Deadline>, max_idle: Option<Duration>) {
+        let deadline = deadline.into();
         let mut state = self.state();
-        if state.deadline == deadline {
+        if (state.deadline, state.max_idle) == (deadline, max_idle) {
             return;
         }
-        state.deadline = deadline;
+        (state.deadline, state.max_idle) = (deadline, max_idle);
         drop(state);
         self.changed();
     }
@@ -99,9 +103,10 @@ impl Leash {
         Some((state.ending.clone()?, state.fell_at?))
     }
 
-    /// Until when it lasts.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.state().deadline
+    /// Until when it lasts, and how long the session may be idle.
+    pub(crate) fn terms(&self) -> (Deadline, Option<Duration>) {
+        let state = self.state();
+        (state.deadline, state.max_idle)
     }
 
     /// A number that grows with every change.

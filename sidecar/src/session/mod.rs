@@ -3,6 +3,7 @@
 //! In: an admission and two connected streams. Out: bytes in both directions until either side is done or the gate
 //! falls. The registry knows every session; its leash is the one way to end it.
 
+mod deadline;
 mod ending;
 mod farewell;
 mod leash;
@@ -14,6 +15,7 @@ mod terminator;
 mod untold;
 mod watch;
 
+pub(crate) use deadline::Deadline;
 pub(crate) use ending::Ending;
 pub(crate) use farewell::tell;
 pub(crate) use leash::Leash;

@@ -74,7 +74,7 @@ impl Session {
                 self.leash.nudge();
             }
         }
-        self.leash.set_deadline(standing.deadline);
+        self.leash.set(standing.deadline, standing.max_idle);
     }
 
     /// What the control plane is told of it.
@@ -103,15 +103,31 @@ impl Session {
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     sessions: DashMap<SessionId, Arc<Session>>,
+    by_grant: DashMap<GrantId, u32>,
     untold: Arc<Untold>,
 }
 
 impl Registry {
-    /// Enters a session. It leaves when the returned guard goes, also by a panic.
-    pub(crate) fn enter(self: &Arc<Self>, session: Session) -> Registered {
+    /// Enters a session, unless its grant has as many as it may. It leaves when the returned guard goes, also by a
+    /// panic.
+    pub(crate) fn enter(self: &Arc<Self>, session: Session, most: Option<u32>) -> Option<Registered> {
+        let mut of_grant = self.by_grant.entry(session.grant.clone()).or_default();
+        if most.is_some_and(|most| *of_grant >= most) {
+            return None;
+        }
+        *of_grant += 1;
+        drop(of_grant);
         let session = Arc::new(session);
         self.sessions.insert(session.id.clone(), Arc::clone(&session));
-        Registered { registry: Arc::clone(self), session }
+        Some(Registered { registry: Arc::clone(self), session })
+    }
+
+    fn leave(&self, session: &Session) {
+        self.sessions.remove(&session.id);
+        if let Some(mut of_grant) = self.by_grant.get_mut(&session.grant) {
+            *of_grant = of_grant.saturating_sub(1);
+        }
+        self.by_grant.remove_if(&session.grant, |_, count| *count == 0);
     }
 
     /// The count that the leashes of these sessions share.
@@ -172,7 +188,7 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.registry.sessions.remove(&self.session.id);
+        self.registry.leave(&self.session);
         self.session.dead.send_replace(true);
     }
 }

@@ -69,6 +69,8 @@ pub(crate) trait Wire {
     fn is_over(&self) -> bool {
         false
     }
+    /// Whether the server has work to do for the client, as far as is known.
+    fn is_busy(&self) -> bool;
     /// The session's task was woken: by either side, or because something about the session has changed.
     fn look_around(&mut self);
     /// Looks at bytes that were just written to the client.
@@ -130,6 +132,8 @@ pub(crate) struct Relay<'s, W> {
     down: Lane,
     warning: Bytes,
     warning_begun: bool,
+    /// Whether the client said something in this turn.
+    heard: bool,
     bytes_up: Counter,
     bytes_down: Counter,
 }
@@ -144,8 +148,9 @@ impl<'s, W: Wire> Relay<'s, W> {
         [bytes_up, bytes_down]: [Counter; 2],
     ) -> Self {
         let down = Lane { backlog: ahead, ..Lane::default() };
-        let (warning, warning_begun) = (Bytes::new(), false);
-        Self { client, server, wire, up: Lane::default(), down, warning, warning_begun, bytes_up, bytes_down }
+        let (up, warning) = (Lane::default(), Bytes::new());
+        let (warning_begun, heard) = (false, false);
+        Self { client, server, wire, up, down, warning, warning_begun, heard, bytes_up, bytes_down }
     }
 
     /// Relays until the end.
@@ -171,6 +176,7 @@ impl<'s, W: Wire> Relay<'s, W> {
             self.poll_up(cx, watch, scratch)?;
             self.poll_down(cx, watch, scratch)
         });
+        watch.note(std::mem::take(&mut self.heard), self.wire.is_busy());
         if watch.leash().has_fallen() {
             return Poll::Ready(Finish::Fallen);
         }
@@ -208,6 +214,7 @@ impl<'s, W: Wire> Relay<'s, W> {
             let Poll::Ready(count) = read(self.client, cx, scratch).unwrap_or(Poll::Ready(0)) else { break };
             let fresh = scratch.get(..count).unwrap_or_default();
             lane.ended = fresh.is_empty();
+            self.heard |= !lane.ended;
             let passing = self.wire.forwarding(fresh, &mut lane.backlog).map_err(Finish::Violation)?;
             self.bytes_up.increment(count as u64);
             if passing == Passing::Replaced {

@@ -44,6 +44,10 @@ impl Wire for Toy {
         Poll::Ready(Ok(()))
     }
 
+    fn is_busy(&self) -> bool {
+        false
+    }
+
     fn look_around(&mut self) {}
 
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {

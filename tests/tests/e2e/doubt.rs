@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A sidecar under a control plane that is about to lie.
-struct Den {
+pub(crate) struct Den {
     sidecar: Sidecar,
     liar: Liar,
     wire: Wire,
@@ -32,7 +32,7 @@ struct Den {
 
 impl Den {
     /// Opens with an honest snapshot: Alice may use `app_rw`. The stream goes on beating at position 10.
-    async fn open(lease: &str) -> (Self, Stream) {
+    pub(crate) async fn open(lease: &str) -> (Self, Stream) {
         let postgres = Postgres::start(Version::Fifteen).await.unwrap();
         let (mut den, stream) = Self::before(postgres.port(), lease).await;
         den.postgres = Some(postgres);
@@ -71,13 +71,13 @@ impl Den {
         stream
     }
 
-    async fn log_in(&self, account: &str) -> Result<Raw, Fields> {
+    pub(crate) async fn log_in(&self, account: &str) -> Result<Raw, Fields> {
         let mut raw = Raw::connect(self.sidecar.port()).await;
         raw.log_in(&[("user", account), ("database", REPO)], &self.text).await?;
         Ok(raw)
     }
 
-    async fn until_admitted(&self, account: &str) {
+    pub(crate) async fn until_admitted(&self, account: &str) {
         until("the grant to be known", async || self.log_in(account).await.is_ok()).await;
     }
 

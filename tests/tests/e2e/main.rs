@@ -46,5 +46,6 @@ mod mysql_limits;
 mod mysql_tls;
 mod mysql_unnoticed;
 mod regression;
+mod session_terms;
 mod tls;
 mod unnoticed;

@@ -211,6 +211,10 @@ impl Wire for Limited {
         self.over.is_some()
     }
 
+    fn is_busy(&self) -> bool {
+        self.traffic.in_flight()
+    }
+
     fn look_around(&mut self) {
         self.renew();
         self.traces.leave(self.guard.news());

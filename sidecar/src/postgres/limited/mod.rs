@@ -214,6 +214,10 @@ impl Wire for Limited {
         Poll::Ready(Ok(()))
     }
 
+    fn is_busy(&self) -> bool {
+        self.traffic.in_flight()
+    }
+
     fn look_around(&mut self) {
         self.renew();
         self.traces.leave(self.guard.news());

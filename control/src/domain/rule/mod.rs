@@ -3,20 +3,27 @@
 //! The shape is complete, so that a rules file need not change when a field begins to work; until then a field that
 //! asks for something is refused when the rule is stored, never ignored.
 
+mod parts;
+mod set;
+mod verdict;
+
 use postern_protocol::{
     duration::Span,
     gate::{MovementLimits, Privilege, Star, Terms},
 };
-use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Moment, Refusal, ResourcePattern,
+    Ask, Condition, Moment, Refusal, ResourcePattern,
+    hours::{LONGEST_BOUNDED, Window, stretches},
     identity::{check_name, has_unseen},
 };
 
-const LONGEST_PATTERN: usize = 1_000;
+pub(crate) use parts::{Approval, SessionRule};
+use parts::{BreakGlass, Escalation, Notify, ReasonRule};
+pub(crate) use set::RuleSet;
+pub(crate) use verdict::{Judgement, Verdict};
 
 /// A rule, as REST and `rules.toml` have it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,19 +65,19 @@ pub(crate) struct Rule {
     /// All must be met. Without any, an API client with Access Management decides.
     #[serde(default)]
     pub approvals: Vec<Approval>,
-    /// A condition under which the request is approved at once. So far `true` and `false`.
+    /// A condition in CEL under which the request is approved at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_approve: Option<String>,
-    /// A condition under which the request is rejected at once. So far `false`.
+    /// A condition in CEL under which the request is rejected at once, whatever else would approve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_deny: Option<String>,
-    /// When a session may live. Not supported yet.
+    /// When a session may live; absent: at any time. An emergency is not bound by it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
-    /// Access at once in an emergency. Not supported yet.
+    /// Access at once in an emergency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,
-    /// Limits of a session's life. Not supported yet.
+    /// Limits of a session's life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRule>,
     /// Limits of what a session with a limited grant may move.
@@ -79,96 +86,15 @@ pub(crate) struct Rule {
     /// What `SELECT *` on a partly granted table does.
     #[serde(default)]
     pub star: Star,
-    /// Whether a client may file its request by connecting. So far `false`.
+    /// Whether a client may file its request by connecting.
     #[serde(default)]
     pub knock: bool,
-    /// Who is asked when nobody decides. Not supported yet.
+    /// Who may approve as well when nobody decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalate: Option<Escalation>,
-    /// Who is told. Not supported yet.
+    /// Who is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
-}
-
-/// What a request's reason must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ReasonRule {
-    /// It may not be empty.
-    #[serde(default)]
-    pub required: bool,
-    /// A regular expression that it must contain a match of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<String>,
-}
-
-/// So many of these must approve.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Approval {
-    /// Identities, `group:NAME`, `client:NAME` or `*`.
-    pub from: Vec<String>,
-    /// How many of them.
-    #[serde(default = "one")]
-    pub count: u32,
-}
-
-/// Hours of some weekdays.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Window {
-    /// `mon` … `sun`.
-    pub days: Vec<String>,
-    /// `08:00`
-    pub from: String,
-    /// `19:00`
-    pub to: String,
-    /// `Europe/Paris`
-    pub tz: String,
-}
-
-/// Access at once in an emergency.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BreakGlass {
-    /// Who may.
-    pub requesters: Vec<String>,
-    /// For how long.
-    #[schemars(with = "String")]
-    pub max_duration: Span,
-}
-
-/// Limits of a session's life.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SessionRule {
-    /// How long it may say nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub max_idle: Option<Span>,
-    /// How many at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_sessions: Option<u32>,
-}
-
-/// Who is asked when nobody decides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Escalation {
-    /// After how long.
-    #[schemars(with = "String")]
-    pub after: Span,
-    /// Whom.
-    pub to: Vec<String>,
-}
-
-/// Who is told.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Notify {
-    /// A Slack channel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slack: Option<String>,
 }
 
 /// Who may change a stored rule.
@@ -204,10 +130,6 @@ fn one_hour() -> Span {
     Span::from_secs(3_600)
 }
 
-fn one() -> u32 {
-    1
-}
-
 impl Rule {
     /// Refuses a rule that says nothing sensible, or asks for what this version cannot do.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
@@ -227,28 +149,47 @@ impl Rule {
             reason.regex()?;
         }
         self.approvals.iter().try_for_each(Approval::check)?;
+        for (field, condition) in [("auto_approve", &self.auto_approve), ("auto_deny", &self.auto_deny)] {
+            if let Some(text) = condition {
+                Condition::parse(text).map_err(|error| Refusal::Invalid(format!("{field}: {error}")))?;
+            }
+        }
+        self.check_windows()?;
+        self.session.iter().try_for_each(SessionRule::check)?;
+        self.break_glass.iter().try_for_each(BreakGlass::check)?;
+        self.escalate.iter().try_for_each(|escalation| escalation.check(self.pending_ttl))?;
+        self.notify.iter().try_for_each(Notify::check)?;
         self.check_supported()
     }
 
     fn check_supported(&self) -> Result<(), Refusal> {
-        let condition = |text: &Option<String>, known: &[&str]| {
-            text.as_deref().is_some_and(|condition| !known.contains(&condition.trim()))
-        };
-        let asked_for = [
-            ("auto_approve", condition(&self.auto_approve, &["true", "false"])),
-            ("auto_deny", condition(&self.auto_deny, &["false"])),
-            ("windows", !self.windows.is_empty()),
-            ("break_glass", self.break_glass.is_some()),
-            ("session", self.session.as_ref().is_some_and(|session| *session != SessionRule::default())),
-            ("limits beside whole = true", self.whole && self.terms().limits != MovementLimits::default()),
-            ("knock", self.knock),
-            ("escalate", self.escalate.is_some()),
-            ("notify", self.notify.as_ref().is_some_and(|notify| *notify != Notify::default())),
-        ];
-        match asked_for.iter().find(|(_, asked)| *asked) {
-            Some((field, _)) => Err(Refusal::NotSupported((*field).to_owned())),
-            None => Ok(()),
+        if self.whole && self.terms().limits != MovementLimits::default() {
+            return Err(Refusal::NotSupported("limits beside whole = true".to_owned()));
         }
+        Ok(())
+    }
+
+    fn check_windows(&self) -> Result<(), Refusal> {
+        self.windows.iter().try_for_each(Window::check)?;
+        if !self.windows.is_empty() && self.max_duration > LONGEST_BOUNDED {
+            return Err(Refusal::Invalid(format!(
+                "max_duration: a rule with windows gives {LONGEST_BOUNDED} at most"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Refuses what the rule's windows would keep closed for as long as the grant can last.
+    pub(crate) fn check_hours(&self, ask: &Ask, now: Moment) -> Result<(), Refusal> {
+        let from = ask.not_before.map_or(now, |wanted| wanted.max(now));
+        let to = from.plus(self.pending_ttl).plus(ask.duration);
+        if ask.break_glass || self.windows.is_empty() || !stretches(&self.windows, from, to).is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden(format!(
+            "the windows of the rule {} are closed for all of that time: ask for a later not_before",
+            self.name
+        )))
     }
 
     /// The terms of the grants that it gives.
@@ -256,13 +197,12 @@ impl Rule {
         Terms { star: self.star, limits: self.limits.unwrap_or_default() }
     }
 
-    /// Whether a request that the rule covers is approved without anybody's review.
-    pub(crate) fn approves_at_once(&self) -> bool {
-        self.auto_approve.as_deref().is_some_and(|condition| condition.trim() == "true")
-    }
-
     /// Refuses a reason that does not do.
-    pub(crate) fn check_reason(&self, reason: &str) -> Result<(), Refusal> {
+    pub(crate) fn check_reason(&self, ask: &Ask) -> Result<(), Refusal> {
+        let reason = &ask.reason;
+        if ask.break_glass && reason.trim().is_empty() {
+            return Err(Refusal::Invalid("reason: breaking the glass requires one".to_owned()));
+        }
         let Some(wanted) = &self.reason else { return Ok(()) };
         if wanted.required && reason.trim().is_empty() {
             return Err(Refusal::Invalid(format!("reason: the rule `{}` requires one", self.name)));
@@ -277,26 +217,6 @@ impl Rule {
             }
             Some(_) | None => Ok(()),
         }
-    }
-}
-
-impl ReasonRule {
-    fn regex(&self) -> Result<Option<Regex>, Refusal> {
-        let Some(pattern) = &self.pattern else { return Ok(None) };
-        if pattern.len() > LONGEST_PATTERN {
-            return Err(Refusal::Invalid(format!("reason.pattern: longer than {LONGEST_PATTERN} bytes")));
-        }
-        Regex::new(pattern).map(Some).map_err(|error| Refusal::Invalid(format!("reason.pattern: {error}")))
-    }
-}
-
-impl Approval {
-    fn check(&self) -> Result<(), Refusal> {
-        check_list("approvals.from", &self.from)?;
-        if self.count == 0 {
-            return Err(Refusal::Invalid("approvals.count: must be at least 1".to_owned()));
-        }
-        Ok(())
     }
 }
 
@@ -322,28 +242,24 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_yet_is_refused_by_name() {
-        for (more, field) in [
-            ("auto_approve = \"request.duration <= duration('1h')\"", "auto_approve"),
-            ("auto_deny = 'true'", "auto_deny"),
-            ("windows = [{days = ['mon'], from = '08:00', to = '19:00', tz = 'UTC'}]", "windows"),
-            ("break_glass = {requesters = ['*'], max_duration = '1h'}", "break_glass"),
-            ("session = {max_idle = '30m'}", "session"),
-            ("knock = true", "knock"),
-            ("escalate = {after = '15m', to = ['*']}", "escalate"),
-            ("notify = {slack = 'C1'}", "notify"),
-        ] {
-            assert_eq!(rule(more).unwrap_err(), format!("not supported yet: {field}"));
-        }
-    }
-
-    #[test]
     fn fields_that_ask_for_nothing_are_taken() {
         let rule =
             rule("star = 'deny'\nknock = false\nwindows = []\nsession = {}\nauto_approve = 'false'").unwrap();
-        assert!(!rule.approves_at_once());
         assert_eq!(rule.max_duration.to_string(), "8h");
         assert_eq!(rule.privileges, [Privilege::Select]);
+    }
+
+    #[test]
+    fn every_field_is_taken() {
+        rule(
+            "auto_approve = \"request.duration <= duration('1h') && 'oncall' in identity.groups\"\n\
+             auto_deny = 'request.whole'\nbreak_glass = {requesters = ['group:oncall'], max_duration = '1h'}\n\
+             approvals = [{from = ['group:dba', 'bob@example.com'], count = 2}]\nknock = true\n\
+             escalate = {after = '15m', to = ['group:managers']}\nnotify = {slack = 'C0123456789'}\n\
+             windows = [{days = ['mon'], from = '22:00', to = '06:00', tz = 'Europe/Paris'}]\n\
+             session = {max_idle = '30m', max_sessions = 5}",
+        )
+        .unwrap();
     }
 
     #[test]
@@ -354,6 +270,16 @@ mod tests {
             ("reason = {pattern = '('}", "reason.pattern"),
             ("approvals = [{from = []}]", "approvals.from"),
             ("approvals = [{from = ['*'], count = 0}]", "approvals.count"),
+            ("auto_approve = 'request.duration <'", "auto_approve: line 1"),
+            ("auto_deny = \"request.colour == 'red'\"", "auto_deny: there is no request.colour"),
+            ("break_glass = {requesters = [], max_duration = '1h'}", "break_glass.requesters"),
+            ("break_glass = {requesters = ['*'], max_duration = '0s'}", "break_glass.max_duration"),
+            ("escalate = {after = '2h', to = ['*']}", "escalate.after"),
+            ("escalate = {after = '15m', to = []}", "escalate.to"),
+            ("notify = {slack = ''}", "notify.slack"),
+            ("windows = [{days = ['day'], from = '08:00', to = '19:00', tz = 'UTC'}]", "windows.days"),
+            ("session = {max_idle = '0s'}", "session.max_idle"),
+            ("session = {max_sessions = 0}", "session.max_sessions"),
             ("colour = 'red'", "colour"),
         ] {
             let error = rule(more).unwrap_err();
@@ -363,9 +289,17 @@ mod tests {
 
     #[test]
     fn a_reason_must_be_there_and_match() {
-        let rule = rule("reason = {required = true, pattern = '^[A-Z]+-[0-9]+'}").unwrap();
-        assert!(rule.check_reason("OPS-1 look").is_ok());
-        assert!(rule.check_reason(" ").is_err());
-        assert!(rule.check_reason("please").is_err());
+        let ask = |reason: &str, break_glass: bool| -> Ask {
+            let ask = serde_json::json!({"repo": "s", "account": "a", "resources": [], "duration": "1h",
+                                         "reason": reason, "break_glass": break_glass});
+            serde_json::from_value(ask).unwrap()
+        };
+        let strict = rule("reason = {required = true, pattern = '^[A-Z]+-[0-9]+'}").unwrap();
+        assert!(strict.check_reason(&ask("OPS-1 look", false)).is_ok());
+        assert!(strict.check_reason(&ask(" ", false)).is_err());
+        assert!(strict.check_reason(&ask("please", false)).is_err());
+        let lax = rule("").unwrap();
+        assert!(lax.check_reason(&ask("", false)).is_ok());
+        assert!(lax.check_reason(&ask("", true)).is_err());
     }
 }

@@ -2,11 +2,13 @@
 
 use postern_protocol::gate::Privilege;
 
-use super::{Ask, Person, Refusal, ResourcePattern, Rule, glob_matches};
+use super::Rule;
+use crate::domain::{Ask, Person, Refusal, ResourcePattern, glob_matches};
 
 /// Why one rule does not cover a request. The later the variant, the nearer the rule came.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
+    BreakGlass,
     Requester,
     Repo,
     Account,
@@ -50,7 +52,12 @@ impl Rule {
     }
 
     fn gap(&self, person: &Person, ask: &Ask) -> Option<Gap> {
-        if !person.is_listed(&self.requesters) {
+        let (requesters, longest) = match (&self.break_glass, ask.break_glass) {
+            (None | Some(_), false) => (&self.requesters, self.max_duration),
+            (Some(emergency), true) => (&emergency.requesters, emergency.max_duration),
+            (None, true) => return Some(Gap::BreakGlass),
+        };
+        if !person.is_listed(requesters) {
             return Some(Gap::Requester);
         }
         let fits = |globs: &[String], name: &str| globs.iter().any(|glob| glob_matches(glob, name));
@@ -66,8 +73,7 @@ impl Rule {
         if let Some(gap) = self.resource_gap(ask) {
             return Some(gap);
         }
-        (ask.duration > self.max_duration)
-            .then(|| Gap::Duration(format!("{} is longer than {}", ask.duration, self.max_duration)))
+        (ask.duration > longest).then(|| Gap::Duration(format!("{} is longer than {longest}", ask.duration)))
     }
 
     fn resource_gap(&self, ask: &Ask) -> Option<Gap> {
@@ -101,6 +107,10 @@ fn missing(nearest: Option<(Gap, &Rule)>, person: &Person, ask: &Ask) -> String 
     };
     let rule = &rule.name;
     match gap {
+        Gap::BreakGlass => format!("no rule lets {who} break the glass"),
+        Gap::Requester if ask.break_glass => {
+            format!("no rule lets {who} or a group of theirs break the glass")
+        }
         Gap::Requester => format!("no rule names {who} or a group of theirs among its requesters"),
         Gap::Repo => format!("no rule lets {who} request the repo {repo}"),
         Gap::Account => format!("no rule lets {who} request the account {account} of {repo}"),
@@ -153,6 +163,30 @@ mod tests {
         assert_eq!(sales().decide(&engineer(), &column).unwrap().name, "readers");
         let whole = ask(r#"{"repo":"sales","account":"app_ro","resources":[],"duration":"1h"}"#);
         assert_eq!(sales().decide(&engineer(), &whole).unwrap().name, "low");
+    }
+
+    #[test]
+    fn the_glass_is_broken_by_those_and_for_as_long_as_the_rule_says() {
+        let set = rules(
+            "[[rule]]\nname='a'\npriority=9\nrequesters=['*']\nrepos=['*']\naccounts=['*']\nwhole=true\n\
+             [[rule]]\nname='b'\nrequesters=['group:eng']\nrepos=['sales']\naccounts=['*']\nwhole=true\n\
+             break_glass={requesters=['group:oncall'],max_duration='1h'}",
+        );
+        let oncall = Person { name: "olga".to_owned(), groups: vec!["oncall".to_owned()] };
+        let broken = |repo: &str, duration: &str| {
+            ask(&format!(
+                r#"{{"repo":"{repo}","account":"a","resources":[],"duration":"{duration}","break_glass":true}}"#
+            ))
+        };
+        assert_eq!(set.decide(&oncall, &broken("sales", "1h")).unwrap().name, "b");
+        for (person, repo, duration, word) in [
+            (&engineer(), "sales", "1h", "break the glass"),
+            (&oncall, "sales", "2h", "2h is longer than 1h"),
+            (&oncall, "hr", "1h", "repo hr"),
+        ] {
+            let refusal = set.decide(person, &broken(repo, duration)).unwrap_err();
+            assert!(refusal.to_string().contains(word), "{refusal}");
+        }
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! Taking reviews: those that decide a request, and those of an emergency afterwards.
+
+use std::sync::Arc;
+
+use postern_protocol::{duration::Span, gate::ResourceGrant};
+
+use super::{
+    Caller, Failure, grants, identities,
+    requests::{Filed, about, decided, finish},
+};
+use crate::{
+    domain::{Actor, Decision, Grant, Opinion, Permission, Refusal, Request, StoredRule, Transition},
+    measures::Measure,
+    plane::ControlPlane,
+    work::Work,
+};
+
+/// What a reviewer says.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    /// Yes or no.
+    pub decision: Decision,
+    /// Why.
+    pub reason: String,
+    /// For how long, when shorter than asked for.
+    pub duration: Option<Span>,
+    /// With what, when less than asked for.
+    pub resources: Option<Vec<ResourceGrant>>,
+}
+
+/// Hands in a review, the caller's own or that of the identity that it names.
+pub(crate) async fn review(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    id: &str,
+    by: Option<&str>,
+    said: Said,
+) -> Result<Filed, Failure> {
+    let mut work = Work::begin(plane).await?;
+    let now = work.now();
+    let mut request: Request = work.get("request", id).await?;
+    let reviewer = reviewer(&mut work, caller, by).await?;
+    let requester = identities::person(&mut work, request.identity.as_str()).await?;
+    let stored: Option<StoredRule> = work.load(&request.rule).await?;
+    let rule = stored.as_ref().map(|stored| &stored.rule);
+    let Said { decision, reason, duration, resources } = said;
+    let opinion = Opinion { by: &reviewer, decision, reason: &reason, duration, resources };
+    let transition = request.review(rule, &requester, opinion, now)?;
+    let mut event = about(&request, "request.reviewed", reviewer.name())
+        .with("decision", decision.as_str())
+        .with("reason", reason.as_str());
+    if by.is_some() {
+        event = event.with("through", caller.name());
+    }
+    work.note(event);
+    work.measure(Measure::Review(decision));
+    match transition {
+        Transition::Recorded => {}
+        Transition::Rejected => decided(&mut work, &request, "request.rejected", reviewer.name()),
+        Transition::Approved => decided(&mut work, &request, "request.approved", reviewer.name()),
+        Transition::Condoned => work.note(about(&request, "request.glass_condoned", reviewer.name())),
+        Transition::Condemned => {
+            work.note(about(&request, "request.glass_condemned", reviewer.name()));
+            take_back(&mut work, &request, reviewer.name(), &reason).await?;
+        }
+    }
+    finish(work, request).await
+}
+
+/// Ends the grant of an emergency that somebody finds wrong, if it is not over yet.
+async fn take_back(work: &mut Work, request: &Request, by: &str, reason: &str) -> Result<(), Failure> {
+    let Some(id) = &request.grant else { return Ok(()) };
+    let Some(mut grant) = work.load::<Grant>(id.as_str()).await? else { return Ok(()) };
+    match grants::revoke_within(work, &mut grant, by, reason).await {
+        Ok(()) | Err(Failure::Refused(Refusal::GrantEnded(_))) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn reviewer(work: &mut Work, caller: &Caller, by: Option<&str>) -> Result<Actor, Failure> {
+    let Some(name) = by else {
+        // Whether a person may is for the rule to say.
+        if !caller.is_person() {
+            caller.must(&[Permission::AccessManagement])?;
+        }
+        return Ok(caller.actor().clone());
+    };
+    caller.must(&[Permission::AccessManagementProxyManage])?;
+    Ok(Actor::Identity(identities::vouched(work, caller, name).await?.person()))
+}
