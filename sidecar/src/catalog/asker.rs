@@ -15,8 +15,6 @@ use crate::metrics;
 pub(crate) const LOOK: Duration = Duration::from_mins(1);
 /// How often to look while somebody attends.
 const ATTENDED: Duration = Duration::from_secs(2);
-/// How often to look while nobody does.
-const UNATTENDED: Duration = Duration::from_secs(10);
 /// How long the connection outlives the last one who attended.
 const LINGER: Duration = Duration::from_mins(1);
 /// A fingerprint every so many times its own length takes two hundredths of a core at most.
@@ -110,7 +108,8 @@ impl<S: Source> Asker<S> {
         if let Some(connection) = self.connection.take() {
             S::close(connection).await;
         }
-        UNATTENDED.max(spared)
+        let seen = self.keeper.newest.borrow().clone().filter(|_| !self.failing);
+        self.source.rest(seen.as_deref()).max(spared)
     }
 
     fn report(&mut self, error: Option<&Arc<S::Error>>) {

@@ -8,13 +8,16 @@ mod asker;
 mod keeper;
 mod teller;
 
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use postern_protocol::gate::{AccountName, FoundTable, RepoName, Resource};
 
 pub(crate) use asker::{Asker, LOOK, SHARE};
 pub(crate) use keeper::{Attendance, Keeper};
 pub(crate) use teller::Teller;
+
+/// How often to look while nobody attends.
+pub(crate) const UNATTENDED: Duration = Duration::from_secs(10);
 
 /// What was read of a database's catalog, at one moment.
 pub(crate) trait Snapshot: Send + Sync + 'static {
@@ -91,4 +94,9 @@ pub(crate) trait Source: Send + 'static {
 
     /// The database took too long.
     fn too_slow() -> Self::Error;
+
+    /// How long until the next look while nobody attends, after one that saw this; nothing if it failed.
+    fn rest(&self, _seen: Option<&Self::Snapshot>) -> Duration {
+        UNATTENDED
+    }
 }

@@ -7,7 +7,7 @@ use postern_protocol::gate::{AccountName, Engine, RepoName, ServedRepo};
 
 use super::{
     back::BackError,
-    catalog::{Sight, Snapshots},
+    catalog::{Lookout, Sight, Snapshots},
     profile::Profile,
     terminator::{Termination, Victim},
 };
@@ -32,6 +32,8 @@ pub(crate) struct Target {
     /// What was found about statements of limited sessions.
     pub(crate) verdicts: Arc<Verdicts<Ground>>,
     pub(super) snapshots: tokio::sync::Mutex<Snapshots>,
+    /// Who looks at the catalog while nobody attends.
+    pub(super) lookout: Lookout,
     /// What the server last said of itself.
     profile: ArcSwapOption<Profile>,
     /// The account that ends sessions, where that is not the session's own.
@@ -50,6 +52,7 @@ impl Target {
             server,
             verdicts: Arc::default(),
             snapshots: tokio::sync::Mutex::default(),
+            lookout: Lookout::default(),
             profile: ArcSwapOption::empty(),
             terminating: repo.terminator.clone(),
             terminators: Terminators::default(),

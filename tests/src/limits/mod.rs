@@ -10,7 +10,10 @@ pub mod markers;
 pub mod oracle;
 pub mod state;
 pub mod talk;
+pub mod tally;
 pub mod trial;
+
+use std::env;
 
 use serde_json::{Value, json};
 
@@ -34,3 +37,8 @@ pub const GRANTS: &str = "
 grant select (id, prod_name, sku) on public.sales to limited;
 grant select, insert, update on public.orders to limited;
 ";
+
+/// A number that the environment may set.
+pub fn number(name: &str, ordinary: u64) -> u64 {
+    env::var(name).ok().map_or(ordinary, |text| text.parse().expect("a number"))
+}

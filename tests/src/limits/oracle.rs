@@ -2,11 +2,10 @@
 //!
 //! Both run it in a transaction that is rolled back, against the same data.
 
-use std::{collections::BTreeMap, env, fmt::Write};
-
 use super::{
     markers::leaks,
     talk::{Answer, Door, Talk},
+    tally::Tally,
 };
 use crate::wire::Fields;
 
@@ -38,21 +37,6 @@ struct Side {
     door: Door,
     database: String,
     talk: Talk,
-}
-
-/// What came of many statements.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Both ran it, with the same rows.
-    pub allowed: usize,
-    /// Both refused it.
-    pub refused: usize,
-    /// It was wrong in itself, or took too long: how often, and one example, by reason.
-    pub failed: BTreeMap<String, (usize, String)>,
-    /// The gate ran what the role may not, or told something else. Nothing of this is ever right.
-    pub wrong: Vec<String>,
-    /// The gate refused what the role may do: how often, and one example, by reason.
-    pub strict: BTreeMap<String, (usize, String)>,
 }
 
 /// Both sides.
@@ -91,96 +75,40 @@ impl Oracle {
     pub async fn compare(&mut self, sql: &str) -> bool {
         let native = self.native.run(sql).await;
         let gate = self.gate.run(sql).await;
-        self.tally.count(sql, &native, &gate);
+        count(&mut self.tally, sql, &native, &gate);
         native.error().is_none()
     }
 }
 
-impl Tally {
-    fn count(&mut self, sql: &str, native: &Answer, gate: &Answer) {
-        let leaked = leaks(sql, &gate.text());
-        if gate.broken || !leaked.is_empty() {
-            self.note("the session ended, or a secret was told", sql, native, gate);
-            return;
-        }
-        match (native.error(), gate.error()) {
-            // It took too long, here or there: nobody knows.
-            (Some(error), _) | (_, Some(error)) if error.code() == "57014" => {
-                add(&mut self.failed, &error, sql);
-            }
-            (None, None) if alike(sql, native, gate) => self.allowed += 1,
-            (None, None) => self.note("other rows", sql, native, gate),
-            (None, Some(_)) if LATE.iter().any(|name| sql.to_lowercase().contains(name)) => self.refused += 1,
-            (None, Some(error)) => {
-                add(&mut self.strict, &error, sql);
-            }
-            (Some(error), None) => {
-                self.note(&format!("{} natively, but it ran", error.code()), sql, native, gate);
-            }
-            (Some(error), Some(here)) if error.code() == "42501" => {
-                let before = BEFORE.iter().any(|class| here.code().starts_with(class));
-                if before && gate.rows().is_empty() {
-                    self.refused += 1;
-                } else {
-                    self.note("refused natively, but executed", sql, native, gate);
-                }
-            }
-            (Some(error), Some(_)) => add(&mut self.failed, &error, sql),
-        }
+fn count(tally: &mut Tally, sql: &str, native: &Answer, gate: &Answer) {
+    let mut note = |what: &str| tally.note(what, sql, &native.brief(), &gate.brief());
+    if gate.broken || !leaks(sql, &gate.text()).is_empty() {
+        note("the session ended, or a secret was told");
+        return;
     }
-
-    fn note(&mut self, what: &str, sql: &str, native: &Answer, gate: &Answer) {
-        self.wrong.push(format!(
-            "{what}\n    {sql}\n    native: {}\n    gate:   {}\n",
-            native.brief(),
-            gate.brief()
-        ));
-    }
-
-    /// How many the native role may run.
-    pub fn rightful(&self) -> usize {
-        self.allowed + self.strictly()
-    }
-
-    /// How many of these the gate refused.
-    pub fn strictly(&self) -> usize {
-        self.strict.values().map(|(count, _)| count).sum()
-    }
-
-    /// All of it in words, the commonest reasons first.
-    pub fn report(&self) -> String {
-        let mut text = format!(
-            "{} allowed, {} refused, {} wrong in themselves; {} refused though the role may; {} findings\n",
-            self.allowed,
-            self.refused,
-            self.failed.values().map(|(count, _)| count).sum::<usize>(),
-            self.strictly(),
-            self.wrong.len()
-        );
-        text += &list(&self.strict, 40);
-        if env::var_os("POSTERN_TEST_FAILURES").is_some() {
-            text += &list(&self.failed, 40);
+    match (native.error(), gate.error()) {
+        // It took too long, here or there: nobody knows.
+        (Some(error), _) | (_, Some(error)) if error.code() == "57014" => tally.fail(reason(&error), sql),
+        (None, None) if alike(sql, native, gate) => tally.allowed += 1,
+        (None, None) => note("other rows"),
+        (None, Some(_)) if LATE.iter().any(|name| sql.to_lowercase().contains(name)) => tally.refused += 1,
+        (None, Some(error)) => tally.forbid(reason(&error), sql),
+        (Some(error), None) => note(&format!("{} natively, but it ran", error.code())),
+        (Some(error), Some(here)) if error.code() == "42501" => {
+            let before = BEFORE.iter().any(|class| here.code().starts_with(class));
+            if before && gate.rows().is_empty() {
+                tally.refused += 1;
+            } else {
+                note("refused natively, but executed");
+            }
         }
-        for finding in self.wrong.iter().take(40) {
-            let _ = writeln!(text, "{finding}");
-        }
-        text
+        (Some(error), Some(_)) => tally.fail(reason(&error), sql),
     }
 }
 
-fn add(reasons: &mut BTreeMap<String, (usize, String)>, error: &Fields, sql: &str) {
+fn reason(error: &Fields) -> String {
     let why = if error.get('D').is_empty() { error.message() } else { error.get('D') };
-    let reason = format!("{} {why}", error.code());
-    reasons.entry(reason).or_insert_with(|| (0, sql.to_owned())).0 += 1;
-}
-
-fn list(reasons: &BTreeMap<String, (usize, String)>, most: usize) -> String {
-    let mut reasons: Vec<_> = reasons.iter().collect();
-    reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-    let line = |(reason, (count, example)): (&String, &(usize, String))| {
-        format!("{count:6} × {reason}\n         e.g. {example}\n")
-    };
-    reasons.into_iter().take(most).map(line).collect()
+    format!("{} {why}", error.code())
 }
 
 /// Whether both were told the same. The server may choose another order, and numbers of sequences and rows differ.

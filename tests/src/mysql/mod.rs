@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod answer;
+pub mod limits;
 pub mod login;
 pub mod prepared;
 pub mod server;

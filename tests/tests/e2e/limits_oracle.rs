@@ -2,8 +2,6 @@
 //! through the gate. A number of statements by hand: `POSTERN_TEST_STATEMENTS=100000`; `POSTERN_TEST_SEED` goes on from
 //! a seed.
 
-use std::env;
-
 use postern_tests::{
     folder::fetched,
     limits::{
@@ -11,18 +9,16 @@ use postern_tests::{
         case::{Case, Expected},
         generate::{innocent, mutated, statement},
         ground::{COMMON, Ground},
-        oracle::{Oracle, Tally},
+        number,
+        oracle::Oracle,
         resources,
         talk::Door,
+        tally::Tally,
     },
     postgres::{Postgres, Version},
     process::bound,
     stage::{Stage, Wish},
 };
-
-fn number(name: &str, ordinary: u64) -> u64 {
-    env::var(name).ok().map_or(ordinary, |text| text.parse().expect("a number"))
-}
 
 fn native(postgres: &Postgres) -> Door {
     Door { port: postgres.port(), user: NATIVE.to_owned(), password: String::new() }
@@ -39,14 +35,6 @@ async fn court(version: Version) -> Option<(Stage, Oracle)> {
     Some((stage, oracle))
 }
 
-/// Nothing got through that the role may not do, and hardly anything was refused that it may.
-fn hold(tally: &Tally, share: usize) {
-    eprintln!("{}", tally.report());
-    assert!(tally.wrong.is_empty(), "{}", tally.report());
-    assert!(tally.strictly() * share <= tally.rightful(), "more than 1 in {share}: {}", tally.report());
-    assert!(tally.allowed > 0 && tally.refused > 0, "{}", tally.report());
-}
-
 async fn random_statements(version: Version) {
     let Some((_stage, mut oracle)) = court(version).await else { return };
     let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 600));
@@ -54,7 +42,7 @@ async fn random_statements(version: Version) {
     for seed in seed..seed + count {
         oracle.compare(&statement(seed)).await;
     }
-    hold(&oracle.tally, 100);
+    oracle.tally.hold(100);
 }
 
 #[tokio::test]
@@ -95,7 +83,7 @@ async fn a_changed_token_gets_what_the_native_role_gets() {
         let from = &allowed[usize::try_from(seed).expect("a seed") % allowed.len()];
         oracle.compare(&mutated(from, seed)).await;
     }
-    hold(&oracle.tally, 100);
+    oracle.tally.hold(100);
 }
 
 /// The comparison proves itself without a gate: the account itself in the gate's place is caught.

@@ -1,14 +1,12 @@
 //! Limited sessions on MySQL and MariaDB: every session of `tests/data/mysql_cases.jsonl` through the gate, and what
 //! the protocol adds to it.
 
-use std::{fs::File, path::Path};
-
 use postern_tests::{
     mysql::{
+        limits::{data, lay, limited},
         login::LogIn,
-        server::{BOTH, Mysql, Version},
-        stage::{Stage, Wish},
-        way::Way,
+        server::{BOTH, Version},
+        stage::Stage,
         wire::{
             FIELD_LIST, INIT_DB, PING, Packet, RESET_CONNECTION, Raw, STATISTICS, STMT_CLOSE, STMT_EXECUTE,
             STMT_PREPARE, command, query,
@@ -30,32 +28,6 @@ const MARKS: [&str; 8] = [
     "777700",
     "888800",
 ];
-
-fn data(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
-}
-
-/// Puts the sample data into the server, as they were at first.
-fn lay(mysql: &Mysql) {
-    let mut client = Way::direct(mysql, "root").command(mysql, mysql.client());
-    let loaded = client.stdin(File::open(data("mysql_schema.sql")).unwrap()).output().unwrap();
-    assert!(loaded.status.success(), "{loaded:?}");
-}
-
-fn resources() -> Value {
-    let column = |name: &str| json!({"resource": format!("shop.sales.{name}"), "privileges": ["SELECT"]});
-    let orders = json!({"resource": "shop.orders", "privileges": ["SELECT", "INSERT", "UPDATE"]});
-    json!([column("id"), column("prod_name"), column("sku"), orders])
-}
-
-/// The sample data, and a grant for some of them on the account that may do everything.
-async fn limited(version: Version) -> Option<(Stage, Access)> {
-    let mysql = Mysql::start(version).await?;
-    lay(&mysql);
-    let stage = Stage::around(mysql, Wish::default()).await;
-    let access = stage.limited("root", &resources()).await;
-    Some((stage, access))
-}
 
 /// What a session was told, statement by statement: rows as one text, or the error's number.
 async fn play(stage: &Stage, access: &Access, statements: &[&str]) -> Vec<Result<String, (u16, String)>> {

@@ -104,6 +104,8 @@ pub(crate) struct Column {
     pub(crate) name: Box<str>,
     /// Whether a star passes it by: `EXTRA` holds `INVISIBLE`.
     pub(crate) invisible: bool,
+    /// Whether the server computes it from others: `EXTRA` holds `GENERATED`.
+    pub(crate) computed: bool,
 }
 
 /// A table or view.
@@ -120,6 +122,11 @@ impl Table {
     /// A column by its name, in whatever case.
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| super::same(&column.name, name))
+    }
+
+    /// Whether some of its columns are computed from others.
+    pub(crate) fn computes(&self) -> bool {
+        self.columns.iter().any(|column| column.computed)
     }
 }
 

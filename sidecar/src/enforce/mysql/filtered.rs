@@ -10,9 +10,10 @@ use super::{
     Ground,
     catalog::{INFORMATION_SCHEMA, Table},
     from::columns,
-    scope::{Item, Shape, covers},
+    same,
+    scope::{From, Item, Shape, covers},
     told::{no_table, refuse},
-    tree::TableRef,
+    tree::{Expr, Output, TableRef},
     walk::{Walk, quoted, split},
 };
 use crate::enforce::{Columns, Denial, TableLimits};
@@ -281,6 +282,22 @@ impl<'a> Walk<'a> {
             self.edit((first.at, last.at + 1), text)?;
         }
         let shape = Shape::Derived(columns(names));
-        Ok(Item { name: alias.unwrap_or(name), schema: None, shape, unsure: false })
+        let called = alias.unwrap_or(name);
+        self.system.push(called);
+        Ok(Item { name: called, schema: None, shape, unsure: false })
+    }
+
+    /// MySQL calls what it gives of its own views as the view does, however the client has written it.
+    pub(super) fn called_as_in_view(&mut self, item: &'a Output<'a>, from: &From<'a>) -> Result<(), Denial> {
+        let Output::Value(Expr::Column(path), None, _) = item else { return Ok(()) };
+        let (Some(last), false) = (path.last(), self.ground.catalog.server().is_maria()) else {
+            return Ok(());
+        };
+        let system = from.items.iter().filter(|item| self.system.contains(&item.name));
+        let names = system.flat_map(Item::names).flatten();
+        match names.into_iter().find(|name| same(name, &last.text)) {
+            Some(name) if name != last.text => self.edit((last.at, last.at + 1), quoted(name)),
+            Some(_) | None => Ok(()),
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     same,
     scope::{Base, From, Item, Merged, Scope, Shape},
     told::{no_database, no_table, refuse},
-    tree::{By, Derived, Join, Name, Path, Source, TableRef},
+    tree::{By, Derived, Join, Json, Name, Path, Source, TableRef},
     walk::{Columns, Place, Walk, split},
 };
 use crate::enforce::{Denial, TableLimits};
@@ -117,6 +117,7 @@ impl<'a> Walk<'a> {
             Source::Nothing => Ok(From::default()),
             Source::Table(table) => self.table(table, place).map(From::one),
             Source::Derived(derived) => self.derived(derived, place, before).map(From::one),
+            Source::Json(json) => self.json(json, place, before).map(From::one),
             Source::Several(sources) => self.sources(sources, place, before),
             Source::Join(join) => self.join(join, place, before),
         }
@@ -141,6 +142,7 @@ impl<'a> Walk<'a> {
         if base.table.kind == Kind::View {
             (self.views, self.mixed) = (true, true);
         }
+        self.computed |= base.table.computes() && !base.reads_all();
         self.tables = true;
         let schema = Some(&*base.table.schema);
         Ok(Item { name: called, schema, shape: Shape::Base(base), unsure: false })
@@ -155,8 +157,7 @@ impl<'a> Walk<'a> {
         self.mixed = true;
         self.claim(&derived.alias);
         let columns = if derived.lateral {
-            let earlier: Vec<_> = std::iter::successors(before, |before| before.earlier).collect();
-            let from = earlier.iter().rev().fold(From::default(), |all, before| all.and(before.from.clone()));
+            let from = beside(before);
             let scope = Scope { outer: place.scope, from: &from, aliases: &[], aliases_first: false };
             self.query(&derived.query, place.within(&scope))?.columns
         } else {
@@ -164,6 +165,23 @@ impl<'a> Walk<'a> {
         };
         let columns = self.renamed(&derived.columns, columns)?;
         Ok(Item { name: &derived.alias.text, schema: None, shape: Shape::Derived(columns), unsure: false })
+    }
+
+    /// What is made of a value, which may be one of what stands before it.
+    fn json(
+        &mut self,
+        json: &'a Json<'a>,
+        place: Place<'_, 'a>,
+        before: Option<&Before<'_, 'a>>,
+    ) -> Result<Item<'a>, Denial> {
+        self.mixed = true;
+        self.claim(&json.alias);
+        self.claim_all(&json.columns);
+        let from = beside(before);
+        let scope = Scope { outer: place.scope, from: &from, aliases: &[], aliases_first: false };
+        self.expr(&json.value, place.within(&scope))?;
+        let shape = Shape::Derived(columns(json.columns.iter().map(|name| &*name.text)));
+        Ok(Item { name: &json.alias.text, schema: None, shape, unsure: false })
     }
 
     /// A list of columns under other names, if there are any.
@@ -250,6 +268,12 @@ impl<'a> Walk<'a> {
             Shape::Derived(_) => denial,
         })
     }
+}
+
+/// All that stands before an item.
+fn beside<'a>(before: Option<&Before<'_, 'a>>) -> From<'a> {
+    let earlier: Vec<_> = std::iter::successors(before, |before| before.earlier).collect();
+    earlier.iter().rev().fold(From::default(), |all, before| all.and(before.from.clone()))
 }
 
 /// The names that both sides of a natural join have.

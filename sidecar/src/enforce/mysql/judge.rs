@@ -84,7 +84,7 @@ fn edited(text: &[u8], tokens: &Tokens<'_>, mut edits: Vec<Edit>) -> Option<Box<
 }
 
 const fn step(class: Class, change: Change, origins: Origins) -> Step {
-    Step { class, change, origins }
+    Step { quotes: matches!(class, Class::Write), class, change, origins }
 }
 
 const fn session(change: Change) -> Step {
@@ -134,7 +134,7 @@ impl<'a> Walk<'a> {
         let Some(statement) = parser.rowwise()? else { return Ok(None) };
         let mut inner = Walk::new(self.ground, self.tokens);
         inner.rowwise(&statement)?;
-        let Walk { claims, edits, mixed, views, tables, .. } = inner;
+        let Walk { claims, edits, mixed, views, tables, computed, .. } = inner;
         self.claims.extend(claims);
         self.edits.extend(edits);
         self.views |= views;
@@ -143,7 +143,8 @@ impl<'a> Walk<'a> {
             Rowwise::Query(_) => Class::Compute,
             Rowwise::Insert(_) | Rowwise::Update(_) | Rowwise::Delete(_) => Class::Write,
         };
-        Ok(Some(step(class, Change::Nothing, if mixed { Origins::Mixed } else { Origins::Tables })))
+        let step = step(class, Change::Nothing, if mixed { Origins::Mixed } else { Origins::Tables });
+        Ok(Some(Step { quotes: step.quotes || views || computed, ..step }))
     }
 
     /// A question that may have been put in other words.

@@ -127,12 +127,15 @@ pub(crate) struct Step {
     pub(crate) class: Class,
     pub(crate) change: Change,
     pub(crate) origins: Origins,
+    /// Whether its errors and warnings may quote values that the session may not read: it writes beside them, or reads
+    /// what is computed from them.
+    pub(crate) quotes: bool,
 }
 
 impl Step {
-    /// Whether it writes, or executes what may write.
-    fn writes(&self) -> bool {
-        self.class == Class::Write || matches!(self.change, Change::Execute(_))
+    /// Whether its errors and warnings may quote what the session may not read, or those of what it executes.
+    fn may_quote(&self) -> bool {
+        self.quotes || matches!(self.change, Change::Execute(_))
     }
 }
 

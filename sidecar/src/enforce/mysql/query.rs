@@ -143,6 +143,9 @@ impl<'a> Walk<'a> {
         self.locks(tail.locks, &from)?;
         let mut columns = Vec::new();
         for item in &select.items {
+            if !self.system.is_empty() {
+                self.called_as_in_view(item, &from)?;
+            }
             self.names_of(item, &from, &mut columns)?;
             if columns.len() > MOST_COLUMNS {
                 return Err(refuse("a result of so many columns"));

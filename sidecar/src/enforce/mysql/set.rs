@@ -5,7 +5,7 @@ use super::{
     expr::deny_setting,
     lexer::Kind,
     parse::{Parser, contains},
-    settings::{is_only_switched_on, is_writable},
+    settings::{is_only_switched_on, is_readable, is_writable},
     told::{refuse, unclear},
     tree::{Expr, Name, Output, Term},
     walk::{Place, Walk},
@@ -79,6 +79,11 @@ impl<'a> Walk<'a> {
                     unclear(Reason::Setting, "sql_mode", "this sql_mode is not for limited sessions")
                 })?);
                 Ok(())
+            }
+            "session_track_system_variables" => {
+                let value = parser.expr()?;
+                self.expr_of_its_own(&value)?;
+                if tracks_more(&value) { Ok(()) } else { Err(deny_setting(&name.text)) }
             }
             "character_set_client" | "character_set_connection" => character_set(parser, &[]),
             "character_set_results" => character_set(parser, &["NULL", "binary"]),
@@ -170,6 +175,17 @@ fn mode_of(value: &Expr<'_>, current: SqlMode) -> Option<SqlMode> {
         }
         Expr::Constant(None) | Expr::Column(_) | Expr::Default(_) | Expr::Inserted(_) => None,
     }
+}
+
+/// `CONCAT(@@session_track_system_variables, ',a,b')`: what the server tells unasked may become more, of what may be read.
+fn tracks_more(value: &Expr<'_>) -> bool {
+    let Expr::Call(call) = value else { return false };
+    let [Expr::Setting(before), Expr::Constant(Some(more))] = call.arguments.as_slice() else { return false };
+    let concatenates = call.path.first().is_some_and(|name| name.text.eq_ignore_ascii_case("CONCAT"));
+    let more = more.strip_prefix(',').unwrap_or_default();
+    concatenates
+        && before.text.eq_ignore_ascii_case("session_track_system_variables")
+        && more.split(',').all(|name| is_readable(name.trim()))
 }
 
 /// `CONCAT(@@sql_mode, ',A')`: whole names, with a comma wherever two parts meet.

@@ -42,8 +42,14 @@ const WRITABLE: &[&str] = &[
 ];
 
 /// Settings that may be switched on, not off.
-const ONLY_ON: [&str; 5] =
-    ["foreign_key_checks", "sql_safe_updates", "transaction_read_only", "tx_read_only", "unique_checks"];
+const ONLY_ON: [&str; 6] = [
+    "foreign_key_checks",
+    "session_track_schema",
+    "sql_safe_updates",
+    "transaction_read_only",
+    "tx_read_only",
+    "unique_checks",
+];
 
 /// Figures that `SHOW STATUS` may tell. Sorted.
 #[rustfmt::skip]

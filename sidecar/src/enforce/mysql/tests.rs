@@ -17,11 +17,14 @@ use crate::enforce::{Denial, Limits};
 
 /// What servers with the shop in them say of themselves.
 const MYSQL: &str = include_str!("../../../testdata/catalog-mysql-9.tsv");
-const MARIA: &str = include_str!("../../../testdata/catalog-mariadb-10.tsv");
+pub(crate) const MARIA: &str = include_str!("../../../testdata/catalog-mariadb-10.tsv");
 
 fn columns(list: &str) -> Box<[Column]> {
-    let column =
-        |entry: &str| Column { name: entry.trim_end_matches('!').into(), invisible: entry.ends_with('!') };
+    let column = |entry: &str| Column {
+        name: entry.trim_end_matches(['!', '=']).into(),
+        invisible: entry.ends_with('!'),
+        computed: entry.ends_with('='),
+    };
     list.split(',').map(column).collect()
 }
 

@@ -122,6 +122,7 @@ pub(super) enum Output<'t> {
 pub(super) enum Source<'t> {
     Table(TableRef<'t>),
     Derived(Derived<'t>),
+    Json(Json<'t>),
     Join(Box<Join<'t>>),
     /// Parenthesised.
     Several(Vec<Source<'t>>),
@@ -143,6 +144,14 @@ pub(super) struct Derived<'t> {
     pub(super) query: Query<'t>,
     pub(super) alias: Name<'t>,
     pub(super) columns: Vec<Name<'t>>,
+}
+
+/// `JSON_TABLE(value, … COLUMNS (…)) AS alias`
+#[derive(Debug)]
+pub(super) struct Json<'t> {
+    pub(super) value: Expr<'t>,
+    pub(super) columns: Vec<Name<'t>>,
+    pub(super) alias: Name<'t>,
 }
 
 #[derive(Debug)]

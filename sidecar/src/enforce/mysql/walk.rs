@@ -92,8 +92,12 @@ pub(super) struct Walk<'a> {
     pub(super) mixed: bool,
     /// Whether a view does.
     pub(super) views: bool,
+    /// Whether one gives rows whose columns may be computed from those that the session may not read.
+    pub(super) computed: bool,
     /// Whether a table does.
     pub(super) tables: bool,
+    /// What views of the server are called here.
+    pub(super) system: Vec<&'a str>,
     /// Whether the statement asks for warnings or errors.
     pub(super) reports: bool,
     /// How many bytes have been put in the place of others.
@@ -111,7 +115,9 @@ impl<'a> Walk<'a> {
             inserting: None,
             mixed: false,
             views: false,
+            computed: false,
             tables: false,
+            system: Vec::new(),
             reports: false,
             put: 0,
         }

@@ -201,6 +201,7 @@ impl<'a> Walk<'a> {
                 let Some(Item { shape: Shape::Base(base), .. }) = from.items.get(at) else {
                     return Err(refuse("a sub-select that is written"));
                 };
+                self.may(*base, Privilege::Update)?;
                 self.writes(*base, Privilege::Update, column)?;
                 written.push(at);
             }

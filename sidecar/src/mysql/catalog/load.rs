@@ -142,7 +142,11 @@ async fn columns(connection: &mut Connection, server: Server, drafts: &mut Draft
     let each = |row: Row<'_>| -> Result<(), Malformed> {
         let [schema, table, name, position, extra, kind] = row.fields()?;
         let (extra, position) = (extra.text(), position.parse()?);
-        let column = Column { name: (*name.text()).into(), invisible: says(&extra, "INVISIBLE") };
+        let column = Column {
+            name: (*name.text()).into(),
+            invisible: says(&extra, "INVISIBLE"),
+            computed: extra.split([' ', ',']).any(|word| word == "GENERATED"),
+        };
         if let Some(draft) = drafts.add((&schema.text(), &table.text()), position, column, &kind.text()) {
             draft.unlisted &= !says(&extra, "ROW START");
         }
@@ -207,7 +211,7 @@ impl Drafts {
             for name in UNLISTED.into_iter().filter(|_| unlisted) {
                 columns.push((
                     u32::MAX,
-                    Column { name: name.into(), invisible: true },
+                    Column { name: name.into(), invisible: true, computed: false },
                     "timestamp(6)".into(),
                 ));
             }
@@ -233,7 +237,7 @@ mod tests {
     use super::*;
 
     fn column(name: &str) -> Column {
-        Column { name: name.into(), invisible: false }
+        Column { name: name.into(), invisible: false, computed: false }
     }
 
     #[test]

@@ -15,4 +15,4 @@ mod source;
 mod tests;
 
 pub(crate) use snapshot::Snapshot;
-pub(crate) use source::{Sight, Snapshots};
+pub(crate) use source::{Lookout, Sight, Snapshots};

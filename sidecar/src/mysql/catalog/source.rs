@@ -1,7 +1,7 @@
 //! How an account looks at a server.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Snapshot, fingerprint, load};
 use crate::{
-    catalog::{self, LOOK, SHARE},
+    catalog::{self, LOOK, SHARE, UNATTENDED},
     enforce::mysql::Server,
     mysql::{back::BackError, simple::Connection, target::Target},
 };
@@ -27,6 +27,9 @@ const SESSION: [&str; 2] = [
     "SET SESSION sql_mode = '', autocommit = 1, sql_big_selects = 1, sql_select_limit = 18446744073709551615",
 ];
 
+/// How often accounts look that leave it to another one, while nobody attends.
+const RARELY: Duration = Duration::from_mins(2);
+
 const SERVER: &str = "SELECT VERSION(), @@lower_case_table_names";
 
 /// The snapshots of a repo's accounts.
@@ -36,6 +39,31 @@ pub(crate) struct Snapshots {
     version: u64,
     /// Those that somebody holds, with their fingerprints.
     known: Vec<(String, Weak<Snapshot>)>,
+}
+
+/// The account that looks while nobody attends, and how many tables it sees.
+#[derive(Debug, Default)]
+pub(crate) struct Lookout(Mutex<Option<(AccountName, usize)>>);
+
+impl Lookout {
+    /// Whether this account has to look: it sees most, or nobody else sees anything. It has seen so many tables, or its
+    /// last look has failed.
+    fn is_held_by(&self, account: &AccountName, seen: Option<usize>) -> bool {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = held.as_ref().filter(|(holder, _)| holder != account);
+        match (others, seen) {
+            (Some((_, most)), Some(seen)) if seen <= *most => false,
+            (Some(_), None) => false,
+            (_, Some(seen)) => {
+                *held = Some((account.clone(), seen));
+                true
+            }
+            (None, None) => {
+                *held = None;
+                true
+            }
+        }
+    }
 }
 
 /// Reads what one account sees.
@@ -162,6 +190,15 @@ impl catalog::Source for Sight {
     fn too_slow() -> BackError {
         BackError::Timeout
     }
+
+    /// One account looks for all of them: the one that sees most.
+    fn rest(&self, seen: Option<&Snapshot>) -> Duration {
+        if self.target.lookout.is_held_by(&self.account, seen.map(catalog::Snapshot::relations)) {
+            UNATTENDED
+        } else {
+            RARELY
+        }
+    }
 }
 
 /// Whose server it is.
@@ -186,4 +223,22 @@ fn more(server: Server) -> String {
     let hidden =
         if server.version >= 80_030 { ", show_gipk_in_create_table_and_information_schema = 1" } else { "" };
     format!("SET SESSION max_execution_time = {}{hidden}", LOOK.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_account_looks_for_all_while_nobody_attends() {
+        let lookout = Lookout::default();
+        let [one, other] = ["one", "other"].map(AccountName::from);
+        assert!(lookout.is_held_by(&one, None) && lookout.is_held_by(&other, None), "nobody sees anything");
+        assert!(lookout.is_held_by(&one, Some(3)));
+        assert!(!lookout.is_held_by(&other, Some(3)) && !lookout.is_held_by(&other, None));
+        assert!(lookout.is_held_by(&other, Some(4)), "it sees more");
+        assert!(!lookout.is_held_by(&one, Some(3)));
+        assert!(lookout.is_held_by(&other, None), "until another one sees something");
+        assert!(lookout.is_held_by(&one, Some(3)) && !lookout.is_held_by(&other, None));
+    }
 }

@@ -3,7 +3,7 @@
 use super::{
     Writer,
     schema::{Kind, POOL},
-    scope::Item,
+    scope::{Item, columns, hidden},
 };
 
 /// What hides in an expression that must be refused. `{}` is an item in sight that may not be read as a whole, `{c}` a
@@ -70,12 +70,7 @@ impl Writer {
     }
 
     fn fouled(&mut self, kind: Kind) -> String {
-        let items = self.levels.iter().flat_map(|level| &level.items);
-        let hidden: Vec<(String, String)> = items
-            .flat_map(|item| item.fields.iter().map(move |field| (item, field)))
-            .filter(|(_, field)| !field.granted)
-            .map(|(item, field)| (item.name.clone(), field.name.clone()))
-            .collect();
+        let hidden = hidden(&self.levels);
         let text = if hidden.is_empty() || self.dice.one_in(4) {
             self.dice.pick(FOUL_TEXTS).to_owned()
         } else {
@@ -107,31 +102,9 @@ impl Writer {
         }
     }
 
-    /// Every way to write a column of this kind that may be read, the innermost query's first.
+    /// Every way to write a column of this kind that may be read.
     pub(crate) fn columns(&self, kind: Kind) -> Vec<String> {
-        let mut ways = Vec::new();
-        for (at, level) in self.levels.iter().enumerate().rev() {
-            let inner = &self.levels[at + 1..];
-            let shadows = |name: &str| inner.iter().any(|level| level.names().any(|inner| inner == name));
-            for item in level.items.iter().filter(|item| !shadows(&item.name)) {
-                for field in item.fields.iter().filter(|field| field.granted && field.kind == kind) {
-                    let (table, column) = (&item.name, &field.name);
-                    ways.push(format!("\"{table}\".\"{column}\""));
-                    if let Some(schema) = item.schema {
-                        ways.push(format!("\"{schema}\".\"{table}\".\"{column}\""));
-                    }
-                    let known = inner.iter().any(|level| level.meanings(column) > 0);
-                    if level.meanings(column) == 1 && !known {
-                        ways.extend([format!("\"{column}\""), format!("\"{column}\"")]);
-                    }
-                }
-            }
-            if at + 1 == self.levels.len() && !ways.is_empty() {
-                // The innermost three times over: most references go there.
-                ways = [ways.clone(), ways.clone(), ways].concat();
-            }
-        }
-        ways
+        columns(&self.levels, kind)
     }
 
     fn number(&mut self, depth: usize) -> String {

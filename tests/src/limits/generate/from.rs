@@ -2,8 +2,8 @@
 
 use super::{
     Writer,
-    schema::{Kind, Table},
-    scope::{Field, Item, Level, Merged},
+    schema::Kind,
+    scope::{Field, Item, Level},
 };
 
 impl Writer {
@@ -98,7 +98,7 @@ impl Writer {
         if self.dice.one_in(20) {
             text = self.dice.pick(&[format!("only {text}"), format!("{text} *"), format!("only ({text})")]);
         }
-        let mut item = item_of(table);
+        let mut item = Item::of(table);
         if taken.contains(&item.name) || self.dice.one_in(2) {
             item.name = self.alias(taken);
             item.schema = None;
@@ -163,34 +163,21 @@ impl Writer {
         condition
     }
 
-    /// Merges the columns that a natural join does; `false` if it cannot be one.
     fn natural(&mut self, left: &mut Level, right: &Level) -> bool {
         let slips = self.slips();
         let [item] = &right.items[..] else { return false };
-        let common: Vec<&Field> = item.fields.iter().filter(|field| left.meanings(&field.name) > 0).collect();
-        let fits = |field: &&Field| left.meanings(&field.name) == 1 && alike(left, field, slips);
-        if !item.whole && !slips && left.items.iter().any(|item| !item.whole) {
-            return false;
-        }
-        if common.iter().any(|field| !fits(field)) {
-            return false;
-        }
-        for field in common.into_iter().cloned().collect::<Vec<_>>() {
-            merge(left, item, field);
-        }
-        true
+        left.natural(item, slips)
     }
 
     fn using(&mut self, left: &mut Level, right: &Level) -> Option<String> {
         let slips = self.slips();
         let [item] = &right.items[..] else { return None };
-        let fits = |field: &&Field| left.meanings(&field.name) == 1 && alike(left, field, slips);
-        let fields: Vec<Field> = item.fields.iter().filter(fits).cloned().collect();
+        let fields = left.shared(item, slips);
         if fields.is_empty() {
             return None;
         }
         let field = self.dice.pick(&fields);
-        merge(left, item, field.clone());
+        left.merge(item, field.clone());
         Some(field.name)
     }
 
@@ -206,38 +193,5 @@ impl Writer {
         let whole = level.items.iter().all(|item| item.whole);
         let item = Item { name: name.clone(), schema: None, fields, whole };
         (format!("({text}) as \"{name}\""), Level { items: vec![item], merged: Vec::new() })
-    }
-}
-
-/// Whether the column of this name on the left may be compared with this one.
-fn alike(left: &Level, field: &Field, slips: bool) -> bool {
-    let merged = left.merged.iter().map(|merged| &merged.field).filter(|other| other.name == field.name);
-    let mut all = left.items.iter().filter_map(|item| item.field(&field.name)).chain(merged);
-    all.all(|other| other.kind == field.kind && (slips || (other.granted && field.granted)))
-}
-
-fn merge(left: &mut Level, right: &Item, field: Field) {
-    if let Some(merged) = left.merged.iter_mut().find(|merged| merged.field.name == field.name) {
-        merged.of.push(right.name.clone());
-        return;
-    }
-    let owners = left.items.iter().filter(|item| item.field(&field.name).is_some());
-    let mut of: Vec<String> = owners.map(|item| item.name.clone()).collect();
-    of.push(right.name.clone());
-    left.merged.push(Merged { field, of });
-}
-
-/// A table under its own name.
-pub(crate) fn item_of(table: &'static Table) -> Item {
-    let field = |column: &super::schema::Column| Field {
-        name: column.name.to_owned(),
-        kind: column.kind,
-        granted: column.granted,
-    };
-    Item {
-        name: table.name.to_owned(),
-        schema: Some(table.schema),
-        fields: table.columns.iter().map(field).collect(),
-        whole: table.whole(),
     }
 }

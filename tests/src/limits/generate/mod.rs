@@ -8,9 +8,9 @@ mod expression;
 mod from;
 mod mutate;
 mod query;
-mod schema;
-mod scope;
-mod spelling;
+pub(crate) mod schema;
+pub(crate) mod scope;
+pub(crate) mod spelling;
 mod write;
 
 use dice::Dice;

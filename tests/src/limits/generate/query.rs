@@ -3,7 +3,7 @@
 use super::{
     Writer,
     schema::Kind,
-    scope::{Field, Item, Level, Shelved},
+    scope::{Field, Item, Level, Shelved, unique},
 };
 
 /// What a query gives, and whether `ORDER BY` and `LIMIT` may follow freely.
@@ -316,10 +316,4 @@ fn counting(name: &str) -> (String, Vec<Field>) {
         "\"{name}\"(\"i\") as (values (1) union all select \"i\" + 1 from \"{name}\" where \"i\" < 4)"
     );
     (text, vec![Field { name: "i".to_owned(), kind: Kind::Int, granted: true }])
-}
-
-fn unique(fields: impl Iterator<Item = Field>) -> Vec<Field> {
-    let fields: Vec<Field> = fields.collect();
-    let alone = |field: &&Field| fields.iter().filter(|other| other.name == field.name).count() == 1;
-    fields.iter().filter(alone).cloned().map(|field| Field { granted: true, ..field }).collect()
 }

@@ -36,11 +36,11 @@ impl Table {
     }
 }
 
-const fn granted(name: &'static str, kind: Kind) -> Column {
+pub(crate) const fn granted(name: &'static str, kind: Kind) -> Column {
     Column { name, kind, granted: true }
 }
 
-const fn hidden(name: &'static str, kind: Kind) -> Column {
+pub(crate) const fn hidden(name: &'static str, kind: Kind) -> Column {
     Column { name, kind, granted: false }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{
     Writer,
-    from::item_of,
     schema::{Kind, TABLES},
     scope::{Field, Item, Level, Shelved},
 };
@@ -44,7 +43,7 @@ impl Writer {
     fn target(&mut self) -> (String, Item) {
         let table =
             if self.slips() { self.dice.pick(&[&TABLES[0], &TABLES[2], &TABLES[5]]) } else { &TABLES[1] };
-        let mut item = item_of(table);
+        let mut item = Item::of(table);
         let hidden = self.shelf.iter().any(|shelved| shelved.item.name == item.name);
         let mut text = format!("\"{}\"", item.name);
         if hidden || self.dice.one_in(2) {

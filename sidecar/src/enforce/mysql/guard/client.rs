@@ -320,8 +320,8 @@ impl Guard {
             }
         }
         let reports = judgement.steps.iter().any(|step| step.class == Class::Report);
-        if reports && (self.quotes || judgement.steps.iter().any(Step::writes)) {
-            let why = "warnings and errors of a write may quote values that the grant does not cover";
+        if reports && (self.quotes || judgement.steps.iter().any(Step::may_quote)) {
+            let why = "warnings and errors may quote values that the grant does not cover";
             return Err(told::unclear(Reason::Statement, "", why).into());
         }
         self.quota.statements(judgement.steps.len() as u64, ground.limits.terms.limits)?;

@@ -158,9 +158,9 @@ pub(crate) struct Guard {
     /// The packet that passes is continued by the next.
     continued: bool,
     running: Running,
-    /// Looks at the errors of a write.
+    /// Looks at errors that may quote what the session may not read.
     scrubber: Option<Scrubber>,
-    /// The last statement wrote, and left warnings or an error behind, which may quote what the session may not read.
+    /// The last statement left warnings or an error behind, which may quote what the session may not read.
     quotes: bool,
     statements: Statements,
     /// Errors for the client, in the place of answers.
@@ -357,12 +357,12 @@ impl Guard {
 
     /// What the server is going to do.
     fn run(&mut self, running: Running) {
-        let writes = match &running {
-            Running::Text(text, _) => text.writes(),
-            Running::Prepared(number) => self.statements.get(*number).is_some_and(Text::writes),
+        let quotes = match &running {
+            Running::Text(text, _) => text.may_quote(),
+            Running::Prepared(number) => self.statements.get(*number).is_some_and(Text::may_quote),
             Running::Nothing | Running::Preparing(_) | Running::Change(_) => false,
         };
-        self.scrubber = writes.then(Scrubber::default);
+        self.scrubber = quotes.then(Scrubber::default);
         self.running = running;
     }
 

@@ -1,8 +1,8 @@
-//! Errors of writes, without the values that they quote.
+//! Errors without the values that they quote.
 //!
 //! A key may hold columns that the session may not read beside one that it may write; the error about a duplicate
 //! quotes all of them. A generated column may be computed from such a column, and be computed anew by a write to
-//! another; the error about a value that does not fit quotes it.
+//! another, or by a read; a view's column may be. The error about a value that does not fit quotes it.
 
 use bytes::BytesMut;
 use postern_protocol::mysql::{ErrorPacket, HEADER_LEN, Header};
@@ -15,9 +15,13 @@ const QUOTING: [u16; 8] = [1022, 1062, 1169, 1557, 1569, 1586, 1761, 1762];
 /// `ER_ROW_IS_REFERENCED_2`, `ER_NO_REFERENCED_ROW_2`.
 const DESCRIBING: [u16; 2] = [1451, 1452];
 
-/// Those that quote a value behind a colon: `ER_TRUNCATED_WRONG_VALUE`, `ER_TRUNCATED_WRONG_VALUE_FOR_FIELD`,
-/// `ER_WRONG_VALUE_FOR_TYPE`, `ER_WRONG_VALUE`, and `ER_DATA_OUT_OF_RANGE` with what was computed.
-const CONVERTING: [u16; 5] = [1292, 1366, 1411, 1525, 1690];
+/// Those that quote a value behind a colon: `ER_UNKNOWN_ERROR` about an XPath, `ER_TRUNCATED_WRONG_VALUE`,
+/// `ER_TRUNCATED_WRONG_VALUE_FOR_FIELD`, `ER_WRONG_VALUE_FOR_TYPE`, `ER_WRONG_VALUE`, and `ER_DATA_OUT_OF_RANGE` with
+/// what was computed.
+const CONVERTING: [u16; 6] = [1105, 1292, 1366, 1411, 1525, 1690];
+
+/// `ER_NO_PARTITION_FOR_GIVEN_VALUE`, which ends with that value.
+const UNPLACED: u16 = 1526;
 
 /// Looks at the answer to one command.
 #[derive(Debug, Default)]
@@ -70,6 +74,8 @@ fn scrubbed(payload: &[u8], sequence: u8) -> Option<bytes::Bytes> {
         b"Duplicate entry for a unique key".to_vec()
     } else if DESCRIBING.contains(&error.code) {
         error.message.split(|byte| *byte == b'(').next()?.trim_ascii_end().to_vec()
+    } else if error.code == UNPLACED {
+        b"Table has no partition for this value".to_vec()
     } else if CONVERTING.contains(&error.code) {
         without_value(error.message)
     } else {

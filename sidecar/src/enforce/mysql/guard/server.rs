@@ -95,11 +95,11 @@ impl Guard {
 
     /// Whether there is something to quote when a statement is done. Servers keep it until tables are used again.
     fn leaves(&self, warnings: u16) -> bool {
-        match self.at_hand().map(|step| (step.class, &step.change)) {
-            Some((Class::Write, _)) => warnings > 0,
-            Some((_, Change::Execute(_))) => self.quotes || warnings > 0,
-            Some((Class::Read, _)) => self.quotes && warnings > 0,
-            _ => self.quotes,
+        match self.at_hand() {
+            Some(Step { change: Change::Execute(_), .. }) => self.quotes || warnings > 0,
+            Some(Step { quotes: true, .. }) => warnings > 0,
+            Some(Step { class: Class::Read, .. }) => self.quotes && warnings > 0,
+            Some(_) | None => self.quotes,
         }
     }
 

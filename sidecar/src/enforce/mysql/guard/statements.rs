@@ -39,9 +39,9 @@ impl Text {
         }
     }
 
-    /// Whether any of its statements writes, or executes what may write.
-    pub(super) fn writes(&self) -> bool {
-        self.judgement.steps.iter().any(Step::writes)
+    /// Whether errors and warnings of any of its statements may quote what the session may not read.
+    pub(super) fn may_quote(&self) -> bool {
+        self.judgement.steps.iter().any(Step::may_quote)
     }
 
     /// How much room it takes.

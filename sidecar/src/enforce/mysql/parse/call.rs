@@ -27,12 +27,15 @@ const FURTHER_UNITS: [&str; 12] = [
     "SQL_TSI_YEAR",
 ];
 
-/// The words that a type in a cast is made of.
+/// The words that a type in a cast or of a column of `JSON_TABLE` is made of.
 #[rustfmt::skip]
 const TYPES: &[&str] = &[
-    "ARRAY", "ASCII", "BINARY", "CHAR", "CHARACTER", "CHARSET", "DATE", "DATETIME", "DECIMAL", "DOUBLE",
-    "FLOAT", "INET4", "INET6", "INT", "INTEGER", "JSON", "LATIN1", "NCHAR", "PRECISION", "REAL", "SET",
-    "SIGNED", "TIME", "UNICODE", "UNSIGNED", "UTF8", "UTF8MB3", "UTF8MB4", "UUID", "VARCHAR", "VARYING", "YEAR",
+    "ARRAY", "ASCII", "BIGINT", "BINARY", "BIT", "BLOB", "BOOL", "BOOLEAN", "CHAR", "CHARACTER", "CHARSET",
+    "DATE", "DATETIME", "DEC", "DECIMAL", "DOUBLE", "FLOAT", "INET4", "INET6", "INT", "INTEGER", "JSON",
+    "LATIN1", "LONGBLOB", "LONGTEXT", "MEDIUMBLOB", "MEDIUMINT", "MEDIUMTEXT", "NCHAR", "NUMERIC",
+    "PRECISION", "REAL", "SET", "SIGNED", "SMALLINT", "TEXT", "TIME", "TIMESTAMP", "TINYBLOB", "TINYINT",
+    "TINYTEXT", "UNICODE", "UNSIGNED", "UTF8", "UTF8MB3", "UTF8MB4", "UUID", "VARBINARY", "VARCHAR",
+    "VARYING", "YEAR",
 ];
 
 impl<'t> Parser<'t> {
@@ -126,7 +129,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn type_name(&mut self) -> Result<(), Denial> {
+    pub(super) fn type_name(&mut self) -> Result<(), Denial> {
         if !self.take_any(TYPES) {
             return Err(self.error());
         }

@@ -4,7 +4,7 @@ use super::{
     super::{
         lexer::Kind,
         told::refuse,
-        tree::{By, Derived, Join, Name, Source, TableRef},
+        tree::{By, Derived, Join, Json, Name, Source, TableRef},
     },
     Parser,
 };
@@ -97,6 +97,9 @@ impl<'t> Parser<'t> {
             self.take("LATERAL");
             return self.deeper(|parser| parser.derived(true));
         }
+        if self.is("JSON_TABLE") && self.symbol_at(1, "(") {
+            return self.deeper(Self::json_table);
+        }
         if self.take("DUAL") {
             return Ok(Source::Nothing);
         }
@@ -122,6 +125,65 @@ impl<'t> Parser<'t> {
         Ok(Source::Derived(Derived { lateral, query, alias, columns }))
     }
 
+    /// Reads `JSON_TABLE(value, 'path' COLUMNS (…)) AS name`.
+    fn json_table(&mut self) -> Result<Source<'t>, Denial> {
+        self.step();
+        self.need_symbol("(")?;
+        let value = self.expr()?;
+        self.need_symbol(",")?;
+        self.json_path()?;
+        let mut columns = Vec::new();
+        self.json_columns(&mut columns)?;
+        self.need_symbol(")")?;
+        let alias = self.alias(false)?.ok_or_else(|| self.error())?;
+        Ok(Source::Json(Json { value, columns, alias }))
+    }
+
+    fn json_path(&mut self) -> Result<(), Denial> {
+        if self.kind() == Some(Kind::Text) && self.constant() { Ok(()) } else { Err(self.error()) }
+    }
+
+    fn json_columns(&mut self, columns: &mut Vec<Name<'t>>) -> Result<(), Denial> {
+        self.need("COLUMNS")?;
+        self.need_symbol("(")?;
+        self.list(|parser| parser.json_column(columns))?;
+        self.need_symbol(")")
+    }
+
+    /// `a FOR ORDINALITY`, `a INT PATH '$.a' NULL ON EMPTY`, `NESTED PATH '$.b' COLUMNS (…)`
+    fn json_column(&mut self, columns: &mut Vec<Name<'t>>) -> Result<(), Denial> {
+        let path = |parser: &Self, ahead: usize| parser.tokens.kind(parser.at + ahead) == Some(Kind::Text);
+        if self.is("NESTED") && (path(self, 1) || self.is_at(1, "PATH") && path(self, 2)) {
+            self.step();
+            self.take("PATH");
+            self.json_path()?;
+            return self.deeper(|parser| parser.json_columns(columns));
+        }
+        columns.push(self.name()?);
+        if self.take_all(&["FOR", "ORDINALITY"]) {
+            return Ok(());
+        }
+        self.type_name()?;
+        if self.take("COLLATE") {
+            self.word_or_string()?;
+        }
+        self.take("EXISTS");
+        self.need("PATH")?;
+        self.json_path()?;
+        while self.is_any(&["NULL", "ERROR", "DEFAULT"]) {
+            if self.take("DEFAULT") {
+                self.json_path()?;
+            } else {
+                self.step();
+            }
+            self.need("ON")?;
+            if !self.take_any(&["EMPTY", "ERROR"]) {
+                return Err(self.error());
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a table's name, with what may stand behind it.
     pub(super) fn table(&mut self, aliased: bool) -> Result<TableRef<'t>, Denial> {
         let path = self.path()?;
@@ -136,7 +198,6 @@ impl<'t> Parser<'t> {
         let alias = if aliased { self.alias(false)? } else { None };
         while aliased && self.take_any(&["USE", "FORCE", "IGNORE"]) {
             self.index_hint(&mut hints)?;
-            self.symbol(",");
         }
         Ok(TableRef { path, alias, hints })
     }

@@ -161,3 +161,47 @@ fn a_star_becomes_the_columns_that_may_be_read_where_the_terms_say_so() {
     assert!(judge(b"SELECT /*! * */ FROM sales", &ground).is_err());
     assert!(judge(b"SELECT * FROM employees", &ground).is_err());
 }
+
+#[test]
+fn what_json_table_makes_is_read_like_a_derived_table() {
+    assert!(allowed("SELECT j.*, j.a FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$')) AS j"));
+    assert!(allowed(
+        "SELECT s.id, n, b, e, d FROM sales s JOIN JSON_TABLE(s.sku, '$[*]' COLUMNS (n FOR ORDINALITY, b VARCHAR(9) \
+         PATH '$.b' DEFAULT '1' ON EMPTY NULL ON ERROR, e INT EXISTS PATH '$.e', NESTED PATH '$.c' \
+         COLUMNS (d TEXT PATH '$'))) j ON s.id = j.n"
+    ));
+    for text in [
+        "SELECT j.a FROM sales s, JSON_TABLE(s.card_number, '$' COLUMNS (a TEXT PATH '$')) j",
+        "SELECT j.a FROM sales, JSON_TABLE(card_number, '$' COLUMNS (a TEXT PATH '$')) j",
+        "SELECT (SELECT j.a FROM JSON_TABLE(card_number, '$' COLUMNS (a TEXT PATH '$')) j) FROM sales",
+        "SELECT j.a FROM JSON_TABLE((SELECT ssn FROM employees), '$' COLUMNS (a TEXT PATH '$')) j",
+        "SELECT card_number FROM sales, JSON_TABLE('1', '$' COLUMNS (a TEXT PATH '$')) j",
+        "SELECT j.a FROM JSON_TABLE('1', '$' COLUMNS (a TEXT PATH '$'), (SELECT ssn FROM employees)) j",
+    ] {
+        assert!(!allowed(text), "{text}");
+    }
+}
+
+#[test]
+fn an_index_hint_ends_where_another_table_begins() {
+    assert!(allowed("SELECT o.id FROM orders o IGNORE INDEX (PRIMARY), sales s"));
+    assert!(allowed(
+        "SELECT o.id FROM orders o USE INDEX () FORCE INDEX FOR JOIN (PRIMARY) JOIN sales s ON s.id = o.id"
+    ));
+    assert!(!allowed("SELECT o.id FROM orders o IGNORE INDEX (PRIMARY), employees"));
+}
+
+#[test]
+fn mysql_names_columns_of_its_own_views_as_the_view_does() {
+    let sent = |ground| {
+        let judged =
+            judge(b"SELECT table_name, t.Table_Schema AS s FROM information_schema.tables t", &ground);
+        String::from_utf8(judged.unwrap().instead.unwrap().into()).unwrap()
+    };
+    assert!(
+        sent(mysql()).starts_with("SELECT `TABLE_NAME`, t.Table_Schema AS s FROM (SELECT"),
+        "{}",
+        sent(mysql())
+    );
+    assert!(sent(maria()).starts_with("SELECT table_name, t.Table_Schema AS s FROM (SELECT"));
+}

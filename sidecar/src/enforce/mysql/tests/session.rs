@@ -144,3 +144,28 @@ fn a_result_may_hold_what_the_grant_covers() {
     assert_eq!(ground.fields("sales").unwrap(), ["id", "prod_name", "sku"]);
     assert!(ground.fields("employees").is_err());
 }
+
+#[test]
+fn a_driver_may_have_the_server_tell_of_more_settings_and_of_no_fewer() {
+    for ground in [mysql(), maria()] {
+        let allowed = |text: &str| judge(text.as_bytes(), &ground).is_ok();
+        assert!(allowed(
+            "set autocommit=1, session_track_schema=1, sql_mode=CONCAT(@@sql_mode,',STRICT_TRANS_TABLES'), \
+             session_track_system_variables = CONCAT(@@global.session_track_system_variables,',auto_increment_increment')"
+        ));
+        for value in [
+            "''",
+            "'*'",
+            "'time_zone'",
+            "CONCAT(',time_zone', @@session_track_system_variables)",
+            "CONCAT(@@session_track_system_variables, 'x')",
+            "CONCAT(@@session_track_system_variables, ',*')",
+            "CONCAT(@@session_track_system_variables, ',datadir')",
+            "REPLACE(@@session_track_system_variables, ',character_set_client', '')",
+            "CONCAT(@@sql_mode, ',time_zone')",
+        ] {
+            assert!(!allowed(&format!("SET session_track_system_variables = {value}")), "{value}");
+        }
+        assert!(!allowed("SET session_track_schema = 0"));
+    }
+}

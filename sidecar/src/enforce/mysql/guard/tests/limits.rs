@@ -1,9 +1,12 @@
-//! What a command waits for, how much of it there may be, and what writes leave behind.
+//! What a command waits for, how much of it there may be, and what statements leave behind.
 
 use postern_protocol::gate::{MovementLimits, Privilege, ResourceGrant, Terms};
 
 use super::*;
-use crate::enforce::mysql::{Catalog, Parts};
+use crate::enforce::mysql::{
+    Catalog, Column, Kind, Parts, Table,
+    tests::{MARIA, shop_parts},
+};
 
 const DUPLICATE: &str = "INSERT INTO orders (id) VALUES (1)";
 
@@ -138,5 +141,46 @@ fn a_name_that_is_not_known_is_asked_for_once() {
         }
         guard.resume(&mut up).unwrap();
         assert_eq!((up.is_empty(), refusal(&mut guard)), (!newer, code));
+    }
+}
+
+/// A view, and a table with a column that is computed from another, each granted in part.
+fn computed() -> Ground {
+    let mut parts = shop_parts(MARIA);
+    let column = |name: &str, computed| Column { name: name.into(), invisible: false, computed };
+    let table = |name: &str, kind, columns: Vec<Column>| Table {
+        schema: "shop".into(),
+        name: name.into(),
+        kind,
+        columns: columns.into(),
+    };
+    parts.tables.push(table(
+        "sums",
+        Kind::Table,
+        vec![column("id", false), column("n", true), column("of", false)],
+    ));
+    parts.tables.push(table("seen", Kind::View, vec![column("n", false)]));
+    let select = [Privilege::Select];
+    let resources = ["shop.sums.id", "shop.sums.n", "shop.seen.n", "shop.orders"];
+    let resources =
+        resources.map(|name| ResourceGrant { resource: name.parse().unwrap(), privileges: select.into() });
+    let limits = Arc::new(Limits::new(&resources, Terms::default()));
+    Ground { catalog: Arc::new(Catalog::new(1, parts)), limits, ..maria() }
+}
+
+#[test]
+fn what_is_computed_from_hidden_columns_is_quoted_by_no_error_and_no_warning() {
+    let secret = ErrorText::new(1292, "22007", "Truncated incorrect INTEGER value: 'SECRET'").packet(1);
+    for (sql, quotes) in [
+        ("SELECT n FROM seen", true),
+        ("SELECT n FROM sums", true),
+        ("SELECT 1 FROM orders WHERE id IN (SELECT n FROM seen)", true),
+        ("SELECT id FROM orders", false),
+    ] {
+        let mut guard = guard_with(computed(), agreed());
+        send(&mut guard, &query(sql));
+        let down = answer(&mut guard, &secret).unwrap();
+        assert_eq!(!String::from_utf8_lossy(&down).contains("SECRET"), quotes, "{sql}");
+        assert_eq!(tells(&mut guard), !quotes, "{sql}");
     }
 }
