@@ -15,7 +15,7 @@ const QUOTING: [u16; 8] = [1022, 1062, 1169, 1557, 1569, 1586, 1761, 1762];
 /// `ER_ROW_IS_REFERENCED_2`, `ER_NO_REFERENCED_ROW_2`.
 const DESCRIBING: [u16; 2] = [1451, 1452];
 
-/// Those that quote a value behind a colon: `ER_UNKNOWN_ERROR` about an XPath, `ER_TRUNCATED_WRONG_VALUE`,
+/// Those that quote a value behind a colon: `ER_UNKNOWN_ERROR` about an `XPath`, `ER_TRUNCATED_WRONG_VALUE`,
 /// `ER_TRUNCATED_WRONG_VALUE_FOR_FIELD`, `ER_WRONG_VALUE_FOR_TYPE`, `ER_WRONG_VALUE`, and `ER_DATA_OUT_OF_RANGE` with
 /// what was computed.
 const CONVERTING: [u16; 6] = [1105, 1292, 1366, 1411, 1525, 1690];

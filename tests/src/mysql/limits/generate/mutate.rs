@@ -186,14 +186,24 @@ pub fn mutated(text: &str, seed: u64) -> String {
             1 => pieces.insert(any, pieces[any].clone()),
             2 => pieces.swap(word, dice.pick(&words)),
             3..=6 => pieces.insert(any, dice.pick(SPLICES).to_owned()),
-            7 | 8 => pieces[word] = wrapped(&pieces[word], &mut dice),
-            9 => pieces[word] = pieces[dice.pick(&words)].clone(),
-            10 => pieces[word] = dice.pick(KEYWORDS).to_owned(),
-            11 => pieces[word] = dice.pick(FUNCTIONS).to_owned(),
-            _ => pieces[word] = name(&mut dice),
+            choice => {
+                let new = instead(&pieces, word, dice.pick(&words), choice, &mut dice);
+                pieces.splice(word..=word, [new]);
+            }
         }
     }
     pieces.concat()
+}
+
+/// What stands in the place of a word: the same in another hand, another one of the statement's, or one from elsewhere.
+fn instead(pieces: &[String], word: usize, other: usize, choice: usize, dice: &mut Dice) -> String {
+    match choice {
+        7 | 8 => wrapped(&pieces[word], dice),
+        9 => pieces[other].clone(),
+        10 => dice.pick(KEYWORDS).to_owned(),
+        11 => dice.pick(FUNCTIONS).to_owned(),
+        _ => name(dice),
+    }
 }
 
 fn is_word(piece: &str) -> bool {
