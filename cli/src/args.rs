@@ -28,6 +28,8 @@ enum Command {
     Control(services::control::ControlArgs),
     /// Run a sidecar
     Sidecar(services::sidecar::SidecarArgs),
+    /// Copy the control plane's store to a file, while it runs
+    Backup(services::backup::BackupArgs),
     /// Run everything on this machine, with a sample database
     Demo(demo::DemoArgs),
     /// Ask for access, review what others ask for
@@ -58,6 +60,7 @@ impl Cli {
         match self.command {
             Command::Control(args) => many_threads()?.block_on(args.run()),
             Command::Sidecar(args) => many_threads()?.block_on(args.run()),
+            Command::Backup(args) => one_thread()?.block_on(args.run()),
             Command::Demo(args) => one_thread()?.block_on(args.run()),
             Command::Request(args) => one_thread()?.block_on(args.run()),
             Command::Grant(args) => one_thread()?.block_on(args.run()),

@@ -1,12 +1,13 @@
-//! The control plane's clock: wall time at the start, monotonic from then on, and never back, not over a restart.
+//! The control planes' clock: wall time at the start, monotonic from then on, and never back: not over a restart, and
+//! not from one control plane to another on the same store.
 //!
-//! The store keeps a mark: what the clock said at some moment of the machine's uptime. A running program moves it on
-//! and tells no time that lies further ahead of it than [`AHEAD`]. The next program of the same boot goes on from
-//! there by the uptime; one of another boot starts behind everything that can have been told. The wall clock decides
-//! only when it is later.
+//! The store keeps a mark: what the clock said at some moment. A running program moves it on and tells no time that lies
+//! further ahead of it than [`AHEAD`]. Whoever begins a change looks at the mark first and goes on from there if it is
+//! ahead of its own clock, so the fastest clock leads and what is written later bears a later time. The next program
+//! goes on from the mark by what has passed since, as far as the store can tell; otherwise it starts behind everything
+//! that can have been told. The wall clock decides only when it is later.
 
 use std::{
-    fs,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -18,76 +19,22 @@ use tokio::time::Instant;
 
 use crate::{
     domain::Moment,
-    store::{Store, StoreError, Write},
+    store::{AHEAD, ClockMark, Store, StoreError},
 };
-
-/// How far the time may run ahead of the mark.
-const AHEAD: Duration = Duration::from_secs(4);
 
 /// How often the mark is to be moved.
 pub(crate) const MARK_EVERY: Duration = Duration::from_secs(1);
 
-/// `/proc/uptime` counts in hundredths of a second.
-const UPTIME_STEP: Duration = Duration::from_millis(10);
-
-const MARK: &str = "clock_mark";
-
-/// What is to be kept of the clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    at: Moment,
-    boot: Option<Boot>,
-}
-
-/// A moment of a machine's uptime.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Boot {
-    id: String,
-    uptime: Duration,
-}
-
-impl Boot {
-    /// Now; nothing where the system does not tell.
-    fn now() -> Option<Self> {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
-        let uptime = fs::read_to_string("/proc/uptime").ok()?;
-        let seconds: f64 = uptime.split_whitespace().next()?.parse().ok()?;
-        Some(Self { id, uptime: Duration::try_from_secs_f64(seconds).ok()? })
-    }
-}
-
-impl Mark {
-    /// The earliest moment that a program which finds this mark may tell.
-    fn resume(&self, boot: Option<&Boot>) -> Moment {
-        let elapsed = match (&self.boot, boot) {
-            (Some(then), Some(now)) if then.id == now.id => now.uptime.checked_sub(then.uptime),
-            (None | Some(_), None | Some(_)) => None,
-        };
-        later(self.at, elapsed.map_or(AHEAD, |elapsed| elapsed + UPTIME_STEP))
-    }
-
-    fn text(&self) -> String {
-        let at = self.at.as_millis();
-        self.boot
-            .as_ref()
-            .map_or_else(|| at.to_string(), |boot| format!("{at} {} {}", boot.id, boot.uptime.as_millis()))
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let mut parts = text.split(' ');
-        let at = Moment::from_millis(parts.next()?.parse().ok()?);
-        let boot = match (parts.next(), parts.next().and_then(|millis| millis.parse().ok())) {
-            (Some(id), Some(millis)) => {
-                Some(Boot { id: id.to_owned(), uptime: Duration::from_millis(millis) })
-            }
-            (None | Some(_), None) | (None, Some(_)) => None,
-        };
-        Some(Self { at, boot })
-    }
-}
+/// What has passed is known to so much: uptime is counted in hundredths of a second.
+const STEP: Duration = Duration::from_millis(10);
 
 fn later(at: Moment, by: Duration) -> Moment {
     Moment::from_millis(at.as_millis().saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// The earliest moment that a program which finds this mark may tell.
+fn resume(mark: ClockMark) -> Moment {
+    later(mark.at, mark.elapsed.map_or(AHEAD, |elapsed| elapsed + STEP))
 }
 
 /// Tells the time.
@@ -95,11 +42,14 @@ pub(crate) trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> Moment;
 
-    /// The mark to write now.
-    fn mark(&self) -> Mark;
+    /// Goes on from here if it is not that late yet: another control plane has told this time, and marked it.
+    fn catch_up(&self, marked: Moment);
+
+    /// What to mark now.
+    fn mark(&self) -> Moment;
 
     /// The mark is written: the time may go on.
-    fn marked(&self, mark: &Mark);
+    fn marked(&self, mark: Moment);
 }
 
 /// The clock of a running control plane.
@@ -107,6 +57,8 @@ pub(crate) trait Clock: Send + Sync + 'static {
 pub(crate) struct SystemClock {
     start: Moment,
     since: Instant,
+    /// By how many milliseconds it was set ahead since.
+    ahead: AtomicI64,
     /// No later time may be told.
     limit: AtomicI64,
 }
@@ -115,18 +67,18 @@ impl SystemClock {
     /// Starts behind what the store has seen.
     pub(crate) async fn start(store: &dyn Store) -> Result<Arc<Self>, StoreError> {
         let mut tx = store.write().await?;
-        let before = tx.setting(MARK).await?.as_deref().and_then(Mark::read);
         let wall = wall();
-        let start = before.map_or(wall, |mark| mark.resume(Boot::now().as_ref()).max(wall));
-        let clock = Self { start, since: Instant::now(), limit: AtomicI64::new(i64::MIN) };
+        let start = tx.clock_mark().await?.map_or(wall, |mark| resume(mark).max(wall));
+        let clock =
+            Self { start, since: Instant::now(), ahead: AtomicI64::new(0), limit: AtomicI64::new(i64::MIN) };
         let mark = clock.mark();
-        write_mark(&mut *tx, &mark).await?;
+        tx.set_clock_mark(mark).await?;
         tx.commit().await?;
-        clock.marked(&mark);
+        clock.marked(mark);
         Ok(Arc::new(clock))
     }
 
-    fn raw(&self) -> Moment {
+    fn own(&self) -> Moment {
         later(self.start, self.since.elapsed())
     }
 }
@@ -136,24 +88,24 @@ fn wall() -> Moment {
     later(Moment::default(), since_epoch)
 }
 
-/// Puts a mark into a transaction.
-pub(crate) async fn write_mark(tx: &mut dyn Write, mark: &Mark) -> Result<(), StoreError> {
-    tx.set(MARK, &mark.text()).await
-}
-
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        self.raw().min(Moment::from_millis(self.limit.load(Ordering::Acquire)))
+        self.mark().min(Moment::from_millis(self.limit.load(Ordering::Acquire)))
     }
 
-    fn mark(&self) -> Mark {
-        // The uptime first: read late it would make a later program believe that less time has passed.
-        let boot = Boot::now();
-        Mark { at: self.raw(), boot }
+    fn catch_up(&self, marked: Moment) {
+        let behind = marked.as_millis().saturating_sub(self.own().as_millis());
+        self.ahead.fetch_max(behind, Ordering::AcqRel);
+        self.marked(marked);
     }
 
-    fn marked(&self, mark: &Mark) {
-        self.limit.fetch_max(later(mark.at, AHEAD).as_millis(), Ordering::AcqRel);
+    fn mark(&self) -> Moment {
+        let ahead = self.ahead.load(Ordering::Acquire);
+        Moment::from_millis(self.own().as_millis().saturating_add(ahead))
+    }
+
+    fn marked(&self, mark: Moment) {
+        self.limit.fetch_max(later(mark, AHEAD).as_millis(), Ordering::AcqRel);
     }
 }
 
@@ -181,11 +133,13 @@ impl Clock for HandClock {
         Moment::from_millis(self.0.load(Ordering::SeqCst))
     }
 
-    fn mark(&self) -> Mark {
-        Mark { at: self.now(), boot: None }
+    fn catch_up(&self, _: Moment) {}
+
+    fn mark(&self) -> Moment {
+        self.now()
     }
 
-    fn marked(&self, _: &Mark) {}
+    fn marked(&self, _: Moment) {}
 }
 
 #[cfg(test)]
@@ -193,51 +147,57 @@ mod tests {
     use super::*;
     use crate::store::SqliteStore;
 
-    fn boot(id: &str, seconds: u64) -> Boot {
-        Boot { id: id.to_owned(), uptime: Duration::from_secs(seconds) }
+    async fn store() -> (SqliteStore, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (SqliteStore::open(&folder.path().join("c.db")).await.unwrap(), folder)
+    }
+
+    async fn mark(store: &SqliteStore, at: Moment) {
+        let mut tx = store.write().await.unwrap();
+        tx.set_clock_mark(at).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     #[test]
-    fn the_same_boot_goes_on_by_its_uptime_and_another_starts_behind_what_was_told() {
+    fn a_program_that_cannot_tell_what_has_passed_starts_behind_what_was_told() {
         let at = Moment::from_millis(1_000_000);
-        let mark = Mark { at, boot: Some(boot("a", 100)) };
-        let step = UPTIME_STEP;
-        for (now, expected) in [
-            (Some(boot("a", 101)), Duration::from_secs(1) + step),
-            (Some(boot("a", 160)), Duration::from_mins(1) + step),
-            (Some(boot("a", 99)), AHEAD),
-            (Some(boot("b", 500)), AHEAD),
-            (None, AHEAD),
-        ] {
-            assert_eq!(mark.resume(now.as_ref()), later(at, expected), "{now:?}");
+        for (elapsed, expected) in
+            [(Some(Duration::from_secs(1)), Duration::from_secs(1) + STEP), (None, AHEAD)]
+        {
+            assert_eq!(resume(ClockMark { at, elapsed }), later(at, expected), "{elapsed:?}");
         }
-        assert_eq!(Mark::read(&mark.text()), Some(mark));
-        let bare = Mark { at, boot: None };
-        assert_eq!(Mark::read(&bare.text()), Some(bare));
     }
 
     #[tokio::test]
     async fn a_wall_clock_that_was_set_back_does_not_turn_time_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("c.db")).await.unwrap();
+        let (store, _folder) = store().await;
         let future = later(wall(), Duration::from_hours(24));
-        let mut tx = store.write().await.unwrap();
-        write_mark(&mut *tx, &Mark { at: future, boot: Boot::now() }).await.unwrap();
-        tx.commit().await.unwrap();
+        mark(&store, future).await;
         let clock = SystemClock::start(&store).await.unwrap();
         assert!(clock.now() >= future);
     }
 
     #[tokio::test]
+    async fn a_clock_that_is_behind_another_goes_on_from_there() {
+        let (store, _folder) = store().await;
+        let clock = SystemClock::start(&store).await.unwrap();
+        let other = later(clock.now(), Duration::from_mins(1));
+        clock.catch_up(other);
+        assert!(clock.now() >= other && clock.now() <= later(other, AHEAD));
+        let told = clock.now();
+        clock.catch_up(later(other, Duration::ZERO));
+        assert!(clock.now() >= told);
+    }
+
+    #[tokio::test]
     async fn a_restart_in_a_loop_does_not_run_ahead_of_the_wall() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("c.db")).await.unwrap();
+        let (store, _folder) = store().await;
         let mut told = Moment::default();
         for _ in 0..20 {
             let clock = SystemClock::start(&store).await.unwrap();
             assert!(clock.now() >= told);
             told = clock.now();
         }
-        assert!(told <= later(wall(), 42 * UPTIME_STEP));
+        assert!(told <= later(wall(), 42 * STEP));
     }
 }

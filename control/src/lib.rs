@@ -37,10 +37,11 @@ use actions::{Failure, clients, timers};
 use clock::SystemClock;
 use config::{ControlConfig, OidcConfig};
 use domain::Permission;
+use feed::Outbox;
 use places::Places;
 use plane::ControlPlane;
 use slack::Slack;
-use store::StoreError;
+use store::{BackupError, Place, StoreError};
 
 /// Why the control plane cannot start, or a client cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,9 @@ pub enum Error {
     /// The store cannot be opened or used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store cannot be copied.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The store has no usable signing key.
     #[error(transparent)]
     Signer(#[from] feed::SignerError),
@@ -87,7 +91,7 @@ pub enum Error {
     System(#[from] io::Error),
 }
 
-async fn open(config: &ControlConfig, path: &Path) -> Result<Arc<ControlPlane>, Error> {
+async fn open(config: &ControlConfig, path: &Path) -> Result<(Arc<ControlPlane>, Outbox), Error> {
     let store = config.place(path)?.open().await?;
     let clock = SystemClock::start(&*store).await?;
     ControlPlane::new(store, clock, config.settings()).await
@@ -100,9 +104,17 @@ fn trust(plane: &ControlPlane, config: &ControlConfig, path: &Path) -> Result<()
     Ok(())
 }
 
+/// Copies the SQLite store to a new file, whether or not a control plane runs on it.
+pub async fn back_up(config: &Path, copy: &Path) -> Result<(), Error> {
+    match ControlConfig::load(config)?.place(config)? {
+        Place::Sqlite(file) => Ok(store::back_up(&file, copy).await?),
+        Place::Postgres(_) => Err(BackupError::Server.into()),
+    }
+}
+
 /// Creates, once, an API client with every permission. Works while a control plane runs on the same store.
 pub async fn bootstrap_client(config: &Path, name: &str) -> Result<(String, Secret), Error> {
-    let plane = open(&ControlConfig::load(config)?, config).await?;
+    let (plane, _outbox) = open(&ControlConfig::load(config)?, config).await?;
     let permissions = Permission::ALL.into_iter().collect();
     let made = clients::create(&plane, "bootstrap", name, permissions).await;
     let (client, secret) = made.map_err(Error::Client)?;
@@ -118,7 +130,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let certificate = config.tls.clone().map(Certificate::load).transpose()?;
     let metrics = admin::install_recorder().map_err(|error| Error::Metrics(error.to_string()))?;
     measures::announce();
-    let plane = open(&config, path).await?;
+    let (plane, outbox) = open(&config, path).await?;
     trust(&plane, &config, path)?;
     if let Some(rules) = &config.rules {
         rules_file::apply(&plane, rules.as_path()).await?;
@@ -142,6 +154,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
         router = router.merge(slack::router(slack));
     }
     let timers = tokio::spawn(timers::run(Arc::clone(&plane)));
+    let talk = tokio::spawn(feed::bus::run(Arc::clone(&plane), outbox));
     let server = server::Server { listener, tls: acceptor, router, places: Places::default() };
     let mut serving = tokio::spawn(server.run(plane.hub.stopping(), config.shutdown_grace.duration()));
     loop {
@@ -158,6 +171,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let _ = serving.await;
     timers.abort();
     drop(slack_tasks);
+    talk.abort();
     Ok(())
 }
 

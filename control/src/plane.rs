@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use postern_protocol::gate::Issuer;
-use postern_service::sso::Issuers;
+use postern_service::{random, sso::Issuers};
 use tokio::sync::watch;
 
 use crate::{
+    actions,
     clock::Clock,
     events::Bell,
-    feed::{Hub, Signer},
+    feed::{Bus, Hub, Outbox, Signer},
     store::{Store, StoreError},
 };
 
 /// Store, clock, feed and signing key of one control plane.
 pub(crate) struct ControlPlane {
+    /// Made when it started: which of those on this store it is.
+    pub id: String,
     /// What must not be forgotten.
     pub store: Arc<dyn Store>,
     /// The time.
@@ -24,6 +27,8 @@ pub(crate) struct ControlPlane {
     pub hub: Hub,
     /// Rings when the audit trail has grown.
     pub bell: Bell,
+    /// Tells the other control planes on this store.
+    pub bus: Bus,
     /// Signs what they are told.
     pub signer: Signer,
     /// Where people ask for access.
@@ -49,26 +54,33 @@ pub(crate) struct Settings {
 
 impl ControlPlane {
     /// Puts one together; the signing key comes from the store, which gets one the first time.
+    /// The outbox is for [`crate::feed::bus::run`].
     pub(crate) async fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         settings: Settings,
-    ) -> Result<Arc<Self>, crate::Error> {
+    ) -> Result<(Arc<Self>, Outbox), crate::Error> {
+        let id = random::id("cp").map_err(actions::Failure::from).map_err(crate::Error::Client)?;
         let signer = Signer::load(&*store).await?;
         let Settings { public_url, admins } = settings;
-        let hub = Hub::new(newest(&*store).await?);
-        Ok(Arc::new(Self {
+        let now = clock.now();
+        let hub = Hub::new(newest(&*store).await?, now);
+        let (bus, outbox) = Bus::new();
+        let plane = Self {
+            id,
             store,
             clock,
             hub,
             bell: Bell::default(),
+            bus,
             signer,
             public_url,
             issuers: Issuers::default(),
             trusted: watch::Sender::default(),
             admins,
             trouble: ArcSwapOption::empty(),
-        }))
+        };
+        Ok((Arc::new(plane), outbox))
     }
 
     /// Trusts these issuers from now on and no others, here and at every sidecar. To be called on a runtime.

@@ -3,18 +3,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use postern_protocol::{
-    duration::Span,
-    gate::{Change, Position, RepoName, SidecarName},
-};
+use postern_protocol::gate::{Change, Position, RepoName, SidecarName};
 use postern_service::audit::{Chain, Event, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     actions::Failure,
-    clock::write_mark,
     domain::{Moment, Refusal},
-    feed::Outcome,
+    feed::{self, Notice, Outcome},
     measures::Measure,
     plane::ControlPlane,
     store::{self, Entity, Filter, Read, Write},
@@ -22,9 +18,6 @@ use crate::{
 
 /// The control plane's own audit chain.
 pub(crate) const CHAIN: &str = "control";
-
-/// A process that was heard of since then may still run; no lease lasts as long.
-const LATELY: Span = Span::from_secs(120);
 
 /// Whom a change concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +48,29 @@ pub(crate) struct Logged {
     /// Who is told.
     pub to: Audience,
     /// What.
-    pub change: Change,
+    pub change: Told,
+}
+
+/// What a feed says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Told {
+    /// Something that the sidecar applies.
+    Change(Change),
+    /// The sidecar was revoked.
+    Retire {
+        /// By whom, and why.
+        retire: Retirement,
+    },
+}
+
+/// Who revoked a sidecar, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retirement {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What the sidecars made of a commit.
@@ -82,8 +97,12 @@ pub(crate) struct Work {
 impl Work {
     /// Begins; alone until it is committed or dropped.
     pub(crate) async fn begin(plane: &Arc<ControlPlane>) -> Result<Self, Failure> {
-        let tx = plane.store.write().await?;
-        // The time is taken under the lock, so that what is written later also bears a later time.
+        let mut tx = plane.store.write().await?;
+        // The time is taken under the lock, so that what is written later also bears a later time, whichever control
+        // plane writes it.
+        if let Some(mark) = tx.clock_mark().await? {
+            plane.clock.catch_up(mark.at);
+        }
         let now = plane.clock.now();
         Ok(Self {
             plane: Arc::clone(plane),
@@ -138,7 +157,12 @@ impl Work {
 
     /// Tells sidecars of a change.
     pub(crate) fn tell(&mut self, to: Audience, change: Change) {
-        self.changes.push(Logged { to, change });
+        self.changes.push(Logged { to, change: Told::Change(change) });
+    }
+
+    /// Tells a sidecar that it was revoked.
+    pub(crate) fn retire(&mut self, name: SidecarName, retire: Retirement) {
+        self.changes.push(Logged { to: Audience::Sidecar(name), change: Told::Retire { retire } });
     }
 
     /// Puts something into the audit trail.
@@ -159,24 +183,26 @@ impl Work {
 
     /// Makes it last, and wakes the feed and those who follow events. Gives the change log's position when sidecars are told something.
     pub(crate) async fn commit(mut self) -> Result<Option<Position>, Failure> {
+        let mark = self.plane.clock.mark();
+        if !self.events.is_empty() || !self.changes.is_empty() {
+            self.tx.set_clock_mark(mark).await?;
+        }
         if !self.events.is_empty() {
             let records = self.records().await?;
             self.keep(&records).await?;
         }
         let mut position = None;
-        let mark = self.plane.clock.mark();
         if !self.changes.is_empty() {
             let entry = serde_json::to_string(&self.changes).map_err(store::StoreError::from)?;
             position = Some(self.tx.append_log(self.now, entry).await?);
-            write_mark(&mut *self.tx, &mark).await?;
         }
         self.tx.commit().await?;
         if let Some(position) = position {
-            self.plane.clock.marked(&mark);
             self.plane.hub.publish(position);
         }
         if self.recorded {
             self.plane.bell.ring();
+            self.plane.bus.tell(Notice::Recorded);
         }
         self.measures.iter().for_each(Measure::count);
         Ok(position)
@@ -187,10 +213,16 @@ impl Work {
     /// One that is away, but was heard of lately, is listed and not waited for: its sessions may live until its lease
     /// ends. So whoever gets an answer finds the sidecars already knowing.
     pub(crate) async fn commit_and_wait(self, to: &Audience) -> Result<Settled, Failure> {
-        let (hub, clock) = (self.plane.hub.clone(), Arc::clone(&self.plane.clock));
-        let waiter = hub.wait();
+        let plane = Arc::clone(&self.plane);
+        let waiter = plane.hub.wait();
         let Some(position) = self.commit().await? else { return Ok(Settled::default()) };
-        let concerned = hub.concerned(to, clock.now().minus(LATELY));
+        let concerned = match feed::concerned(&plane, to).await {
+            Ok(concerned) => concerned,
+            Err(error) => {
+                tracing::error!(%error, "a change was made, and who has to acknowledge it is not known");
+                return Ok(Settled::default());
+            }
+        };
         let (complete, sidecars) = waiter.settle(position, concerned).await;
         Ok(Settled { complete, sidecars })
     }

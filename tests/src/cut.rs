@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
 };
 
@@ -36,6 +36,7 @@ pub struct Wire {
     port: u16,
     state: watch::Sender<State>,
     connections: Arc<AtomicU64>,
+    target: Arc<AtomicU16>,
     runtime: Option<Runtime>,
 }
 
@@ -89,21 +90,28 @@ impl Wire {
         let listening = runtime.spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
         let listener = listening.await.expect("it does not panic").expect("the port is free");
         let (state, seen) = watch::channel(State::Whole);
-        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, target));
+        let target = Arc::new(AtomicU16::new(target));
+        let end = Arc::clone(&target);
         let connections = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&connections);
         runtime.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
+                let target = SocketAddr::from((Ipv4Addr::LOCALHOST, end.load(Ordering::Relaxed)));
                 tokio::spawn(relay(client, target, seen.clone()));
             }
         });
-        Self { port, state, connections, runtime: Some(runtime) }
+        Self { port, state, connections, target, runtime: Some(runtime) }
     }
 
     /// Where to connect to.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Leads every new connection to another port of 127.0.0.1.
+    pub fn lead_to(&self, target: u16) {
+        self.target.store(target, Ordering::Relaxed);
     }
 
     /// How many connections have come in so far.

@@ -14,6 +14,9 @@ use crate::{
     wait::{PATIENCE, until},
 };
 
+/// The sidecar of a test that has one.
+const ORDINARY_NAME: &str = "edge-1";
+
 /// A running control plane.
 #[derive(Debug)]
 pub struct Control {
@@ -39,13 +42,18 @@ fn launch(part: &str, folder: &Folder) -> Process {
 impl Control {
     /// Starts one on an empty store.
     pub async fn start() -> Self {
+        Self::on("sqlite:control.db").await
+    }
+
+    /// Starts one on this store.
+    pub async fn on(store: &str) -> Self {
         let folder = Folder::new();
         let (port, admin_port) = (port::free(), port::free());
         folder.write(
             "control.toml",
             format!(
                 "listen = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\n\
-                 store = \"sqlite:control.db\"\n[admin]\nlisten = \"127.0.0.1:{admin_port}\"\n"
+                 store = \"{store}\"\n[admin]\nlisten = \"127.0.0.1:{admin_port}\"\n"
             ),
         );
         let process = launch("control", &folder);
@@ -61,6 +69,11 @@ impl Control {
             answers(&url).await
         })
         .await;
+    }
+
+    /// Whether it says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        answers(&format!("{}/readyz", self.url())).await
     }
 
     /// Where it listens.
@@ -214,13 +227,13 @@ impl SidecarWish {
 }
 
 impl Frame {
-    fn file(&self, (port, admin_port): (u16, u16), repos: &[String], tables: &str) -> String {
+    fn file(&self, name: &str, (port, admin_port): (u16, u16), repos: &[String], tables: &str) -> String {
         let Self { control_port, lease, host, top, .. } = self;
         let tls = self.tls.as_ref().map_or_else(String::new, |(cert, key)| {
             format!("[tls]\ncert = {}\nkey = {}\n", json!(cert), json!(key))
         });
         format!(
-            "name = \"edge-1\"\n{top}\n\
+            "name = \"{name}\"\n{top}\n\
              [control]\nurl = \"http://127.0.0.1:{control_port}\"\ntoken = {{ file = \"sidecar.token\" }}\n\
              lease = \"{lease}\"\n{tls}\
              [admin]\nlisten = \"127.0.0.1:{admin_port}\"\n[audit]\nfile = \"audit.jsonl\"\n\
@@ -233,16 +246,25 @@ impl Frame {
 impl Sidecar {
     /// Starts one; it may not be ready yet.
     pub fn launch(wish: &SidecarWish) -> Self {
-        let names = [&["sales".to_owned()], &wish.more[..]].concat();
-        Self::serving(&wish.frame(), &names, &wish.repo_tables())
+        Self::launch_as(ORDINARY_NAME, wish)
+    }
+
+    /// Starts one of this name; it may not be ready yet.
+    pub fn launch_as(name: &str, wish: &SidecarWish) -> Self {
+        let repos = [&["sales".to_owned()], &wish.more[..]].concat();
+        Self::serving_as(name, &wish.frame(), &repos, &wish.repo_tables())
     }
 
     /// Starts one whose listener serves `repos`, described by `tables`; it may not be ready yet.
     pub fn serving(frame: &Frame, repos: &[String], tables: &str) -> Self {
+        Self::serving_as(ORDINARY_NAME, frame, repos, tables)
+    }
+
+    fn serving_as(name: &str, frame: &Frame, repos: &[String], tables: &str) -> Self {
         let folder = Folder::new();
         let (port, admin_port) = (port::free(), port::free());
         folder.write("sidecar.token", &frame.token);
-        folder.write("sidecar.toml", frame.file((port, admin_port), repos, tables));
+        folder.write("sidecar.toml", frame.file(name, (port, admin_port), repos, tables));
         let process = launch("sidecar", &folder);
         Self { process, folder, port, admin_port }
     }

@@ -51,15 +51,20 @@ pub async fn enrol(api: &Api, name: &str) -> String {
     answer["token"].as_str().expect("the token is shown once").to_owned()
 }
 
+/// Makes Alice, Bob and an open rule known.
+pub async fn people(api: &Api) {
+    for (name, groups) in [(ALICE, json!(["engineering"])), (BOB, json!(["engineering", "dba"]))] {
+        api.put(&format!("/v1/identities/{name}"), json!({"groups": groups, "enabled": true})).await.ok();
+    }
+    open_rule(api).await;
+}
+
 impl Office {
     /// Starts it.
     pub async fn open() -> Self {
         let control = Control::start().await;
         let api = control.bootstrap();
-        for (name, groups) in [(ALICE, json!(["engineering"])), (BOB, json!(["engineering", "dba"]))] {
-            api.put(&format!("/v1/identities/{name}"), json!({"groups": groups, "enabled": true})).await.ok();
-        }
-        open_rule(&api).await;
+        people(&api).await;
         let sidecar_token = enrol(&api, "edge-1").await;
         let control_wire = Wire::to(control.port()).await;
         Self { control_wire, api, control, sidecar_token }

@@ -1,5 +1,7 @@
-//! The two long-running programs: configuration in, until a signal ends them. Logs go to stderr.
+//! The two long-running programs: configuration in, until a signal ends them; logs go to stderr. And what is done to a
+//! control plane's store beside it.
 
+pub(crate) mod backup;
 pub(crate) mod control;
 pub(crate) mod sidecar;
 

@@ -10,11 +10,10 @@ use postern_service::{
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Refusal, Repo, Session, Sidecar, check_name},
-    feed::Retirement,
+    domain::{Process, Refusal, Repo, Session, Sidecar, check_name},
     plane::ControlPlane,
     store::{Filter, load_by},
-    work::Work,
+    work::{Retirement, Work},
 };
 
 const MOST_REPOS: usize = 1_000;
@@ -52,10 +51,13 @@ pub(crate) async fn revoke(
     for session in work.find_all::<Session>(&own).await? {
         work.remove::<Session>(session.id.as_str()).await?;
     }
+    for process in work.find_all::<Process>(&own).await? {
+        work.remove::<Process>(&process.id).await?;
+    }
     work.note(about(&sidecar.name, "sidecar.revoked", caller.name()).with("reason", reason));
-    work.commit().await?;
     let retirement = Retirement { by: caller.name().to_owned(), reason: reason.to_owned() };
-    plane.hub.retire(&sidecar.name, &retirement);
+    work.retire(sidecar.name, retirement);
+    work.commit().await?;
     Ok(())
 }
 
@@ -101,8 +103,9 @@ pub(crate) async fn hello(
             .with("repos", repos);
         work.note(event);
     }
+    let process: Option<Process> = work.load(&Process::key(name, &hello.instance)).await?;
+    work.save(&Process::says(&hello, process, now)).await?;
     work.commit().await?;
-    plane.hub.hello(&hello, now);
     Ok(())
 }
 

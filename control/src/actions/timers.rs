@@ -1,17 +1,18 @@
 //! What time does: requests that nobody decided, grants that begin and end, and putting away what is no longer needed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use postern_protocol::{duration::Span, gate::EndCause};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Failure, grants, requests};
 use crate::{
-    clock::{MARK_EVERY, write_mark},
-    domain::{Grant, GrantState, Moment, Request, RequestStatus, Session, Sidecar, StoredRule},
+    clock::MARK_EVERY,
+    domain::{Grant, GrantState, Moment, Request, RequestStatus, Session, Sidecar, Standing, StoredRule},
+    feed::{FeedKey, presence},
     measures::{self, Measure},
     plane::ControlPlane,
-    store::{Filter, Order, Table, find_all},
+    store::{Filter, Order, StoreError, Table, find_all},
     work::{Audience, Work},
 };
 
@@ -53,14 +54,17 @@ pub(crate) async fn run(plane: Arc<ControlPlane>) {
 }
 
 async fn step(plane: &Arc<ControlPlane>, started: Moment, count: u32) -> Result<(), Failure> {
+    look(plane).await?;
     settle(plane).await?;
     if count.is_multiple_of(MARK_TICKS) {
-        mark(plane).await?;
+        beat(plane).await?;
         let mut tx = plane.store.read().await?;
-        // Another program may have written to the same store.
-        plane.hub.publish(tx.log_reach().await?.newest);
         plane.bell.reached(tx.audit_reach().await?.newest);
         measures::grants_active(tx.count(Table::Grants, GrantState::Active.as_str()).await?);
+        drop(tx);
+        // Whoever listens knows by that that it still hears.
+        let newest = plane.hub.newest().borrow().to_string();
+        plane.store.announce(vec![newest]).await?;
     }
     if count.is_multiple_of(TIDY_EVERY) {
         tidy(plane, started).await?;
@@ -68,12 +72,35 @@ async fn step(plane: &Arc<ControlPlane>, started: Moment, count: u32) -> Result<
     Ok(())
 }
 
-async fn mark(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
+/// Looks how far the log reaches: another program may have written to the same store, and its word of that be lost.
+async fn look(plane: &ControlPlane) -> Result<(), StoreError> {
+    let asked = plane.clock.now();
+    let newest = plane.store.read().await?.log_reach().await?.newest;
+    plane.hub.publish(newest);
+    plane.hub.is_current(asked);
+    Ok(())
+}
+
+/// Says that this control plane is there and what time it is, and writes down what it heard of the sidecars.
+pub(crate) async fn beat(plane: &ControlPlane) -> Result<(), Failure> {
+    let news = plane.hub.take_news();
+    let written = write_beat(plane, &news).await;
+    if written.is_err() {
+        plane.hub.keep_news(news);
+    }
+    Ok(written?)
+}
+
+async fn write_beat(plane: &ControlPlane, news: &HashMap<FeedKey, Standing>) -> Result<(), StoreError> {
     let mut tx = plane.store.write().await?;
+    if let Some(mark) = tx.clock_mark().await? {
+        plane.clock.catch_up(mark.at);
+    }
     let mark = plane.clock.mark();
-    write_mark(&mut *tx, &mark).await?;
+    tx.set_clock_mark(mark).await?;
+    presence::write(&mut *tx, plane, news, mark).await?;
     tx.commit().await?;
-    plane.clock.marked(&mark);
+    plane.clock.marked(mark);
     Ok(())
 }
 
@@ -141,6 +168,7 @@ pub(crate) async fn tidy(plane: &Arc<ControlPlane>, started: Moment) -> Result<(
     work.tx_mut().prune_log(now.minus(LOG_KEPT)).await?;
     let silent_since = now.minus(GONE_AFTER);
     plane.hub.forget_silent(silent_since);
+    presence::forget_silent(work.tx_mut(), plane, silent_since).await?;
     // Right after a start nobody has been heard of yet.
     if started < silent_since {
         forget_lost_sessions(&mut work, plane).await?;
@@ -151,10 +179,10 @@ pub(crate) async fn tidy(plane: &Arc<ControlPlane>, started: Moment) -> Result<(
 
 async fn forget_lost_sessions(work: &mut Work, plane: &ControlPlane) -> Result<(), Failure> {
     for sidecar in work.find_all::<Sidecar>(&Filter::default()).await? {
-        let alive = plane.hub.processes(&sidecar.name);
+        let alive = presence::of_sidecar(work.tx(), plane, &sidecar.name).await?;
         let own = Filter { owner: Some(sidecar.name.to_string()), ..Filter::default() };
         for session in work.find_all::<Session>(&own).await? {
-            if !alive.iter().any(|(instance, _)| *instance == session.instance) {
+            if !alive.iter().any(|live| live.process.instance == session.instance) {
                 work.remove::<Session>(session.id.as_str()).await?;
             }
         }

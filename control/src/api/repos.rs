@@ -14,7 +14,7 @@ use super::{
 use crate::{
     actions::{Caller, Failure, Sight, repos, resources},
     domain::{Refusal, Repo, Sidecar},
-    feed::Outcome,
+    feed::{Outcome, presence},
     plane::ControlPlane,
     store::{Filter, Order, Read, find, find_all, load},
 };
@@ -51,15 +51,14 @@ pub(super) struct RepoView {
 }
 
 impl RepoView {
-    fn new(plane: &ControlPlane, repo: &Repo, sidecars: &[Sidecar]) -> Self {
+    fn new(repo: &Repo, sidecars: &[(Sidecar, bool)]) -> Self {
         let engine: Engine = repo.engine;
         let (mut accounts, mut serving) = (Vec::new(), Vec::new());
-        for sidecar in sidecars {
+        for (sidecar, connected) in sidecars {
             let Some(served) = sidecar.serves(repo.name.as_str()) else { continue };
             accounts.extend(served.accounts.iter().map(ToString::to_string));
-            let connected = plane.hub.processes(&sidecar.name).iter().any(|(_, live)| live.connected);
             let (name, listen) = (sidecar.name.to_string(), served.listen.clone());
-            serving.push(ServingView { name, listen, connected });
+            serving.push(ServingView { name, listen, connected: *connected });
         }
         accounts.sort();
         accounts.dedup();
@@ -107,8 +106,20 @@ pub(super) struct RepoDetail {
     resources_next: Option<String>,
 }
 
-async fn sidecars(tx: &mut dyn Read) -> Result<Vec<Sidecar>, Failure> {
-    Ok(find_all(tx, &Filter { order: Order::Oldest, ..Filter::default() }).await?)
+/// The sidecars, and whether a feed of each is open.
+async fn sidecars(tx: &mut dyn Read, plane: &ControlPlane) -> Result<Vec<(Sidecar, bool)>, Failure> {
+    let known: Vec<Sidecar> = find_all(tx, &Filter { order: Order::Oldest, ..Filter::default() }).await?;
+    let live = presence::by_sidecar(tx, plane).await?;
+    let connected = |sidecar: &Sidecar| {
+        live.get(&sidecar.name).is_some_and(|live| live.iter().any(|live| live.connected))
+    };
+    Ok(known
+        .into_iter()
+        .map(|sidecar| {
+            let connected = connected(&sidecar);
+            (sidecar, connected)
+        })
+        .collect())
 }
 
 /// `GET /v1/repos`
@@ -119,10 +130,10 @@ pub(super) async fn list(
 ) -> Result<axum::Json<List<RepoView>>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let page = find::<Repo>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
-    let sidecars = sidecars(&mut *tx).await?;
+    let sidecars = sidecars(&mut *tx, &app.plane).await?;
     let sight = Sight::of(&mut *tx, &caller).await?;
     let seen = page.items.iter().filter(|repo| sight.has(repo.name.as_str()));
-    let items = seen.map(|repo| RepoView::new(&app.plane, repo, &sidecars)).collect();
+    let items = seen.map(|repo| RepoView::new(repo, &sidecars)).collect();
     Ok(axum::Json(List::new(items, page.next)))
 }
 
@@ -178,8 +189,8 @@ async fn view(app: &App, name: &str) -> Result<RepoView, Problem> {
     let mut tx = app.plane.store.read().await?;
     let repo: Option<Repo> = load(&mut *tx, name).await?;
     let repo = repo.ok_or_else(|| Refusal::not_found("repo", name))?;
-    let sidecars = sidecars(&mut *tx).await?;
-    Ok(RepoView::new(&app.plane, &repo, &sidecars))
+    let sidecars = sidecars(&mut *tx, &app.plane).await?;
+    Ok(RepoView::new(&repo, &sidecars))
 }
 
 /// What to switch.

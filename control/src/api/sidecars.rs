@@ -14,8 +14,7 @@ use super::{
 use crate::{
     actions::{Caller, sidecars},
     domain::{Refusal, Sidecar},
-    feed::Live,
-    plane::ControlPlane,
+    feed::{Live, presence},
     store::{Order, find, load},
 };
 
@@ -68,17 +67,16 @@ pub(super) struct SidecarView {
 }
 
 impl SidecarView {
-    fn new(plane: &ControlPlane, sidecar: &Sidecar) -> Self {
-        let live = plane.hub.processes(&sidecar.name);
-        let connected = || live.iter().map(|(_, live)| live).filter(|live| live.connected);
+    fn new(sidecar: &Sidecar, live: &[Live]) -> Self {
+        let connected = || live.iter().filter(|live| live.connected).map(|live| &live.process);
         let hello = sidecar.hello.as_ref();
-        let heard_at = live.iter().map(|(_, live)| live.heard).max();
+        let heard_at = live.iter().map(|live| live.process.heard_at).max();
         Self {
             name: sidecar.name.to_string(),
             version: hello.map(|hello| hello.version.clone()),
             connected: connected().next().is_some(),
-            applied: connected().map(|live| live.applied).min().unwrap_or(0),
-            sessions: connected().map(|live| live.sessions).sum(),
+            applied: connected().map(|process| process.applied).min().unwrap_or(0),
+            sessions: connected().map(|process| process.sessions).sum(),
             repos: hello.iter().flat_map(|hello| &hello.repos).map(served).collect(),
             processes: live.iter().map(process).collect(),
             created_at: sidecar.created_at.into(),
@@ -98,14 +96,14 @@ fn served(repo: &postern_protocol::gate::ServedRepo) -> ServedView {
     }
 }
 
-fn process((instance, live): &(String, Live)) -> ProcessView {
+fn process(Live { process, connected }: &Live) -> ProcessView {
     ProcessView {
-        instance: instance.clone(),
-        version: live.version.clone(),
-        connected: live.connected,
-        applied: live.applied,
-        sessions: live.sessions,
-        heard_at: live.heard.into(),
+        instance: process.instance.clone(),
+        version: process.version.clone(),
+        connected: *connected,
+        applied: process.applied,
+        sessions: process.sessions,
+        heard_at: process.heard_at.into(),
     }
 }
 
@@ -116,7 +114,12 @@ pub(super) async fn list(
 ) -> Result<axum::Json<List<SidecarView>>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let page = find::<Sidecar>(&mut *tx, &paging.filter(Order::Oldest)?).await?;
-    let items = page.items.iter().map(|sidecar| SidecarView::new(&app.plane, sidecar)).collect();
+    let mut live = presence::by_sidecar(&mut *tx, &app.plane).await?;
+    let items = page
+        .items
+        .iter()
+        .map(|sidecar| SidecarView::new(sidecar, &live.remove(&sidecar.name).unwrap_or_default()))
+        .collect();
     Ok(axum::Json(List::new(items, page.next)))
 }
 
@@ -128,7 +131,8 @@ pub(super) async fn show(
     let mut tx = app.plane.store.read().await?;
     let sidecar: Option<Sidecar> = load(&mut *tx, &name).await?;
     let sidecar = sidecar.ok_or_else(|| Refusal::not_found("sidecar", name))?;
-    Ok(axum::Json(SidecarView::new(&app.plane, &sidecar)))
+    let live = presence::of_sidecar(&mut *tx, &app.plane, &sidecar.name).await?;
+    Ok(axum::Json(SidecarView::new(&sidecar, &live)))
 }
 
 /// A new sidecar.
@@ -145,8 +149,7 @@ pub(super) async fn enrol(
     Json(NewSidecar { name }): Json<NewSidecar>,
 ) -> Result<(StatusCode, axum::Json<SidecarView>), Problem> {
     let (sidecar, token) = sidecars::enrol(&app.plane, &caller, &name).await?;
-    let view =
-        SidecarView { token: Some(token.reveal().to_owned()), ..SidecarView::new(&app.plane, &sidecar) };
+    let view = SidecarView { token: Some(token.reveal().to_owned()), ..SidecarView::new(&sidecar, &[]) };
     Ok((StatusCode::CREATED, axum::Json(view)))
 }
 

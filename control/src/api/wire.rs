@@ -23,7 +23,7 @@ use super::{
 use crate::{
     actions::{resources, sessions, sidecars},
     domain::Refusal,
-    feed::{self, FeedKey, Opening},
+    feed::{self, FeedKey, Notice, Opening},
 };
 
 /// `POST /v1/sidecar/hello`
@@ -60,6 +60,7 @@ pub(super) async fn feed(
     }
     let opening = Opening { key: FeedKey { name, instance }, nonce, after };
     let events = feed::open(&app.plane, opening)
+        .await?
         .ok_or_else(|| Refusal::Conflict("say hello first: POST /v1/sidecar/hello".to_owned()))?;
     let body = stream::unfold(events, |mut events| async move {
         let event = events.recv().await?;
@@ -75,7 +76,8 @@ pub(super) async fn ack(
     Extension(name): Extension<SidecarName>,
     Json(ack): Json<Ack>,
 ) -> StatusCode {
-    app.plane.hub.ack(&name, ack, app.plane.clock.now());
+    app.plane.hub.ack(&name, &ack, app.plane.clock.now());
+    app.plane.bus.tell(Notice::Ack(name, ack));
     StatusCode::NO_CONTENT
 }
 
@@ -95,7 +97,7 @@ pub(super) async fn pulse(
     Extension(name): Extension<SidecarName>,
     Json(pulse): Json<Pulse>,
 ) -> StatusCode {
-    app.plane.hub.pulse(&name, pulse, app.plane.clock.now());
+    app.plane.hub.pulse(&name, &pulse, app.plane.clock.now());
     StatusCode::NO_CONTENT
 }
 

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::mpsc, time::timeout_at};
 
-use super::hub::{Concerned, FeedKey, Hub};
+use super::{
+    hub::{FeedKey, Hub},
+    presence::Concerned,
+};
 
 /// How long a caller waits at most.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,15 +1,23 @@
-//! Which sidecars are there, what each serves, and who waits for their acknowledgements.
+//! The feeds that are open here, and who waits for acknowledgements.
+//!
+//! What other control planes must know of it goes into the store: see [`super::presence`].
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
-use postern_protocol::gate::{Ack, Hello, Position, Pulse, RepoName, SidecarName};
+use postern_protocol::gate::{Ack, Position, Pulse, RepoName, SidecarName};
 use tokio::sync::{mpsc, watch};
 
 use super::acks::{Heard, Waiter};
-use crate::{domain::Moment, measures, work::Audience};
+use crate::{
+    domain::{Moment, Process, Standing},
+    measures,
+};
 
 /// One process of a sidecar.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,54 +28,36 @@ pub(crate) struct FeedKey {
     pub instance: String,
 }
 
-/// Whom a change concerns.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Concerned {
-    /// Their feed is open: they are told.
-    pub connected: Vec<FeedKey>,
-    /// Their feed is not open, but they may run all the same, and their sessions live until their lease ends.
-    pub absent: Vec<FeedKey>,
+impl FeedKey {
+    /// Of this process.
+    pub(crate) fn of(process: &Process) -> Self {
+        Self { name: process.sidecar.clone(), instance: process.instance.clone() }
+    }
+
+    /// The key of its record.
+    pub(crate) fn record(&self) -> String {
+        Process::key(&self.name, &self.instance)
+    }
 }
 
-/// Who revoked a sidecar, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Retirement {
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// What is known of one process of a sidecar.
-#[derive(Clone, Debug)]
-pub(crate) struct Live {
-    /// The repos that it named.
-    pub repos: Arc<BTreeSet<RepoName>>,
-    /// Its version.
-    pub version: String,
-    /// The newest position that it has applied.
-    pub applied: Position,
-    /// How many sessions it has open.
-    pub sessions: u64,
-    /// When it was heard of last.
-    pub heard: Moment,
-    /// Whether its feed is open.
-    pub connected: bool,
-}
-
-struct Process {
-    live: Live,
+/// A process whose feed is, or was, open here.
+struct Guest {
+    repos: Arc<BTreeSet<RepoName>>,
     generation: u64,
+    /// Dropped when the feed gives way to a newer one.
+    place: Option<watch::Sender<()>>,
+    heard_at: Moment,
     /// The position of the newest snapshot that it was sent.
     shown: Option<Position>,
     /// See [`Seat::resumable_from`].
     resumable_from: Option<Position>,
-    retire: Option<watch::Sender<Option<Retirement>>>,
 }
 
 #[derive(Default)]
 struct Registry {
-    processes: HashMap<FeedKey, Process>,
+    guests: HashMap<FeedKey, Guest>,
+    /// What was heard and is not in the store yet.
+    news: HashMap<FeedKey, Standing>,
     waiters: HashMap<u64, mpsc::UnboundedSender<Heard>>,
     counter: u64,
 }
@@ -79,15 +69,25 @@ impl Registry {
     }
 
     fn connected(&self) -> usize {
-        self.processes.values().filter(|process| process.live.connected).count()
+        self.guests.values().filter(|guest| guest.place.is_some()).count()
+    }
+
+    fn note(&mut self, key: &FeedKey, standing: Standing) {
+        if let Some(guest) = self.guests.get_mut(key) {
+            guest.heard_at = guest.heard_at.max(standing.heard_at);
+        }
+        let news = self.news.entry(key.clone()).or_default();
+        *news = news.and(standing);
     }
 }
 
-/// The connected sidecars.
+/// The feeds that are open here.
 #[derive(Clone)]
 pub(crate) struct Hub {
     newest: watch::Sender<Position>,
     stopping: watch::Sender<bool>,
+    /// See [`Hub::is_current`].
+    current: Arc<AtomicI64>,
     registry: Arc<Mutex<Registry>>,
 }
 
@@ -98,17 +98,18 @@ pub(crate) struct Seat {
     generation: u64,
     /// The repos that the feed is about.
     pub repos: Arc<BTreeSet<RepoName>>,
-    /// Tells that the sidecar was revoked.
-    pub retired: watch::Receiver<Option<Retirement>>,
+    /// Closed when a newer feed of this process takes the place.
+    pub replaced: watch::Receiver<()>,
     /// A feed may resume here or later. Nothing until the process has applied a snapshot that this control plane sent
     /// it for these repos: before that, its position may belong to a log that a restored store no longer has.
     pub resumable_from: Option<Position>,
 }
 
 impl Hub {
-    /// Nobody is connected; the log reaches to `newest`.
-    pub(crate) fn new(newest: Position) -> Self {
+    /// Nobody is connected; at `now` the log reached to `newest`.
+    pub(crate) fn new(newest: Position, now: Moment) -> Self {
         Self {
+            current: Arc::new(AtomicI64::new(now.as_millis())),
             newest: watch::Sender::new(newest),
             stopping: watch::Sender::new(false),
             registry: Arc::default(),
@@ -128,6 +129,16 @@ impl Hub {
         });
     }
 
+    /// Everything that was committed before `moment`, by whichever control plane, was published.
+    pub(crate) fn is_current(&self, moment: Moment) {
+        self.current.fetch_max(moment.as_millis(), Ordering::AcqRel);
+    }
+
+    /// Until when everything that was committed is known here. To be asked before [`Hub::newest`] is.
+    pub(crate) fn current(&self) -> Moment {
+        Moment::from_millis(self.current.load(Ordering::Acquire))
+    }
+
     /// How far the log reaches, to be watched.
     pub(crate) fn newest(&self) -> watch::Receiver<Position> {
         self.newest.subscribe()
@@ -143,93 +154,67 @@ impl Hub {
         self.stopping.send_replace(true);
     }
 
-    /// A sidecar's process says what it serves.
-    pub(crate) fn hello(&self, hello: &Hello, now: Moment) {
-        let key = FeedKey { name: hello.name.clone(), instance: hello.instance.clone() };
-        let repos: BTreeSet<RepoName> = hello.repos.iter().map(|repo| repo.name.clone()).collect();
-        let mut registry = self.registry();
-        if let Some(process) = registry.processes.get_mut(&key) {
-            process.live.heard = now;
-            process.live.version.clone_from(&hello.version);
-            if *process.live.repos != repos {
-                process.live.repos = Arc::new(repos);
-                process.shown = None;
-                process.resumable_from = None;
-            }
-            return;
-        }
-        let live = Live {
-            repos: Arc::new(repos),
-            version: hello.version.clone(),
-            applied: 0,
-            sessions: 0,
-            heard: now,
-            connected: false,
-        };
-        let process = Process { live, generation: 0, shown: None, resumable_from: None, retire: None };
-        registry.processes.insert(key, process);
-    }
-
-    /// Opens a feed for a process that said hello. An older feed of the same process ends.
-    pub(crate) fn sit(&self, key: FeedKey, now: Moment) -> Option<Seat> {
+    /// Opens a feed for a process. An older one of the same process, if it is open here, ends.
+    pub(crate) fn sit(&self, process: &Process) -> Seat {
+        let key = FeedKey::of(process);
         let mut registry = self.registry();
         let generation = registry.next();
-        let process = registry.processes.get_mut(&key)?;
-        let (retire, retired) = watch::channel(None);
-        process.generation = generation;
-        process.live.connected = true;
-        process.live.heard = now;
-        process.retire = Some(retire);
-        let repos = Arc::clone(&process.live.repos);
-        let resumable_from = process.resumable_from;
+        let (place, replaced) = watch::channel(());
+        let guest = registry.guests.entry(key.clone()).or_insert_with(|| Guest {
+            repos: Arc::default(),
+            generation,
+            place: None,
+            heard_at: process.heard_at,
+            shown: None,
+            resumable_from: None,
+        });
+        if *guest.repos != process.repos {
+            guest.repos = Arc::new(process.repos.clone());
+            guest.shown = None;
+            guest.resumable_from = None;
+        }
+        guest.generation = generation;
+        guest.place = Some(place);
+        guest.heard_at = guest.heard_at.max(process.heard_at);
+        let (repos, resumable_from) = (Arc::clone(&guest.repos), guest.resumable_from);
         measures::feed_clients(registry.connected());
         drop(registry);
-        Some(Seat { hub: self.clone(), key, generation, repos, retired, resumable_from })
+        Seat { hub: self.clone(), key, generation, repos, replaced, resumable_from }
     }
 
     fn leave(&self, key: &FeedKey, generation: u64) {
         let mut registry = self.registry();
-        let process = registry.processes.get_mut(key).filter(|process| process.generation == generation);
-        if let Some(process) = process {
-            process.live.connected = false;
-            process.retire = None;
+        if let Some(guest) = registry.guests.get_mut(key).filter(|guest| guest.generation == generation) {
+            guest.place = None;
+            let heard_at = guest.heard_at;
+            // The store is to hear that the feed is no longer open here.
+            registry.note(key, Standing { heard_at, ..Standing::default() });
         }
-        measures::feed_clients(registry.connected());
-    }
-
-    /// Tells every feed of a sidecar that it was revoked, and forgets the sidecar.
-    pub(crate) fn retire(&self, name: &SidecarName, retirement: &Retirement) {
-        let mut registry = self.registry();
-        registry.processes.retain(|key, process| {
-            let gone = key.name == *name;
-            if let (true, Some(retire)) = (gone, &process.retire) {
-                retire.send_replace(Some(retirement.clone()));
-            }
-            !gone
-        });
         measures::feed_clients(registry.connected());
     }
 
     /// A process says where it stands.
-    pub(crate) fn pulse(&self, name: &SidecarName, pulse: Pulse, now: Moment) {
-        let key = FeedKey { name: name.clone(), instance: pulse.instance };
-        if let Some(process) = self.registry().processes.get_mut(&key) {
-            process.live.applied = process.live.applied.max(pulse.applied);
-            process.live.sessions = pulse.sessions;
-            process.live.heard = now;
-        }
+    pub(crate) fn pulse(&self, name: &SidecarName, pulse: &Pulse, now: Moment) {
+        let key = FeedKey { name: name.clone(), instance: pulse.instance.clone() };
+        self.registry().note(&key, Standing::of(pulse, now));
     }
 
-    /// A process has applied something.
-    pub(crate) fn ack(&self, name: &SidecarName, ack: Ack, now: Moment) {
+    /// A process has applied something, and told it to this control plane.
+    pub(crate) fn ack(&self, name: &SidecarName, ack: &Ack, now: Moment) {
         let key = FeedKey { name: name.clone(), instance: ack.instance.clone() };
+        let standing = Standing { applied: ack.position, sessions: None, heard_at: now };
+        self.registry().note(&key, standing);
+        self.heard(key, ack);
+    }
+
+    /// A process has applied something, whichever control plane it told.
+    pub(crate) fn heard(&self, key: FeedKey, ack: &Ack) {
         let mut registry = self.registry();
-        if let Some(process) = registry.processes.get_mut(&key) {
-            process.live.applied = process.live.applied.max(ack.position);
-            process.live.heard = now;
-            if ack.snapshot && process.shown == Some(ack.position) {
-                process.resumable_from.get_or_insert(ack.position);
-            }
+        if let Some(guest) = registry.guests.get_mut(&key)
+            && ack.snapshot
+            && guest.shown == Some(ack.position)
+        {
+            guest.resumable_from.get_or_insert(ack.position);
         }
         for waiter in registry.waiters.values() {
             // A waiter that has gone is about to take itself off the list.
@@ -251,39 +236,33 @@ impl Hub {
         self.registry().waiters.remove(&id);
     }
 
-    /// The processes that a change concerns: those with an open feed, and those heard of since `since`.
-    pub(crate) fn concerned(&self, to: &Audience, since: Moment) -> Concerned {
-        let registry = self.registry();
-        let mut concerned = Concerned::default();
-        for (key, Process { live, .. }) in &registry.processes {
-            if !to.includes(&key.name, &live.repos) {
-                continue;
-            }
-            if live.connected {
-                concerned.connected.push(key.clone());
-            } else if live.heard >= since {
-                concerned.absent.push(key.clone());
-            }
-        }
-        concerned
+    /// Whether a feed of this process is open here.
+    pub(crate) fn has_open(&self, key: &FeedKey) -> bool {
+        self.registry().guests.get(key).is_some_and(|guest| guest.place.is_some())
     }
 
-    /// The processes of a sidecar that were heard of since the program started.
-    pub(crate) fn processes(&self, name: &SidecarName) -> Vec<(String, Live)> {
-        let registry = self.registry();
-        let mut found: Vec<(String, Live)> = registry
-            .processes
-            .iter()
-            .filter(|(key, _)| key.name == *name)
-            .map(|(key, process)| (key.instance.clone(), process.live.clone()))
-            .collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        found
+    /// What was heard of this process and is not in the store yet.
+    pub(crate) fn news_of(&self, key: &FeedKey) -> Option<Standing> {
+        self.registry().news.get(key).copied()
+    }
+
+    /// Everything that was heard since this was asked last.
+    pub(crate) fn take_news(&self) -> HashMap<FeedKey, Standing> {
+        std::mem::take(&mut self.registry().news)
+    }
+
+    /// It could not be put into the store: it is news still.
+    pub(crate) fn keep_news(&self, news: HashMap<FeedKey, Standing>) {
+        let mut registry = self.registry();
+        for (key, earlier) in news {
+            let standing = registry.news.get(&key).map_or(earlier, |later| earlier.and(*later));
+            registry.news.insert(key, standing);
+        }
     }
 
     /// Forgets processes that are gone: not connected and not heard of since `before`.
     pub(crate) fn forget_silent(&self, before: Moment) {
-        self.registry().processes.retain(|_, process| process.live.connected || process.live.heard >= before);
+        self.registry().guests.retain(|_, guest| guest.place.is_some() || guest.heard_at >= before);
     }
 }
 
@@ -291,13 +270,13 @@ impl Seat {
     /// A snapshot of this position is about to be sent.
     pub(super) fn show(&self, position: Position) {
         let mut registry = self.hub.registry();
-        let process = registry.processes.get_mut(&self.key);
+        let guest = registry.guests.get_mut(&self.key);
         // An older feed, or one about other repos, shows nothing that a later one could resume from.
-        let own = |process: &&mut Process| {
-            process.generation == self.generation && Arc::ptr_eq(&process.live.repos, &self.repos)
+        let own = |guest: &&mut Guest| {
+            guest.generation == self.generation && Arc::ptr_eq(&guest.repos, &self.repos)
         };
-        if let Some(process) = process.filter(own) {
-            process.shown = Some(position);
+        if let Some(guest) = guest.filter(own) {
+            guest.shown = Some(position);
         }
     }
 }

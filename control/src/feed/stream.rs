@@ -2,24 +2,35 @@
 
 use std::{sync::Arc, time::Duration};
 
-use postern_protocol::gate::{Change, Envelope, FEED_EVENT, Issuer, Message, Position};
+use postern_protocol::{
+    duration::Span,
+    gate::{Change, Envelope, FEED_EVENT, Issuer, Message, Position},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, timeout},
 };
 
 use super::{
-    hub::{FeedKey, Retirement, Seat},
+    hub::{FeedKey, Seat},
     snapshot::snapshot,
 };
 use crate::{
+    actions::Failure,
+    domain::{Moment, Process, Sidecar},
     plane::ControlPlane,
-    store::{LogRow, StoreError},
-    work::Logged,
+    store::{LogRow, StoreError, load},
+    work::{Logged, Retirement, Told, Work},
 };
 
 const BEAT: Duration = Duration::from_secs(1);
 const BATCH: u32 = 256;
+
+/// A control plane that has looked into the store so lately speaks for this moment.
+const FRESH: Span = Span::from_secs(1);
+
+/// One that has not for so long cannot say who has been revoked; sidecars had better ask another.
+const BLIND: Span = Span::from_secs(10);
 
 /// How long a sidecar may leave what it was sent unread before its feed is closed.
 const STUCK: Duration = Duration::from_secs(15);
@@ -55,6 +66,8 @@ enum End {
     Stopping,
     #[error("the sidecar's token was revoked")]
     Retired,
+    #[error("the store was out of reach for too long")]
+    Blind,
     #[error("a newer feed of this process took its place")]
     Replaced,
 }
@@ -64,13 +77,23 @@ pub(crate) async fn is_true(watched: &mut watch::Receiver<bool>) {
     let _ = watched.wait_for(|value| *value).await;
 }
 
-/// Starts a feed; the receiver gets the bytes of the event stream. `None` when the process never said hello.
-pub(crate) fn open(plane: &Arc<ControlPlane>, opening: Opening) -> Option<mpsc::Receiver<String>> {
-    let seat = plane.hub.sit(opening.key.clone(), plane.clock.now())?;
+/// Starts a feed; the receiver gets the bytes of the event stream. `None` when the process never said hello, whichever
+/// control plane it was to.
+pub(crate) async fn open(
+    plane: &Arc<ControlPlane>,
+    opening: Opening,
+) -> Result<Option<mpsc::Receiver<String>>, Failure> {
+    let mut work = Work::begin(plane).await?;
+    let Some(mut process) = work.load::<Process>(&opening.key.record()).await? else { return Ok(None) };
+    process.feed_at = Some(plane.id.clone());
+    process.heard_at = work.now();
+    work.save(&process).await?;
+    work.commit().await?;
+    let seat = plane.hub.sit(&process);
     let (events, receiver) = mpsc::channel(QUEUE);
     let feed = Feed { plane: Arc::clone(plane), seat, opening, events, seq: 0, sent: 0 };
     tokio::spawn(feed.run());
-    Some(receiver)
+    Ok(Some(receiver))
 }
 
 struct Feed {
@@ -87,7 +110,7 @@ impl Feed {
         let Err(end) = self.serve().await;
         let FeedKey { name, instance } = &self.opening.key;
         match end {
-            End::Store(_) | End::Sign(_) | End::Log(_) | End::Stuck => {
+            End::Blind | End::Store(_) | End::Sign(_) | End::Log(_) | End::Stuck => {
                 tracing::warn!(sidecar = %name, instance, error = %end, "a feed was closed");
             }
             End::Gone | End::Stopping | End::Retired | End::Replaced => {
@@ -109,24 +132,22 @@ impl Feed {
             tokio::select! {
                 () = self.events.closed() => return Err(End::Gone),
                 () = is_true(&mut stopping) => return Err(End::Stopping),
-                retired = self.seat.retired.changed() => {
-                    // The hub lets go of the sender when another feed of this process takes the seat.
-                    retired.map_err(|_| End::Replaced)?;
-                    return self.retire().await;
-                }
                 changed = trusted.changed() => {
                     changed.map_err(|_| End::Stopping)?;
                     self.tell_issuers(&mut trusted).await?;
                 }
+                // The hub lets go of the sender when another feed of this process takes the seat.
+                _ = self.seat.replaced.changed() => return Err(End::Replaced),
                 changed = newest.changed() => changed.map_err(|_| End::Stopping)?,
                 _ = beat.tick() => beat_due = true,
             }
+            let current = self.plane.hub.current();
             let reach = *newest.borrow_and_update();
             if reach > self.sent {
                 self.catch_up().await?;
             }
             if beat_due {
-                self.send(Message::Beat { position: self.sent }, self.sent).await?;
+                self.beat(current).await?;
             }
         }
     }
@@ -134,6 +155,17 @@ impl Feed {
     async fn tell_issuers(&mut self, trusted: &mut watch::Receiver<Vec<Issuer>>) -> Result<(), End> {
         let issuers = trusted.borrow_and_update().clone();
         self.send(Message::Issuers(issuers), self.sent).await
+    }
+
+    /// Says that nothing else was committed before `current`. The sidecar's lease counts from there, so that a control
+    /// plane which no longer sees the store does not keep it going.
+    async fn beat(&mut self, current: Moment) -> Result<(), End> {
+        let now = self.plane.clock.now();
+        if current < now.minus(BLIND) {
+            return Err(End::Blind);
+        }
+        let at = if current < now.minus(FRESH) { current } else { now };
+        self.send_at(Message::Beat { position: self.sent }, self.sent, at).await
     }
 
     /// Says everything, or what the sidecar missed when the log still has it.
@@ -146,6 +178,9 @@ impl Feed {
             (Some(_) | None, Some(_) | None) => {
                 let now = self.plane.clock.now();
                 let name = &self.opening.key.name;
+                if load::<Sidecar>(&mut *tx, name.as_str()).await?.is_none() {
+                    return Err(End::Retired);
+                }
                 let (position, parts) = snapshot(&mut *tx, name, &self.seat.repos, now).await?;
                 drop(tx);
                 self.seat.show(position);
@@ -167,35 +202,43 @@ impl Feed {
                 return Ok(());
             }
             for LogRow { position, entry } in rows {
-                let changes = self.concerning(serde_json::from_str(&entry)?);
+                let (changes, retirement) = self.concerning(serde_json::from_str(&entry)?);
                 if !changes.is_empty() {
                     self.send(Message::Changes { position, changes }, position).await?;
                 }
                 self.sent = position;
+                if let Some(Retirement { by, reason }) = retirement {
+                    self.send(Message::Retire { by, reason }, position).await?;
+                    return Err(End::Retired);
+                }
             }
         }
     }
 
-    fn concerning(&self, logged: Vec<Logged>) -> Vec<Change> {
+    fn concerning(&self, logged: Vec<Logged>) -> (Vec<Change>, Option<Retirement>) {
         let name = &self.opening.key.name;
-        let concerns = |logged: &Logged| logged.to.includes(name, &self.seat.repos);
-        logged.into_iter().filter(concerns).map(|logged| logged.change).collect()
-    }
-
-    async fn retire(&mut self) -> Result<std::convert::Infallible, End> {
-        let retirement = self.seat.retired.borrow().clone();
-        if let Some(Retirement { by, reason }) = retirement {
-            self.send(Message::Retire { by, reason }, self.sent).await?;
+        let (mut changes, mut retirement) = (Vec::new(), None);
+        for Logged { to, change } in logged {
+            match change {
+                _ if !to.includes(name, &self.seat.repos) => {}
+                Told::Change(change) => changes.push(change),
+                Told::Retire { retire } => retirement = Some(retire),
+            }
         }
-        Err(End::Retired)
+        (changes, retirement)
     }
 
     async fn send(&mut self, message: Message, position: Position) -> Result<(), End> {
+        let now = self.plane.clock.now();
+        self.send_at(message, position, now).await
+    }
+
+    async fn send_at(&mut self, message: Message, position: Position, at: Moment) -> Result<(), End> {
         let envelope = Envelope {
             aud: self.opening.key.name.clone(),
             nonce: self.opening.nonce.clone(),
             seq: self.seq,
-            now: self.plane.clock.now().as_millis(),
+            now: at.as_millis(),
             message,
         };
         let signed = self.plane.signer.sign(&envelope)?;

@@ -4,8 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Filter, Read, StoreError, Table, Write};
 use crate::domain::{
-    ApiClient, ApiToken, Grant, IdentityRecord, IssuedToken, Login, Moment, Replay, Repo, Request, RuleOwner,
-    Session, Sidecar, StoredRule, TokenUse,
+    ApiClient, ApiToken, Grant, IdentityRecord, IssuedToken, Login, Moment, Process, Replay, Repo, Request,
+    RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse,
 };
 
 /// What a record can be found by.
@@ -275,5 +275,29 @@ impl Entity for Replay {
 
     fn columns(&self) -> Columns<'_> {
         Columns { due: Some(self.expires_at), ..Columns::default() }
+    }
+}
+
+impl Entity for RunningPlane {
+    const TABLE: Table = Table::RunningPlanes;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns::default()
+    }
+}
+
+impl Entity for Process {
+    const TABLE: Table = Table::Processes;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { owner: Some(self.sidecar.as_str()), ..Columns::default() }
     }
 }

@@ -69,7 +69,15 @@ impl From<sqlx::Error> for StoreError {
         if let sqlx::Error::Database(error) = error {
             return of_database(error);
         }
-        if matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) {
+        // A server that goes away while it is being connected to shows as an answer that makes no sense.
+        if matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+        ) {
             return Self::Unavailable(error.to_string());
         }
         Self::Database(error)

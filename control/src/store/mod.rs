@@ -5,6 +5,8 @@
 //! one control plane, PostgreSQL for several side by side. Their SQL is the same, and so are their tests. [`Entity`]
 //! puts the domain's types on top.
 
+mod backup;
+mod clock_mark;
 mod entity;
 mod error;
 mod place;
@@ -17,6 +19,8 @@ use futures_util::future::BoxFuture;
 use postern_protocol::gate::Position;
 use postern_service::audit::Record;
 
+pub(crate) use backup::{BackupError, back_up};
+pub(crate) use clock_mark::{AHEAD, ClockMark};
 pub(crate) use entity::{Columns, Entity, Page, find, find_all, load, load_by, remove, save};
 pub(crate) use error::StoreError;
 pub(crate) use place::Place;
@@ -63,12 +67,16 @@ pub(crate) enum Table {
     SlackInvitations,
     /// `slack::records::Seen`
     SlackSeen,
+    /// [`crate::domain::RunningPlane`]
+    RunningPlanes,
+    /// [`crate::domain::Process`]
+    Processes,
 }
 
 impl Table {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::ApiClients,
         Self::ApiTokens,
         Self::Sidecars,
@@ -81,6 +89,8 @@ impl Table {
         Self::AccessTokens,
         Self::Logins,
         Self::Replays,
+        Self::RunningPlanes,
+        Self::Processes,
     ];
 
     /// Its name in the database.
@@ -101,6 +111,8 @@ impl Table {
             Self::SlackLinks => "slack_links",
             Self::SlackInvitations => "slack_invitations",
             Self::SlackSeen => "slack_seen",
+            Self::RunningPlanes => "running_planes",
+            Self::Processes => "processes",
         }
     }
 }
@@ -242,6 +254,19 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// A transaction that is alone. Dropped without [`Write::commit`] it leaves nothing.
     fn write(&self) -> Answer<'_, Box<dyn Write>>;
+
+    /// Says something to whoever listens on this store, without keeping it. It may be lost.
+    fn announce(&self, said: Vec<String>) -> Answer<'_, ()>;
+
+    /// Listens; nothing where nobody else can be on this store for long.
+    fn listen(&self) -> Answer<'_, Option<Box<dyn Listen>>>;
+}
+
+/// What is said on a store.
+pub(crate) trait Listen: Send {
+    /// What is said next: a position of the change log that was committed, or an announcement. An error means that
+    /// something may have been missed, and that it is time to listen anew.
+    fn next(&mut self) -> Answer<'_, String>;
 }
 
 /// What can be asked.
@@ -310,6 +335,12 @@ pub(crate) trait Write: Read {
 
     /// Keeps a setting.
     fn set<'a>(&'a mut self, name: &'a str, value: &'a str) -> Answer<'a, ()>;
+
+    /// What the control planes' clock was marked with last.
+    fn clock_mark(&mut self) -> Answer<'_, Option<ClockMark>>;
+
+    /// Marks what the control planes' clock says.
+    fn set_clock_mark(&mut self, at: Moment) -> Answer<'_, ()>;
 
     /// Makes it all last.
     fn commit(self: Box<Self>) -> Answer<'static, ()>;

@@ -13,12 +13,13 @@ use sqlx::{
     AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, Row as _,
     migrate::Migrator,
     pool::PoolConnection,
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    postgres::{PgArguments, PgConnectOptions, PgListener, PgPoolOptions, PgRow},
 };
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Answer, Read, Store, StoreError, Write,
+    Answer, Listen, Read, Store, StoreError, Write,
+    clock_mark::Reference,
     statement::{Statement, Value, arguments},
     transaction::{Connection, Found, SqlTransaction},
 };
@@ -28,6 +29,7 @@ pub(crate) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrat
 /// Only one writes at a time; the others stand ready for their turn.
 const WRITERS: u32 = 3;
 const READERS: u32 = 8;
+const TALKERS: u32 = 4;
 
 /// How long a connection may be waited for, and a lock.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +39,9 @@ const STATEMENT: Duration = Duration::from_secs(30);
 
 /// How long it is asked what became of a commit.
 const DOUBT: Duration = Duration::from_secs(10);
+
+/// After so long a silence a connection that listens is taken for dead.
+const SILENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The oldest version with everything that is used.
@@ -49,7 +54,6 @@ const SET_UP: &str = "
     SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '5s';
     SET client_encoding = 'UTF8';
-    SET search_path TO DEFAULT;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -59,13 +63,15 @@ const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const BEGIN_WRITE: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SELECT pg_advisory_xact_lock(31647739056321134) IS NULL;
-    SELECT pg_current_xact_id()::text";
+    SELECT pg_current_xact_id()::text, (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text";
 
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresStore {
     writers: PgPool,
     readers: PgPool,
+    /// For what is said and heard.
+    talkers: PgPool,
 }
 
 impl PostgresStore {
@@ -76,7 +82,8 @@ impl PostgresStore {
         check(&mut connection).await?;
         MIGRATIONS.run_direct(None, &mut *connection, false).await?;
         drop(connection);
-        Ok(Self { writers, readers: pool(READERS).connect_lazy_with(options) })
+        let talkers = pool(TALKERS).connect_lazy_with(options.clone());
+        Ok(Self { writers, readers: pool(READERS).connect_lazy_with(options), talkers })
     }
 }
 
@@ -138,7 +145,7 @@ impl Store for PostgresStore {
     fn read(&self) -> Answer<'_, Box<dyn Read>> {
         Box::pin(async move {
             let (connection, _) = begin(&self.readers, BEGIN_READ).await?;
-            let open = OpenTransaction::new(connection, None, &self.readers);
+            let open = OpenTransaction::new(connection, &self.readers);
             Ok(Box::new(SqlTransaction::new(open)) as Box<dyn Read>)
         })
     }
@@ -146,9 +153,45 @@ impl Store for PostgresStore {
     fn write(&self) -> Answer<'_, Box<dyn Write>> {
         Box::pin(async move {
             let (connection, rows) = begin(&self.writers, BEGIN_WRITE).await?;
-            let xid = rows.last().map(|row| row.try_get::<String, _>(0)).transpose()?;
-            let open = OpenTransaction::new(connection, xid, &self.readers);
+            let mut open = OpenTransaction::new(connection, &self.readers);
+            if let Some(row) = rows.last() {
+                open.xid = Some(row.try_get(0)?);
+                open.reference = row.try_get::<String, _>(1)?.parse().ok().map(Reference::server);
+            }
             Ok(Box::new(SqlTransaction::new(open)) as Box<dyn Write>)
+        })
+    }
+
+    fn announce(&self, said: Vec<String>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let (mut connection, _) = begin(&self.talkers, "SET synchronous_commit = off").await?;
+            let notify = "SELECT pg_notify('postern', said) FROM unnest($1::text[]) AS news (said)";
+            let done = patiently(sqlx::query(notify).bind(said).execute(&mut *connection)).await;
+            if done.is_err() {
+                connection.close_on_drop();
+            }
+            done.map(drop)
+        })
+    }
+
+    fn listen(&self) -> Answer<'_, Option<Box<dyn Listen>>> {
+        Box::pin(async move {
+            let mut listener = patiently(PgListener::connect_with(&self.talkers)).await?;
+            patiently(listener.listen("postern")).await?;
+            Ok(Some(Box::new(Ear(listener)) as Box<dyn Listen>))
+        })
+    }
+}
+
+/// Hears what is said on the store. Somebody says something every second, so that silence is a broken connection.
+struct Ear(PgListener);
+
+impl Listen for Ear {
+    fn next(&mut self) -> Answer<'_, String> {
+        Box::pin(async move {
+            let lost = || StoreError::Unavailable("the connection that listens was lost".to_owned());
+            let heard = timeout(SILENCE, self.0.try_recv()).await.map_err(|_| lost())??;
+            Ok(heard.ok_or_else(lost)?.payload().to_owned())
         })
     }
 }
@@ -159,6 +202,8 @@ struct OpenTransaction {
     connection: Option<PoolConnection<Postgres>>,
     /// The transaction's number, if it may write.
     xid: Option<String>,
+    /// When it began to write, on the server's clock.
+    reference: Option<Reference>,
     /// Where to ask what became of it.
     readers: PgPool,
     /// Whether the connection must not be used again.
@@ -166,8 +211,9 @@ struct OpenTransaction {
 }
 
 impl OpenTransaction {
-    fn new(connection: PoolConnection<Postgres>, xid: Option<String>, readers: &PgPool) -> Self {
-        Self { connection: Some(connection), xid, readers: readers.clone(), broken: false }
+    fn new(connection: PoolConnection<Postgres>, readers: &PgPool) -> Self {
+        let readers = readers.clone();
+        Self { connection: Some(connection), xid: None, reference: None, readers, broken: false }
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
@@ -206,6 +252,10 @@ impl Connection for OpenTransaction {
             let done = patiently(query.execute(self.connection()?)).await;
             self.noted(done).map(|done| done.rows_affected())
         })
+    }
+
+    fn reference(&self) -> Option<&Reference> {
+        self.reference.as_ref()
     }
 
     fn wake(&mut self, position: Position) -> Answer<'_, ()> {

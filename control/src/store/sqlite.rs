@@ -16,7 +16,8 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Answer, Read, Store, StoreError, Write,
+    Answer, Listen, Read, Store, StoreError, Write,
+    clock_mark::Reference,
     statement::{Statement, arguments},
     transaction::{Connection, Found, SqlTransaction},
 };
@@ -86,19 +87,32 @@ impl Store for SqliteStore {
     fn read(&self) -> Answer<'_, Box<dyn Read>> {
         Box::pin(async move {
             let tx = self.readers.begin().await?;
-            Ok(Box::new(SqlTransaction::new(SqliteConnection(tx))) as Box<dyn Read>)
+            Ok(Box::new(SqlTransaction::new(SqliteConnection { tx, reference: None })) as Box<dyn Read>)
         })
     }
 
     fn write(&self) -> Answer<'_, Box<dyn Write>> {
         Box::pin(async move {
             let tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-            Ok(Box::new(SqlTransaction::new(SqliteConnection(tx))) as Box<dyn Write>)
+            let reference = Reference::uptime();
+            Ok(Box::new(SqlTransaction::new(SqliteConnection { tx, reference })) as Box<dyn Write>)
         })
+    }
+
+    fn announce(&self, _: Vec<String>) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Another program that writes to the file for a moment is noticed within a second.
+    fn listen(&self) -> Answer<'_, Option<Box<dyn Listen>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 }
 
-struct SqliteConnection(Transaction<'static, Sqlite>);
+struct SqliteConnection {
+    tx: Transaction<'static, Sqlite>,
+    reference: Option<Reference>,
+}
 
 impl Connection for SqliteConnection {
     fn fetch(&mut self, statement: Statement) -> Answer<'_, Vec<Found>> {
@@ -106,7 +120,7 @@ impl Connection for SqliteConnection {
             let Statement { text, values, frequent } = statement;
             let values: SqliteArguments = arguments(values).map_err(sqlx::Error::Encode)?;
             let query = sqlx::query_as_with(AssertSqlSafe(text), values).persistent(frequent);
-            Ok(query.fetch_all(&mut *self.0).await?)
+            Ok(query.fetch_all(&mut *self.tx).await?)
         })
     }
 
@@ -115,8 +129,12 @@ impl Connection for SqliteConnection {
             let Statement { text, values, frequent } = statement;
             let values: SqliteArguments = arguments(values).map_err(sqlx::Error::Encode)?;
             let query = sqlx::query_with(AssertSqlSafe(text), values).persistent(frequent);
-            Ok(query.execute(&mut *self.0).await?.rows_affected())
+            Ok(query.execute(&mut *self.tx).await?.rows_affected())
         })
+    }
+
+    fn reference(&self) -> Option<&Reference> {
+        self.reference.as_ref()
     }
 
     /// Nobody else listens; another program's look comes within a second.
@@ -125,6 +143,6 @@ impl Connection for SqliteConnection {
     }
 
     fn commit(self) -> Answer<'static, ()> {
-        Box::pin(async move { Ok(self.0.commit().await?) })
+        Box::pin(async move { Ok(self.tx.commit().await?) })
     }
 }

@@ -8,12 +8,14 @@ use postern_protocol::gate::Position;
 use postern_service::audit::Record;
 
 use super::{
-    Answer, AuditFilter, AuditReach, Columns, Filter, Head, LogReach, LogRow, Read, ResourceFilter,
-    ResourceRow, Row, StoreError, Table, Write,
+    Answer, AuditFilter, AuditReach, ClockMark, Columns, Filter, Head, LogReach, LogRow, Read,
+    ResourceFilter, ResourceRow, Row, StoreError, Table, Write,
+    clock_mark::{self, Reference},
     statement::{Statement, Value},
 };
 use crate::domain::Moment;
 
+const CLOCK_MARK: &str = "clock_mark";
 const AUDIT_PRUNED: &str = "audit_pruned_to";
 const PRUNED: &str = "log_pruned_to";
 
@@ -30,6 +32,9 @@ pub(super) trait Connection: Send + 'static {
 
     /// Does it; gives how many rows it concerned.
     fn execute(&mut self, statement: Statement) -> Answer<'_, u64>;
+
+    /// The moment at which the transaction began to write, on a clock that goes on.
+    fn reference(&self) -> Option<&Reference>;
 
     /// The change log got longer: whoever else waits for that is woken when this commits.
     fn wake(&mut self, position: Position) -> Answer<'_, ()>;
@@ -297,6 +302,18 @@ impl<C: Connection> Write for SqlTransaction<C> {
                 .push(") ON CONFLICT (name) DO UPDATE SET value = excluded.value");
             self.execute(insert).await.map(drop)
         })
+    }
+
+    fn clock_mark(&mut self) -> Answer<'_, Option<ClockMark>> {
+        Box::pin(async move {
+            let text = self.setting(CLOCK_MARK).await?;
+            Ok(text.and_then(|text| clock_mark::read(&text, self.connection.reference())))
+        })
+    }
+
+    fn set_clock_mark(&mut self, at: Moment) -> Answer<'_, ()> {
+        let text = clock_mark::text(at, self.connection.reference());
+        Box::pin(async move { self.set(CLOCK_MARK, &text).await })
     }
 
     fn commit(self: Box<Self>) -> Answer<'static, ()> {

@@ -33,7 +33,11 @@ impl Ground {
 
     /// A file.
     pub(super) fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// A file in this folder.
+    pub(super) fn at(folder: TempDir) -> Self {
         let place = Place::parse("sqlite:control.db", folder.path()).unwrap();
         Self { place, folder, server: None }
     }

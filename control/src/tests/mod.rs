@@ -3,12 +3,14 @@
 mod access;
 mod administration;
 mod audit;
+mod backup;
 mod events;
 mod feed;
 mod ground;
 mod migrations;
 mod people;
 mod permissions;
+mod planes;
 mod resources;
 mod rules;
 mod server;
@@ -29,10 +31,11 @@ use tokio::net::TcpListener;
 use ground::Ground;
 
 use crate::{
-    actions::clients,
+    actions::{clients, timers},
     api,
     clock::HandClock,
     domain::{Permission, Permissions},
+    feed::bus,
     places::Places,
     plane::{ControlPlane, Settings},
     server::Server,
@@ -44,7 +47,7 @@ struct House {
     clock: Arc<HandClock>,
     url: String,
     admin: Client,
-    ground: Ground,
+    ground: Arc<Ground>,
 }
 
 /// An API client that has signed in.
@@ -121,13 +124,15 @@ impl Client {
 
 impl House {
     async fn new() -> Self {
-        Self::on(Ground::new().await, HandClock::new()).await
+        Self::on(Ground::new().await.into(), HandClock::new()).await
     }
 
-    async fn on(ground: Ground, clock: Arc<HandClock>) -> Self {
+    async fn on(ground: Arc<Ground>, clock: Arc<HandClock>) -> Self {
         let store = ground.open().await;
         let shared: Arc<dyn crate::clock::Clock> = Arc::<HandClock>::clone(&clock);
-        let plane = ControlPlane::new(store, shared, settings()).await.unwrap();
+        let (plane, outbox) = ControlPlane::new(store, shared, settings()).await.unwrap();
+        timers::beat(&plane).await.unwrap();
+        tokio::spawn(bus::run(Arc::clone(&plane), outbox));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Server {

@@ -1,8 +1,9 @@
 //! A store on a server: what becomes of it when the server, or the way to it, is away for a while.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use postern_tests::{cut::Wire, wait::until};
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::ground::{Ground, postgres_at};
 use crate::store::{Columns, Store, StoreError, Table};
@@ -15,6 +16,13 @@ async fn put(store: &Arc<dyn Store>, id: &str) -> Result<(), StoreError> {
 
 async fn has(store: &Arc<dyn Store>, id: &str) -> bool {
     store.read().await.unwrap().get(Table::Grants, id).await.unwrap().is_some()
+}
+
+/// Cuts every connection, and returns when they are cut.
+async fn cut(wire: &Wire) {
+    wire.sever();
+    let mut late = TcpStream::connect((Ipv4Addr::LOCALHOST, wire.port())).await.unwrap();
+    assert!(matches!(late.read(&mut [0]).await, Ok(0) | Err(_)));
 }
 
 #[tokio::test]
@@ -52,7 +60,7 @@ async fn a_commit_whose_answer_is_lost_is_asked_about() {
     tx.put(Table::Grants, "a", Columns::default(), "1".to_owned()).await.unwrap();
     let commit = tokio::spawn(tx.commit());
     until("the commit to wait", async || server.backends("wait_event = 'SyncRep'").await == 1).await;
-    wire.sever();
+    cut(&wire).await;
     wire.heal();
     admin.batch_execute("alter system reset synchronous_standby_names").await.unwrap();
     admin.batch_execute("select pg_reload_conf()").await.unwrap();
@@ -70,7 +78,7 @@ async fn a_commit_that_never_arrived_is_reported_as_not_done() {
     wire.freeze();
     let commit = tokio::spawn(tx.commit());
     tokio::task::yield_now().await;
-    wire.sever();
+    cut(&wire).await;
     wire.heal();
     assert!(matches!(commit.await.unwrap(), Err(StoreError::Unavailable(_))));
     assert!(!has(&store, "a").await);

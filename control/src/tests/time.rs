@@ -122,7 +122,7 @@ async fn sessions_of_a_sidecar_that_is_gone_are_forgotten() {
     timers::tidy(&house.plane, started).await.unwrap();
     assert_eq!(house.admin.get("/v1/sessions").await.expect(200)["items"].as_array().unwrap().len(), 1);
     drop(feed);
-    while house.plane.hub.processes(&"edge-1".into()).iter().any(|(_, live)| live.connected) {
+    while house.admin.get("/v1/sidecars/edge-1").await.expect(200)["connected"] == true {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     timers::tidy(&house.plane, started).await.unwrap();

@@ -48,6 +48,7 @@ mod mysql_limits_terms;
 mod mysql_oracle;
 mod mysql_tls;
 mod mysql_unnoticed;
+mod planes;
 mod regression;
 mod session_terms;
 mod tls;

@@ -1,13 +1,18 @@
 //! `list repos` and `list sidecars`
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
+use postern_protocol::gate::SidecarName;
 use serde_json::Value;
 
 use super::{super::callback::Command, super::desk::Slack, super::links::Unlinked, code, quiet};
 use crate::{
     actions::Failure,
     domain::{Repo, Sidecar},
+    feed::{Live, presence},
     store::{Entity, Filter, Order, find_all},
 };
 
@@ -16,6 +21,11 @@ const MOST: usize = 50;
 async fn all<T: Entity>(slack: &Slack) -> Result<Vec<T>, Failure> {
     let mut tx = slack.plane.store.read().await?;
     Ok(find_all(&mut *tx, &Filter { order: Order::Oldest, ..Filter::default() }).await?)
+}
+
+async fn live(slack: &Slack) -> Result<HashMap<SidecarName, Vec<Live>>, Failure> {
+    let mut tx = slack.plane.store.read().await?;
+    Ok(presence::by_sidecar(&mut *tx, &slack.plane).await?)
 }
 
 fn listed(title: &str, none: &str, mut lines: Vec<String>) -> Value {
@@ -48,8 +58,9 @@ pub(super) async fn repos(slack: &Arc<Slack>, command: &Command) -> Result<Value
 pub(super) async fn sidecars(slack: &Arc<Slack>, command: &Command) -> Result<Value, Unlinked> {
     slack.linked(&command.user_id).await?;
     let sidecars: Vec<Sidecar> = all(slack).await?;
+    let live = live(slack).await?;
     let lines = sidecars.iter().map(|sidecar| {
-        let here = !slack.plane.hub.processes(&sidecar.name).is_empty();
+        let here = live.get(&sidecar.name).is_some_and(|live| live.iter().any(|live| live.connected));
         let repos = sidecar.hello.iter().flat_map(|hello| &hello.repos).map(|repo| code(repo.name.as_str()));
         let repos = repos.collect::<Vec<_>>().join(", ");
         let state = if here { "connected" } else { "not connected" };
