@@ -5,7 +5,7 @@
 # pass over it.
 #
 #   tests/deps.sh            fetch everything
-#   tests/deps.sh pg18 …     only some of: system pg18 regress python orm node java sqlsmith
+#   tests/deps.sh pg18 …     only some of: system pg18 psql18 regress python orm node oidc java sqlsmith
 #                                          mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
 #
 # POSTERN_TEST_CACHE is the cache folder (default: .cache at the top of the repository).
@@ -94,6 +94,15 @@ pg18() {
     unpack root
     rm -rf apt
     own_loader pg18 root/usr/lib/postgresql/18/bin/*
+}
+
+# psql with what it needs for logging in through the browser.
+psql18() {
+    own_apt unstable unstable
+    apt-get -y -qq --download-only install postgresql-client-18 libpq-oauth
+    unpack root
+    rm -rf apt root/usr/share/doc root/usr/share/man root/var root/etc
+    own_loader psql18 root/usr/lib/postgresql/18/bin/psql
 }
 
 # The sources of PostgreSQL's own suite, in the packaged version, and its C functions.
@@ -207,6 +216,11 @@ sysbench() {
     own_loader sysbench root/usr/bin/sysbench
 }
 
+# The certified OpenID provider. Version 9 wants a newer Node than Debian 12 has.
+oidc() {
+    npm install --silent --no-audit --no-fund --prefix . "oidc-provider@8"
+}
+
 node() {
     npm install --silent --no-audit --no-fund --prefix . pg pg-cursor
 }
@@ -246,16 +260,18 @@ system() {
     fi
 }
 
-[ $# -gt 0 ] || set -- system pg18 regress python orm node java sqlsmith \
+[ $# -gt 0 ] || set -- system pg18 psql18 regress python orm node oidc java sqlsmith \
     mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
 for part in "$@"; do
     case $part in
         system) system || missing="$missing system" ;;
         pg18) provide pg18 "the tests on PostgreSQL 18" pg18 ;;
+        psql18) provide psql18 "psql logging in through the browser" psql18 ;;
         regress) provide regress "PostgreSQL's own regression suite" regress ;;
         python) provide python "psycopg 2 and 3, asyncpg" python ;;
         orm) provide orm "SQLAlchemy and Django" orm ;;
         node) provide node "node-postgres" node ;;
+        oidc) provide oidc "an SSO provider" oidc ;;
         java) provide java "pgjdbc" java ;;
         sqlsmith) provide sqlsmith "the random queries of sqlsmith" sqlsmith ;;
         mysql9) provide mysql9 "the tests on MySQL 9" mysql9 ;;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use postern_tests::{
     certs::Authority,
     folder::Folder,
-    gate::{Control, Sidecar, SidecarWish},
+    gate::{Control, Extra, Sidecar, SidecarWish},
     port,
     postgres::{DATABASE, Postgres, Version, give_to_server, password},
     process::{Process, bound, bound_as_ordinary_user},
@@ -122,6 +122,7 @@ impl Lab {
             repo: String::new(),
             top: String::new(),
             accounts: Vec::new(),
+            extra: Extra::default(),
         })
         .await;
         let (proxy_port, bouncer_port) = (port::free(), port::free());

@@ -6,8 +6,11 @@ use arc_swap::ArcSwap;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem, pem::PemObject},
+    server::{
+        ClientHello, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier,
+        danger::ClientCertVerifier,
+    },
     sign::CertifiedKey,
 };
 use serde::Deserialize;
@@ -35,12 +38,15 @@ pub enum TlsError {
         /// What went wrong.
         source: pem::Error,
     },
-    /// The file holds no certificate.
-    #[error("{0} holds no certificate")]
+    /// The file holds nothing of the kind.
+    #[error("{0} holds no certificate or revocation list")]
     Empty(String),
     /// Certificate and key do not belong together, or are of a kind that is not supported.
     #[error("certificate and key do not fit: {0}")]
     Unusable(#[from] rustls::Error),
+    /// Authorities or revocation lists of client certificates are of a kind that is not supported.
+    #[error("client certificates cannot be verified: {0}")]
+    Verifier(#[from] VerifierBuilderError),
 }
 
 impl From<TlsError> for io::Error {
@@ -71,6 +77,23 @@ pub fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
         roots.add(certificate)?;
     }
     Ok(roots)
+}
+
+/// Judges client certificates of these authorities: one that is shown must be good, and not on a revocation list if
+/// there are any. Whoever shows none is let through to prove themselves otherwise. A list that is out of date is none.
+pub fn client_verifier(ca: &Path, crl: Option<&Path>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider());
+    if let Some(crl) = crl {
+        let lists: Vec<_> = CertificateRevocationListDer::pem_file_iter(crl)
+            .and_then(Iterator::collect)
+            .map_err(|source| TlsError::File { file: crl.display().to_string(), source })?;
+        if lists.is_empty() {
+            return Err(TlsError::Empty(crl.display().to_string()));
+        }
+        verifier =
+            verifier.with_crls(lists).only_check_end_entity_revocation().enforce_revocation_expiration();
+    }
+    Ok(verifier.allow_unauthenticated().build()?)
 }
 
 /// A private key in PEM.
@@ -107,9 +130,18 @@ impl Certificate {
     /// A server configuration that always shows the current certificate, for TLS 1.2 and 1.3, without client
     /// certificates, with the given application protocols.
     pub fn server_config(self: &Arc<Self>, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
+        self.server_config_with(protocols, WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// The same with client certificates that `clients` judges.
+    pub fn server_config_with(
+        self: &Arc<Self>,
+        protocols: &[&[u8]],
+        clients: Arc<dyn ClientCertVerifier>,
+    ) -> Result<ServerConfig, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_cert_resolver(Arc::<Self>::clone(self));
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(config)

@@ -1,6 +1,6 @@
 //! `sidecar.toml`.
 
-use std::{collections::HashMap, net::SocketAddr, path::Path};
+use std::{collections::HashMap, net::SocketAddr, num::NonZeroUsize, path::Path};
 
 use postern_protocol::{
     duration::Span,
@@ -28,6 +28,9 @@ pub(crate) struct Config {
     /// Where audit records go besides the control plane.
     #[serde(default)]
     pub audit: AuditConfig,
+    /// What a credential is good for.
+    #[serde(default)]
+    pub identity: IdentityConfig,
     /// What strangers may use up.
     #[serde(default)]
     pub limits: Limits,
@@ -58,15 +61,26 @@ pub(crate) struct ControlConfig {
 }
 
 /// `[tls]`
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TlsConfig {
     /// The chain, PEM.
     pub cert: FilePath,
     /// The key, PEM.
     pub key: FilePath,
-    /// Client certificates.
+    /// Authorities of client certificates, PEM.
     pub client_ca: Option<FilePath>,
+    /// Their revocation lists, PEM.
+    pub client_crl: Option<FilePath>,
+}
+
+/// `[identity]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IdentityConfig {
+    /// Sessions end when the token or certificate expires that they began with.
+    #[serde(default)]
+    pub end_with_token: bool,
 }
 
 /// `[audit]`
@@ -96,11 +110,19 @@ pub(crate) struct Limits {
     pub pending_per_source: usize,
     /// Sessions at once.
     pub sessions: usize,
+    /// Threads that carry them; half as many as there are processors where absent.
+    pub threads: Option<NonZeroUsize>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { login_timeout: Span::from_secs(30), pending: 4096, pending_per_source: 1024, sessions: 20_000 }
+        Self {
+            login_timeout: Span::from_secs(30),
+            pending: 4096,
+            pending_per_source: 1024,
+            sessions: 20_000,
+            threads: None,
+        }
     }
 }
 
@@ -112,6 +134,20 @@ pub(crate) struct ListenerConfig {
     pub listen: SocketAddr,
     /// The repos that are reached here.
     pub repos: Vec<RepoName>,
+    /// What clients of PostgreSQL are asked for, unless they ask for the other.
+    #[serde(default)]
+    pub login: Login,
+}
+
+/// How clients of PostgreSQL prove who they are, where it is not by a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Login {
+    /// By a password, which every client can.
+    #[default]
+    Password,
+    /// By SASL `OAUTHBEARER`, for those that log in through the browser.
+    Oauth,
 }
 
 /// `[[repo]]`
@@ -187,8 +223,8 @@ impl Config {
         if self.listeners.is_empty() || self.repos.is_empty() {
             return Err("a sidecar needs at least one [[listener]] and one [[repo]]".to_owned());
         }
-        if self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()) {
-            return Err("[tls] client_ca: client certificates are not supported yet".to_owned());
+        if self.tls.as_ref().is_some_and(|tls| tls.client_crl.is_some() && tls.client_ca.is_none()) {
+            return Err("[tls] client_crl: goes together with `client_ca`".to_owned());
         }
         if self.control.lease.as_secs() < 2 {
             return Err("[control] lease: at least 2s, for the control plane speaks once a second".to_owned());
@@ -235,8 +271,13 @@ impl Config {
             return Err(format!("listener {} serves no repo", listener.listen));
         }
         let unknown = listener.repos.iter().find(|name| !self.repos.iter().any(|repo| repo.name == **name));
-        unknown.map_or(Ok(()), |name| {
-            Err(format!("listener {} serves {name}, which no [[repo]] describes", listener.listen))
-        })
+        if let Some(name) = unknown {
+            return Err(format!("listener {} serves {name}, which no [[repo]] describes", listener.listen));
+        }
+        let mysql = |repo: &&RepoConfig| repo.engine == Engine::Mysql && listener.repos.contains(&repo.name);
+        if listener.login == Login::Oauth && self.repos.iter().any(|repo| mysql(&repo)) {
+            return Err(format!("listener {}: `login = \"oauth\"` is for PostgreSQL", listener.listen));
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use postern_protocol::gate::{Engine, RepoName, ServedRepo};
 use tokio::net::TcpStream;
 
 use crate::{
-    config::RepoConfig,
+    config::{Login, RepoConfig},
     gatehouse::Gatehouse,
     grants::{FeedState, Reports},
     listener::Pending,
@@ -95,8 +95,8 @@ pub(crate) enum NoDoor {
 }
 
 impl Doors {
-    /// A door to these repos.
-    pub(crate) fn open(&self, repos: &[Repo]) -> Result<Door, NoDoor> {
+    /// A door to these repos, where clients are asked to prove themselves like this.
+    pub(crate) fn open(&self, repos: &[Repo], login: Login) -> Result<Door, NoDoor> {
         let (mut databases, mut servers) = (Vec::new(), Vec::new());
         for repo in repos {
             match repo {
@@ -107,7 +107,7 @@ impl Doors {
         match (servers.pop(), databases.is_empty()) {
             (None, _) => {
                 let cancel_keys = Arc::clone(&self.cancel_keys);
-                Ok(Door::Postgres(Arc::new(postgres::Door { targets: databases, cancel_keys })))
+                Ok(Door::Postgres(Arc::new(postgres::Door { targets: databases, cancel_keys, login })))
             }
             (Some(_), false) => Err(NoDoor::MixedEngines),
             (Some(_), true) if !servers.is_empty() => Err(NoDoor::SeveralServers),

@@ -7,20 +7,38 @@ use std::{net::SocketAddr, sync::Arc};
 
 use postern_protocol::gate::{AccountName, Engine, GrantId, Identity, SessionStart};
 use postern_service::random;
+use tokio::time::Instant;
 
 use crate::{
     gatehouse::Gatehouse,
     grants::{Access, Denied},
-    identity,
+    identity::{self, Credential, Unproven},
     session::{Ending, Leash, Registered, Session},
 };
+
+/// Somebody who is known, and as whom they come.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrant {
+    pub(crate) identity: Identity,
+    pub(crate) account: AccountName,
+    /// Until when a session may last, where the credential says so.
+    pub(crate) until: Option<Instant>,
+}
 
 /// Nobody comes in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoEntry {
     /// The credential is not known, has expired, or belongs to somebody else than the user name says.
-    #[error("authentication failed for user \"{0}\"")]
-    Credential(String),
+    #[error("authentication failed for user \"{user}\": {why}")]
+    Credential {
+        /// The user name as it was given.
+        user: String,
+        /// What was wrong. Not for the client.
+        why: Unproven,
+    },
+    /// Whose credential it is cannot be found out now.
+    #[error("the credential cannot be checked: the SSO provider cannot be reached")]
+    NoKeys,
     /// No grant.
     #[error("no active grant for {} on {} as {}", .access.identity, .access.repo, .access.account)]
     Denied {
@@ -57,7 +75,8 @@ impl NoEntry {
     /// The label of `postern_sessions_opened_total{result}`.
     pub(crate) const fn label(&self) -> &'static str {
         match self {
-            Self::Credential(_) => "bad_credential",
+            Self::Credential { .. } => "bad_credential",
+            Self::NoKeys => "no_keys",
             Self::Denied { .. } => "no_grant",
             Self::NoLease => "no_lease",
             Self::Sessions { .. } => "grant_full",
@@ -78,29 +97,42 @@ impl NoEntry {
 
 impl Gatehouse {
     /// Whose credential this is, and as which account they come: `account` or `identity:account`, and in the second
-    /// form the identity must be the credential's own.
-    pub(crate) fn identify(&self, user: &str, credential: &str) -> Result<(Identity, AccountName), NoEntry> {
+    /// form the identity must be the credential's own. The answer to a credential that counts for nothing is kept back
+    /// the longer the more of them there were.
+    pub(crate) async fn identify(
+        &self,
+        user: &str,
+        credential: &Credential,
+        peer: SocketAddr,
+    ) -> Result<Entrant, NoEntry> {
         // Without the control plane nobody can say whose credential this is: perhaps it was issued a moment ago.
         if !self.lease.is_held() {
             return Err(NoEntry::NoLease);
         }
-        let wrong = || NoEntry::Credential(user.to_owned());
-        let identity = identity::authenticate(&self.book, credential).ok_or_else(wrong)?;
-        let account = match user.rsplit_once(':') {
-            Some((claimed, account)) if claimed.eq_ignore_ascii_case(identity.as_str()) => account,
-            Some(_) => return Err(wrong()),
-            None => user,
-        };
-        Ok((identity, account.into()))
+        let (claimed, account) =
+            user.rsplit_once(':').map_or((None, user), |(claimed, account)| (Some(claimed), account));
+        match identity::authenticate(&self.book, &self.issuers, credential, claimed).await {
+            Ok(known) => {
+                let until = self.end_with_token.then_some(known.until);
+                Ok(Entrant { identity: known.identity, account: account.into(), until })
+            }
+            Err(why) if why.is_for_now() => Err(NoEntry::NoKeys),
+            Err(why) => {
+                tokio::time::sleep(self.throttle.failed(peer.ip(), account)).await;
+                Err(NoEntry::Credential { user: user.to_owned(), why })
+            }
+        }
     }
 
-    /// Admits, enters the registry, and asks again: whatever changed in between is seen by one of the two.
+    /// Admits, enters the registry, and asks again: whatever changed in between is seen by one of the two. The session
+    /// lasts no longer than `until`.
     pub(crate) fn enter(
         &self,
         engine: Engine,
         access: &Access,
         peer: SocketAddr,
         application: &str,
+        until: Option<Instant>,
     ) -> Result<Registered, NoEntry> {
         if !self.lease.is_held() {
             return Err(NoEntry::NoLease);
@@ -121,7 +153,7 @@ impl Gatehouse {
             application: application.to_owned(),
             started_at: jiff::Timestamp::now().as_millisecond(),
         };
-        let leash = Leash::new(admission.deadline(), self.registry.untold());
+        let leash = Leash::new(admission.deadline(), self.registry.untold()).within(until);
         let limits = admission.limits().map(Arc::clone);
         let (grant, most) = (start.grant.clone(), admission.max_sessions());
         let session = Session::new(engine, start, peer, leash, limits);

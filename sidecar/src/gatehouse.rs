@@ -11,6 +11,7 @@ use crate::{
     config::Limits,
     engine::Repo,
     grants::{Access, Book, FeedState, Lease, Reports},
+    identity::Throttle,
     listener::{ClientTls, Places},
     metrics,
     session::{Registry, Session},
@@ -22,6 +23,9 @@ pub(crate) struct Gatehouse {
     pub(crate) tls: Option<ClientTls>,
     pub(crate) book: Arc<Book>,
     pub(crate) issuers: Arc<Issuers>,
+    pub(crate) throttle: Throttle,
+    /// Whether sessions end with the credential that they began with.
+    pub(crate) end_with_token: bool,
     pub(crate) registry: Arc<Registry>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) feed: Arc<FeedState>,

@@ -23,11 +23,12 @@ use crate::{
     engine::{Doors, Repo},
     gatehouse::Gatehouse,
     grants::{Book, Feed, FeedState, Lease, Reports},
+    identity::Throttle,
     listener::{ClientTls, Listener, Places},
     metrics,
     net::is_loopback,
     server::InvalidServer,
-    session::{Ending, Registry},
+    session::{Ending, Registry, SessionRuntime},
 };
 
 /// How long sessions may take to die once they are told to.
@@ -89,7 +90,9 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let recorder = admin::install_recorder().map_err(|error| Error::Metrics(error.to_string()))?;
     let mut signals = Signals::new().map_err(|error| Error::Open("signals".to_owned(), error))?;
     metrics::describe();
-    let house = start(&config, path).await?;
+    let sessions = SessionRuntime::start(config.limits.threads)
+        .map_err(|error| Error::Open("threads for sessions".to_owned(), error))?;
+    let house = start(&config, path, &sessions).await?;
     if let Some(admin) = &config.admin {
         let ready = Arc::clone(&house);
         let serving = admin::serve(admin, recorder, Arc::new(move || readiness(&ready))).await;
@@ -139,7 +142,7 @@ async fn stop(house: &Gatehouse, grace: Duration) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
+async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Result<Arc<Gatehouse>, Error> {
     let token: SidecarToken = config.control.token.reveal().parse()?;
     let url = config.control.url.trim_end_matches('/').to_owned();
     let http = http_client(config, &url)?;
@@ -165,6 +168,8 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
         tls: config.tls.as_ref().map(ClientTls::load).transpose()?,
         book: Arc::new(Book::default()),
         issuers: Arc::default(),
+        throttle: Throttle::default(),
+        end_with_token: config.identity.end_with_token,
         lease: Lease::new(config.control.lease.duration()),
         feed: Arc::clone(&state),
         reports: reports.clone(),
@@ -178,7 +183,7 @@ async fn start(config: &Config, path: &Path) -> Result<Arc<Gatehouse>, Error> {
         stop: watch::Sender::new(false),
         registry,
     });
-    open_listeners(config, &house).await?;
+    open_listeners(config, &house, sessions).await?;
     for repo in &repos {
         repo.watch(&reports, &state);
     }
@@ -209,20 +214,24 @@ fn hello(config: &Config, repos: &[Repo], instance: String) -> Hello {
     Hello { name: config.name.clone(), instance, version: env!("CARGO_PKG_VERSION").to_owned(), repos }
 }
 
-async fn open_listeners(config: &Config, house: &Arc<Gatehouse>) -> Result<(), Error> {
+async fn open_listeners(
+    config: &Config,
+    house: &Arc<Gatehouse>,
+    sessions: &SessionRuntime,
+) -> Result<(), Error> {
     let doors = Doors::default();
     for listener in &config.listeners {
         let served: Vec<_> =
             house.repos.iter().filter(|repo| listener.repos.contains(repo.name())).cloned().collect();
         let door = doors
-            .open(&served)
+            .open(&served, listener.login)
             .map_err(|error| Error::Repo(format!("listener {}: {error}", listener.listen)))?;
-        let opened = Listener::bind(listener.listen, door).await;
-        let opened = opened.map_err(|error| Error::Open(listener.listen.to_string(), error))?;
+        let opened = sessions.spawn(Listener::bind(listener.listen, door)).await.map_err(io::Error::from);
+        let opened = opened.flatten().map_err(|error| Error::Open(listener.listen.to_string(), error))?;
         if house.tls.is_none() && !listener.listen.ip().is_loopback() {
             tracing::warn!(listen = %listener.listen, "without [tls] only clients on this machine may connect");
         }
-        tokio::spawn(opened.run(Arc::clone(house)));
+        sessions.spawn(opened.run(Arc::clone(house)));
     }
     Ok(())
 }

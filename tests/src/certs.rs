@@ -4,11 +4,13 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
+    date_time_ymd,
 };
 
 use crate::{folder::Folder, process::give_to_server};
@@ -22,7 +24,10 @@ pub struct Pair {
     pub cert: String,
     /// The private key.
     pub key: String,
+    serial: u64,
 }
+
+static SERIAL: AtomicU64 = AtomicU64::new(1_000_000);
 
 impl Authority {
     /// Makes one.
@@ -40,11 +45,33 @@ impl Authority {
         self.0.pem()
     }
 
+    /// A list of those that are revoked, PEM.
+    pub fn revoking(&self, revoked: &[&Pair]) -> String {
+        let (made, next) = (date_time_ymd(2026, 1, 1), date_time_ymd(2096, 1, 1));
+        let one = |pair: &&Pair| RevokedCertParams {
+            serial_number: pair.serial.into(),
+            revocation_time: made,
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: made,
+            next_update: next,
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(one).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.0).expect("the authority signs").pem().expect("a list is written")
+    }
+
     fn issue(&self, mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> Pair {
         params.extended_key_usages = vec![usage];
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        params.serial_number = Some(serial.into());
         let key = KeyPair::generate().expect("keys can be made");
         let cert = params.signed_by(&key, &self.0).expect("the authority signs");
-        Pair { cert: cert.pem(), key: key.serialize_pem() }
+        Pair { cert: cert.pem(), key: key.serialize_pem(), serial }
     }
 
     /// A server's certificate for these host names and addresses.
@@ -75,7 +102,11 @@ impl Default for Authority {
 impl Pair {
     /// Writes both into `folder` as `NAME.pem` and `NAME.key`.
     pub fn write(&self, folder: &Folder, name: &str) -> (PathBuf, PathBuf) {
-        (folder.write(&format!("{name}.pem"), &self.cert), folder.write(&format!("{name}.key"), &self.key))
+        let cert = folder.write(&format!("{name}.pem"), &self.cert);
+        let key = folder.write(&format!("{name}.key"), &self.key);
+        // libpq takes no key that others can read.
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("the owner");
+        (cert, key)
     }
 }
 

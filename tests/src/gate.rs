@@ -42,18 +42,27 @@ fn launch(part: &str, folder: &Folder) -> Process {
 impl Control {
     /// Starts one on an empty store.
     pub async fn start() -> Self {
-        Self::on("sqlite:control.db").await
+        Self::launch("sqlite:control.db", "").await
+    }
+
+    /// Starts one on an empty store, with these tables in its file.
+    pub async fn start_with(tables: &str) -> Self {
+        Self::launch("sqlite:control.db", tables).await
     }
 
     /// Starts one on this store.
     pub async fn on(store: &str) -> Self {
+        Self::launch(store, "").await
+    }
+
+    async fn launch(store: &str, tables: &str) -> Self {
         let folder = Folder::new();
         let (port, admin_port) = (port::free(), port::free());
         folder.write(
             "control.toml",
             format!(
                 "listen = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\n\
-                 store = \"{store}\"\n[admin]\nlisten = \"127.0.0.1:{admin_port}\"\n"
+                 store = \"{store}\"\n[admin]\nlisten = \"127.0.0.1:{admin_port}\"\n{tables}"
             ),
         );
         let process = launch("control", &folder);
@@ -139,6 +148,17 @@ async fn metrics(port: u16) -> String {
     answer.text().await.expect("metrics are text")
 }
 
+/// Lines for a sidecar's file that most tests do without.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// For `[tls]`.
+    pub tls: String,
+    /// For `[[listener]]`.
+    pub listener: String,
+    /// Whole tables.
+    pub tables: String,
+}
+
 /// What a test wants of its sidecar.
 #[derive(Clone, Debug)]
 pub struct SidecarWish {
@@ -164,6 +184,8 @@ pub struct SidecarWish {
     pub top: String,
     /// Lines for `[repo.accounts.NAME]` instead of the password, by account.
     pub accounts: Vec<(String, String)>,
+    /// Lines for elsewhere.
+    pub extra: Extra,
 }
 
 /// What the file of every sidecar says, whatever databases it serves.
@@ -181,6 +203,8 @@ pub struct Frame {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Lines for the top of the file.
     pub top: String,
+    /// Lines for elsewhere.
+    pub extra: Extra,
 }
 
 /// A running sidecar that serves the repo `sales`.
@@ -207,8 +231,8 @@ pub(crate) fn account_tables(accounts: &[(&str, &str)], own: &[(String, String)]
 
 impl SidecarWish {
     fn frame(&self) -> Frame {
-        let Self { token, control_port, lease, host, tls, top, .. } = self.clone();
-        Frame { token, control_port, lease, host, tls, top }
+        let Self { token, control_port, lease, host, tls, top, extra, .. } = self.clone();
+        Frame { token, control_port, lease, host, tls, top, extra }
     }
 
     fn repo_table(&self, name: &str, database: &str) -> String {
@@ -228,17 +252,19 @@ impl SidecarWish {
 
 impl Frame {
     fn file(&self, name: &str, (port, admin_port): (u16, u16), repos: &[String], tables: &str) -> String {
-        let Self { control_port, lease, host, top, .. } = self;
+        let Self { control_port, lease, host, top, extra, .. } = self;
         let tls = self.tls.as_ref().map_or_else(String::new, |(cert, key)| {
-            format!("[tls]\ncert = {}\nkey = {}\n", json!(cert), json!(key))
+            format!("[tls]\ncert = {}\nkey = {}\n{}", json!(cert), json!(key), extra.tls)
         });
         format!(
             "name = \"{name}\"\n{top}\n\
              [control]\nurl = \"http://127.0.0.1:{control_port}\"\ntoken = {{ file = \"sidecar.token\" }}\n\
              lease = \"{lease}\"\n{tls}\
              [admin]\nlisten = \"127.0.0.1:{admin_port}\"\n[audit]\nfile = \"audit.jsonl\"\n\
-             [[listener]]\nlisten = \"{host}:{port}\"\nrepos = {}\n{tables}",
-            json!(repos)
+             {}[[listener]]\nlisten = \"{host}:{port}\"\nrepos = {}\n{}\n{tables}",
+            extra.tables,
+            json!(repos),
+            extra.listener
         )
     }
 }

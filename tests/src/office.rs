@@ -62,7 +62,12 @@ pub async fn people(api: &Api) {
 impl Office {
     /// Starts it.
     pub async fn open() -> Self {
-        let control = Control::start().await;
+        Self::open_with("").await
+    }
+
+    /// Starts it with these tables in the control plane's file.
+    pub async fn open_with(tables: &str) -> Self {
+        let control = Control::start_with(tables).await;
         let api = control.bootstrap();
         people(&api).await;
         let sidecar_token = enrol(&api, "edge-1").await;

@@ -8,7 +8,7 @@ use crate::{
     certs::Authority,
     cut::Wire,
     folder::Folder,
-    gate::{Control, Sidecar, SidecarWish},
+    gate::{Control, Extra, Sidecar, SidecarWish},
     office::Office,
     postgres::{DATABASE, Postgres, Version},
     rest::Api,
@@ -42,6 +42,10 @@ pub struct Wish {
     pub more: Vec<String>,
     /// Whether the sidecar reaches the database over [`Stage::database_wire`]. Otherwise that wire hangs loose.
     pub database_wire: bool,
+    /// Tables for the control plane's file.
+    pub control: String,
+    /// Lines for elsewhere in the sidecar's file.
+    pub extra: Extra,
 }
 
 /// Everything that runs for one test.
@@ -87,7 +91,7 @@ impl Stage {
 
     /// A stage around a server that is there already.
     pub async fn around(postgres: Postgres, wish: Wish) -> Self {
-        let Office { control_wire, api, control, sidecar_token } = Office::open().await;
+        let Office { control_wire, api, control, sidecar_token } = Office::open_with(&wish.control).await;
         let database_wire = Wire::to(postgres.port()).await;
         let (folder, authority) = (Folder::new(), Authority::new());
         let tls = wish.tls.then(|| authority.server(&["localhost", "127.0.0.1"]).write(&folder, "server"));
@@ -105,6 +109,7 @@ impl Stage {
             tls,
             repo: placed(wish.repo),
             top: wish.top,
+            extra: wish.extra,
             accounts: wish.accounts.into_iter().map(|(name, lines)| (name, placed(lines))).collect(),
         })
         .await;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use tokio::{
     io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{rest::install_tls, wait::patiently};
+use crate::{certs::Pair, rest::install_tls, wait::patiently};
 
 /// The `SSLRequest` message.
 pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -118,14 +118,27 @@ pub fn sync() -> Vec<u8> {
     frame(b'S', &[])
 }
 
-/// A TLS client configuration that trusts the authority in `ca` (PEM) and offers these application protocols.
-pub fn tls_config(ca: &str, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+fn trusting(ca: &str) -> RootCertStore {
     install_tls();
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
         roots.add(certificate.expect("PEM")).expect("an authority");
     }
-    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    roots
+}
+
+/// A TLS client configuration that trusts the authority in `ca` (PEM) and shows a certificate.
+pub fn tls_config_as(ca: &str, pair: &Pair) -> Arc<ClientConfig> {
+    let builder = ClientConfig::builder().with_root_certificates(trusting(ca));
+    let chain = CertificateDer::pem_slice_iter(pair.cert.as_bytes()).collect::<Result<_, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key in PEM");
+    Arc::new(builder.with_client_auth_cert(chain, key).expect("they belong together"))
+}
+
+/// A TLS client configuration that trusts the authority in `ca` (PEM) and offers these application protocols.
+pub fn tls_config(ca: &str, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    let builder = ClientConfig::builder().with_root_certificates(trusting(ca));
+    let mut config = builder.with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Arc::new(config)
 }

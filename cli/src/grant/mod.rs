@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     error::Error,
     print::{Column, Output, text, time, visible},
+    request::summary,
     rest::Connection,
 };
 
@@ -38,7 +39,7 @@ enum Command {
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Make a grant last longer
+    /// Ask for a grant to last longer
     Extend {
         /// The grant, `g_…`
         id: String,
@@ -75,8 +76,8 @@ impl GrantArgs {
             }
             Command::Extend { id, duration, reason } => {
                 let body = json!({ "duration": duration, "reason": reason });
-                let grant = client.post(&["v1", "grants", &id, "extend"], &body).await?;
-                output.show_as(&grant, || extended(&grant))
+                let outcome = client.post(&["v1", "grants", &id, "extend"], &body).await?;
+                output.show_as(&outcome, || extended(&outcome))
             }
         }
     }
@@ -86,7 +87,11 @@ fn scope(grant: &Value) -> String {
     if grant["scope"] == "limited" { text(&grant["resources"]) } else { text(&grant["scope"]) }
 }
 
+/// The grant with its new end, or the request that waits for a decision on it.
 fn extended(grant: &Value) -> String {
+    if grant["extends"].is_string() {
+        return summary(grant);
+    }
     visible(&format!(
         "{} {} until {} UTC",
         text(&grant["id"]),
@@ -123,6 +128,14 @@ fn one_sidecar(sidecar: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_time_is_there_or_asked_for() {
+        let grant = json!({"id": "g_1", "state": "ACTIVE", "expires_at": "2026-01-31T10:15:00Z"});
+        assert_eq!(extended(&grant), "g_1 ACTIVE until 2026-01-31 10:15:00 UTC\n");
+        let request = json!({"id": "r_1", "status": "PENDING", "extends": "g_1", "grant": null});
+        assert_eq!(extended(&request), "r_1 PENDING\n");
+    }
 
     #[test]
     fn a_revocation_tells_what_each_sidecar_did() {

@@ -30,7 +30,7 @@ pub(super) fn status(request: &Value) -> String {
 }
 
 /// One line for who filed or decided it: id, state, and the grant once there is one.
-pub(super) fn summary(request: &Value) -> String {
+pub(crate) fn summary(request: &Value) -> String {
     let grant = request["grant"].as_str().map(|id| format!(" grant {id}")).unwrap_or_default();
     format!("{}\n", visible(&format!("{} {}{grant}", text(&request["id"]), status(request))))
 }

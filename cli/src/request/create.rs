@@ -13,11 +13,14 @@ use crate::error::Error;
 #[derive(Debug, Args)]
 pub(super) struct CreateArgs {
     /// The data repository
-    #[arg(long)]
-    repo: String,
+    #[arg(long, required_unless_present = "bundle", conflicts_with = "bundle")]
+    repo: Option<String>,
     /// The local account to be used there
-    #[arg(long)]
-    account: String,
+    #[arg(long, required_unless_present = "bundle", conflicts_with = "bundle")]
+    account: Option<String>,
+    /// A bundle of accesses in place of repository, account and resources
+    #[arg(long, value_name = "NAME", conflicts_with = "resource")]
+    bundle: Option<String>,
     /// A table or column, and what is to be done with it: `schema.table.column:SELECT,UPDATE`; without a privilege,
     /// SELECT. Repeat it for more. Without any, everything that the account can do is asked for
     #[arg(long, value_name = "RES[:PRIV,…]")]
@@ -34,6 +37,9 @@ pub(super) struct CreateArgs {
     /// Not before this moment, RFC 3339
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+    /// An emergency: at once where a rule allows it, and reviewed afterwards
+    #[arg(long, conflicts_with = "at")]
+    break_glass: bool,
     /// Do not wait for the decision
     #[arg(long)]
     pub(super) nowait: bool,
@@ -42,24 +48,25 @@ pub(super) struct CreateArgs {
 impl CreateArgs {
     /// What is sent.
     pub(super) fn body(&self) -> Result<Value, Error> {
-        let resources = self
-            .resource
-            .iter()
-            .map(|text| parse(text).map_err(Error::Usage))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut body = json!({
-            "repo": self.repo,
-            "account": self.account,
-            "resources": resources,
-            "duration": self.duration,
-            "reason": self.reason,
-        });
+        let resources = resources(&self.resource)?;
+        let mut body = match &self.bundle {
+            Some(bundle) => json!({ "bundle": bundle }),
+            None => json!({ "repo": self.repo, "account": self.account, "resources": resources }),
+        };
         if let Some(fields) = body.as_object_mut() {
+            fields.insert("duration".to_owned(), json!(self.duration));
+            fields.insert("reason".to_owned(), json!(self.reason));
             fields.extend(self.identity.as_deref().map(|identity| ("for".to_owned(), identity.into())));
+            fields.extend(self.break_glass.then(|| ("break_glass".to_owned(), true.into())));
             fields.extend(self.at.map(|at| ("not_before".to_owned(), at.to_string().into())));
         }
         Ok(body)
     }
+}
+
+/// A list of `RES[:PRIV,…]`.
+pub(super) fn resources(texts: &[String]) -> Result<Vec<ResourceGrant>, Error> {
+    texts.iter().map(|text| parse(text).map_err(Error::Usage)).collect()
 }
 
 /// `RES[:PRIV,…]`. A colon inside a quoted name does not count: no privilege holds a quote.

@@ -5,6 +5,7 @@ mod create;
 mod wait;
 
 use clap::{Args, Subcommand};
+use postern_protocol::duration::Span;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,6 +13,8 @@ use crate::{
     print::Output,
     rest::{Client, Connection},
 };
+
+pub(crate) use columns::summary;
 
 /// Requests for access.
 #[derive(Debug, Args)]
@@ -72,6 +75,12 @@ struct ReviewArgs {
     /// Why
     #[arg(long, default_value = "")]
     reason: String,
+    /// Approve for a shorter time than was asked for: 30m, 2h, 1d
+    #[arg(long, conflicts_with = "deny")]
+    duration: Option<Span>,
+    /// Approve with this alone of what was asked for; repeat it for more
+    #[arg(long, value_name = "RES[:PRIV,…]", conflicts_with = "deny")]
+    resource: Vec<String>,
     /// The identity in whose name this is decided
     #[arg(long, value_name = "IDENTITY")]
     by: Option<String>,
@@ -139,8 +148,11 @@ async fn list(client: &Client, output: Output, args: &ListArgs) -> Result<(), Er
 async fn review(client: &Client, output: Output, args: &ReviewArgs) -> Result<(), Error> {
     let decision = if args.decision.approve { "approve" } else { "deny" };
     let mut body = json!({ "decision": decision, "reason": args.reason });
-    if let (Some(by), Some(fields)) = (&args.by, body.as_object_mut()) {
-        fields.insert("by".to_owned(), Value::from(by.as_str()));
+    if let Some(fields) = body.as_object_mut() {
+        fields.extend(args.by.as_deref().map(|by| ("by".to_owned(), by.into())));
+        fields.extend(args.duration.map(|duration| ("duration".to_owned(), json!(duration))));
+        let narrowed = (!args.resource.is_empty()).then(|| create::resources(&args.resource)).transpose()?;
+        fields.extend(narrowed.map(|list| ("resources".to_owned(), json!(list))));
     }
     let request = client.post(&["v1", "requests", &args.id, "reviews"], &body).await?;
     output.show_as(&request, || columns::summary(&request))

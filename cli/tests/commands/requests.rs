@@ -33,6 +33,22 @@ fn a_request_carries_what_the_command_line_says() {
 }
 
 #[test]
+fn a_bundle_stands_in_for_repo_and_account() {
+    let double = Double::start().on("POST /v1/requests", 201, request("PENDING", Value::Null));
+    let line = "request create --bundle oncall --duration 2h --reason OPS-1 --nowait";
+    assert_eq!(run(&double, line).status.code(), Some(0));
+    assert_eq!(
+        double.asked("POST /v1/requests"),
+        [json!({"bundle": "oncall", "duration": "2h", "reason": "OPS-1"})]
+    );
+    assert_eq!(
+        run(&double, "request create --bundle b --repo r --duration 2h --reason x").status.code(),
+        Some(2)
+    );
+    assert_eq!(run(&double, "request create --repo r --duration 2h --reason x").status.code(), Some(2));
+}
+
+#[test]
 fn a_request_waits_until_it_is_approved() {
     let double = Double::start()
         .on("POST /v1/requests", 201, request("PENDING", Value::Null))
@@ -65,6 +81,19 @@ fn a_review_is_sent_in_the_name_of_whoever_decides() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let sent = double.asked("POST /v1/requests/r_1/reviews");
     assert_eq!(sent, [json!({"decision": "approve", "reason": "", "by": "bob@example.com"})]);
+}
+
+#[test]
+fn an_approver_may_give_less_than_was_asked_for() {
+    let double = Double::start().on("POST /v1/requests/r_1/reviews", 200, request("APPROVED", json!("g_1")));
+    let output = run(&double, "request review r_1 --approve --duration 30m --resource public.sales.id");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let resources = json!([{"resource": "public.sales.id", "privileges": ["SELECT"]}]);
+    let sent = double.asked("POST /v1/requests/r_1/reviews");
+    assert_eq!(
+        sent,
+        [json!({"decision": "approve", "reason": "", "duration": "30m", "resources": resources})]
+    );
 }
 
 #[test]

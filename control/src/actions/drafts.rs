@@ -40,9 +40,20 @@ impl Draft {
         let rule = rules.decide(person, &ask)?.clone();
         rule.check_reason(&ask)?;
         rule.check_hours(&ask, work.now())?;
-        let judgement = rule.judge(&Facts::new(&ask, person, repo.map(|repo| repo.engine), work.now()));
+        let judgement = judge(work, &rule, person, &ask).await?;
         Ok(Self { identity: person.name.as_str().into(), ask, rule, judgement })
     }
+}
+
+/// What a rule that covers this says of it by itself.
+pub(super) async fn judge(
+    work: &mut Work,
+    rule: &Rule,
+    person: &Person,
+    ask: &Ask,
+) -> Result<Judgement, Failure> {
+    let repo: Option<Repo> = work.load(ask.repo.as_str()).await?;
+    Ok(rule.judge(&Facts::new(ask, person, repo.map(|repo| repo.engine), work.now())))
 }
 
 /// A repo that no sidecar has named yet may be requested all the same: the rules decide.

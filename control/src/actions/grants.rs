@@ -1,16 +1,13 @@
-//! Ending, extending and shrinking grants.
+//! Ending and shrinking grants; more time for one is asked for next door.
 
 use std::{sync::Arc, time::Instant};
 
-use postern_protocol::{
-    duration::Span,
-    gate::{EndCause, ResourceGrant},
-};
+use postern_protocol::gate::{EndCause, ResourceGrant};
 use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Grant, Moment, Refusal, Scoped, StoredRule},
+    domain::{Grant, Moment, Refusal, Scoped},
     feed::Outcome,
     measures::{self, Measure},
     plane::ControlPlane,
@@ -60,32 +57,6 @@ pub(super) async fn revoke_within(
     work.note(about(grant, "grant.revoked", by).with("reason", reason));
     work.measure(Measure::GrantEnded(EndCause::Revoked));
     Ok(())
-}
-
-/// Gives a grant more time.
-pub(crate) async fn extend(
-    plane: &Arc<ControlPlane>,
-    caller: &Caller,
-    id: &str,
-    by: Span,
-    reason: &str,
-) -> Result<Changed, Failure> {
-    let mut work = Work::begin(plane).await?;
-    let mut grant: Grant = work.get("grant", id).await?;
-    if grant.identity.as_str() == caller.name() {
-        return Err(Refusal::OwnRequest.into());
-    }
-    let stored: Option<StoredRule> = work.load(&grant.rule).await?;
-    let rule = stored.ok_or_else(|| {
-        Refusal::RuleChanged(format!("the rule `{}` that the grant was given under is gone", grant.rule))
-    })?;
-    grant.extend(by, rule.rule.max_duration, work.now())?;
-    let event = about(&grant, "grant.extended", caller.name())
-        .with("duration", by.to_string())
-        .with("expires_at", grant.expires_at.timestamp().to_string())
-        .with("reason", reason);
-    work.note(event);
-    store_change(work, grant).await
 }
 
 /// Takes away all but these resources.

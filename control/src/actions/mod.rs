@@ -3,9 +3,12 @@
 //! Each begins a piece of [`crate::work::Work`], asks the domain, writes, tells the sidecars, notes it in the audit
 //! trail and commits. In: who calls and what they want. Out: what became of it, or a [`Failure`].
 
+pub(crate) mod bundles;
 mod caller;
 pub(crate) mod clients;
 pub(crate) mod drafts;
+pub(crate) mod extensions;
+pub(crate) mod favourites;
 pub(crate) mod grants;
 pub(crate) mod identities;
 #[cfg_attr(not(test), expect(dead_code, reason = "nobody can sign in before the SSO provider is asked"))]

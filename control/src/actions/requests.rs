@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postern_protocol::gate::{Change, GrantId};
 use postern_service::{audit::Event, random};
 
-use super::{Caller, Failure, drafts::Draft, identities};
+use super::{Caller, Failure, bundles, drafts::Draft, extensions, identities};
 use crate::{
     domain::{
         Ask, Grant, Judgement, Moment, Permission, Person, Refusal, Request, RequestStatus, StoredRule,
@@ -61,7 +61,15 @@ pub(crate) async fn file(
 pub(crate) async fn again(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<Filed, Failure> {
     let mut work = Work::begin(plane).await?;
     let before = visible(&mut work, caller, id).await?;
+    if before.extends.is_some() {
+        return Err(Refusal::Conflict("more time for a grant is asked for at the grant".to_owned()).into());
+    }
     let own = before.identity.as_str() == caller.name();
+    if let Some(bundled) = &before.bundle {
+        drop(work);
+        let for_identity = (!own).then_some(before.identity.as_str());
+        return bundles::file(plane, caller, &bundled.name, before.ask(), for_identity).await;
+    }
     let for_identity = (!own).then(|| before.identity.to_string());
     let now = work.now();
     let person = requester(&mut work, caller, for_identity.as_deref()).await?;
@@ -94,6 +102,9 @@ pub(crate) async fn cancel(plane: &Arc<ControlPlane>, caller: &Caller, id: &str)
     let mut work = Work::begin(plane).await?;
     let now = work.now();
     let mut request = visible(&mut work, caller, id).await?;
+    if let Some(bundled) = request.bundle.clone() {
+        return bundles::cancel(work, caller, &request, &bundled).await;
+    }
     request.cancel(now)?;
     work.note(about(&request, "request.cancelled", caller.name()));
     work.measure(Measure::Request(RequestStatus::Cancelled));
@@ -178,14 +189,22 @@ async fn file_draft(mut work: Work, caller: &Caller, draft: Draft) -> Result<Fil
     let Draft { identity, ask, rule, judgement } = draft;
     let filed = (&rule, judgement.verdict);
     let request = Request::file(random::id("r")?.into(), identity, caller.name(), ask, filed, now);
-    let event = about(&request, "request.created", caller.name())
+    note_filed(&mut work, caller, &request, &judgement);
+    finish(work, request).await
+}
+
+/// Notes a request that was just filed, and what the rule says of it.
+pub(super) fn note_filed(work: &mut Work, caller: &Caller, request: &Request, judgement: &Judgement) {
+    let mut event = about(request, "request.created", caller.name())
         .with("duration", request.duration.to_string())
         .with("reason", request.reason.as_str())
         .with("rule", request.rule.as_str());
+    if let Some(grant) = &request.extends {
+        event = event.with("extends", grant.as_str());
+    }
     work.note(event);
     work.measure(Measure::Request(RequestStatus::Pending));
-    judged(&mut work, &request, &judgement);
-    finish(work, request).await
+    judged(work, request, judgement);
 }
 
 /// Notes what the rule said by itself.
@@ -211,20 +230,45 @@ fn judged(work: &mut Work, request: &Request, judgement: &Judgement) {
 /// Gives an approved request its grant, writes it all down, and waits for the sidecars to know.
 pub(super) async fn finish(mut work: Work, mut request: Request) -> Result<Filed, Failure> {
     let now = work.now();
-    let mut grant = None;
-    if request.status == RequestStatus::Approved && request.grant.is_none() {
-        let given = give(&mut work, &request).await?;
-        request.grant = Some(given.id.clone());
-        grant = Some(given);
-    } else if let Some(id) = &request.grant {
-        grant = work.load(id.as_str()).await?;
-    }
-    work.save(&request).await?;
+    let grant = settle(&mut work, &mut request).await?;
     work.commit_and_wait(&Audience::Repo(request.repo.clone())).await?;
     Ok(Filed { request, grant, now })
 }
 
-async fn give(work: &mut Work, request: &Request) -> Result<Grant, Failure> {
+/// Gives an approved request its grant, and writes it down.
+pub(super) async fn settle(work: &mut Work, request: &mut Request) -> Result<Option<Grant>, Failure> {
+    let mut grant = None;
+    if request.status == RequestStatus::Approved && request.grant.is_none() {
+        grant = give(work, request).await?;
+    } else if let Some(id) = &request.grant {
+        grant = work.load(id.as_str()).await?;
+    }
+    work.save(&*request).await?;
+    Ok(grant)
+}
+
+/// What an approved request becomes: a new grant, or more time for one. Nothing when that came to an end meanwhile.
+async fn give(work: &mut Work, request: &mut Request) -> Result<Option<Grant>, Failure> {
+    let given = match request.extends.clone() {
+        None => new_grant(work, request).await,
+        Some(grant) => extensions::apply(work, request, &grant).await,
+    };
+    match given {
+        Ok(grant) => {
+            request.grant = Some(grant.id.clone());
+            Ok(Some(grant))
+        }
+        Err(Failure::Refused(refusal)) => {
+            request.fail(work.now());
+            work.note(about(request, "request.failed", "").with("reason", refusal.to_string()));
+            work.measure(Measure::Request(RequestStatus::Failed));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn new_grant(work: &mut Work, request: &Request) -> Result<Grant, Failure> {
     let id: GrantId = random::id("g")?.into();
     let grant = Grant::of(id, request, work.now());
     work.save(&grant).await?;

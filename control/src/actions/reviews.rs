@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postern_protocol::{duration::Span, gate::ResourceGrant};
 
 use super::{
-    Caller, Failure, grants, identities,
+    Caller, Failure, bundles, grants, identities,
     requests::{Filed, about, decided, finish},
 };
 use crate::{
@@ -40,31 +40,56 @@ pub(crate) async fn review(
     let now = work.now();
     let mut request: Request = work.get("request", id).await?;
     let reviewer = reviewer(&mut work, caller, by).await?;
+    if let Some(bundled) = request.bundle.clone() {
+        let through = by.map(|_| caller.name());
+        return bundles::review(work, &request, &bundled, (&reviewer, through), said).await;
+    }
     let requester = identities::person(&mut work, request.identity.as_str()).await?;
     let stored: Option<StoredRule> = work.load(&request.rule).await?;
     let rule = stored.as_ref().map(|stored| &stored.rule);
     let Said { decision, reason, duration, resources } = said;
     let opinion = Opinion { by: &reviewer, decision, reason: &reason, duration, resources };
     let transition = request.review(rule, &requester, opinion, now)?;
-    let mut event = about(&request, "request.reviewed", reviewer.name())
-        .with("decision", decision.as_str())
-        .with("reason", reason.as_str());
-    if by.is_some() {
-        event = event.with("through", caller.name());
+    let through = by.map(|_| caller.name());
+    let taken = Taken { by: reviewer.name(), through, decision, reason: &reason, transition };
+    note(&mut work, &request, &taken);
+    if transition == Transition::Condemned {
+        take_back(&mut work, &request, reviewer.name(), &reason).await?;
+    }
+    finish(work, request).await
+}
+
+/// A review that was taken, and what it did.
+pub(super) struct Taken<'a> {
+    /// Whose.
+    pub by: &'a str,
+    /// Who handed it in, when somebody else.
+    pub through: Option<&'a str>,
+    /// Yes or no.
+    pub decision: Decision,
+    /// Why.
+    pub reason: &'a str,
+    /// What it did.
+    pub transition: Transition,
+}
+
+/// Notes it.
+pub(super) fn note(work: &mut Work, request: &Request, taken: &Taken<'_>) {
+    let Taken { by, through, decision, reason, transition } = *taken;
+    let mut event =
+        about(request, "request.reviewed", by).with("decision", decision.as_str()).with("reason", reason);
+    if let Some(through) = through {
+        event = event.with("through", through);
     }
     work.note(event);
     work.measure(Measure::Review(decision));
     match transition {
         Transition::Recorded => {}
-        Transition::Rejected => decided(&mut work, &request, "request.rejected", reviewer.name()),
-        Transition::Approved => decided(&mut work, &request, "request.approved", reviewer.name()),
-        Transition::Condoned => work.note(about(&request, "request.glass_condoned", reviewer.name())),
-        Transition::Condemned => {
-            work.note(about(&request, "request.glass_condemned", reviewer.name()));
-            take_back(&mut work, &request, reviewer.name(), &reason).await?;
-        }
+        Transition::Rejected => decided(work, request, "request.rejected", by),
+        Transition::Approved => decided(work, request, "request.approved", by),
+        Transition::Condoned => work.note(about(request, "request.glass_condoned", by)),
+        Transition::Condemned => work.note(about(request, "request.glass_condemned", by)),
     }
-    finish(work, request).await
 }
 
 /// Ends the grant of an emergency that somebody finds wrong, if it is not over yet.

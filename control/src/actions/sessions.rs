@@ -7,7 +7,7 @@ use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Kill, Refusal, Session},
+    domain::{Grant, Kill, Refusal, Session},
     feed::Outcome,
     plane::ControlPlane,
     store::Filter,
@@ -68,7 +68,7 @@ pub(crate) async fn report(
         match known {
             // Another sidecar's session is not this one's to rewrite; and a repeated report must not undo a kill.
             Some(_) => {}
-            None => work.save(&Session::reported(start, sidecar, &instance)).await?,
+            None => begin(&mut work, Session::reported(start, sidecar, &instance)).await?,
         }
     }
     for end in ended {
@@ -79,6 +79,35 @@ pub(crate) async fn report(
     }
     work.commit().await?;
     Ok(())
+}
+
+/// Enters a session. Each sidecar counts those of a grant for itself; one that is too many over all of them is killed.
+async fn begin(work: &mut Work, mut session: Session) -> Result<(), Failure> {
+    let grant: Option<Grant> = work.load(session.grant.as_str()).await?;
+    let most = grant.and_then(|grant| grant.session.max_sessions);
+    if let Some(most) = most {
+        let own = Filter { identity: Some(session.identity.to_string()), ..Filter::default() };
+        let open: Vec<Session> = work.find_all(&own).await?;
+        let elsewhere =
+            open.iter().filter(|known| known.grant == session.grant && known.kill.is_none()).count();
+        if elsewhere >= usize::try_from(most).unwrap_or(usize::MAX) {
+            let reason = format!("the grant allows {most} sessions at once, and as many are open elsewhere");
+            let event = Event {
+                identity: session.identity.to_string(),
+                repo: session.repo.to_string(),
+                account: session.account.to_string(),
+                grant: session.grant.to_string(),
+                session: session.id.to_string(),
+                ..Event::new("session.killed")
+            };
+            work.note(event.with("reason", reason.as_str()));
+            session.kill = Some(Kill { by: String::new(), reason });
+            if let Some(change) = session.kill_change() {
+                work.tell(Audience::Sidecar(session.sidecar.clone()), change);
+            }
+        }
+    }
+    work.save(&session).await
 }
 
 async fn of_process(work: &mut Work, sidecar: &SidecarName, instance: &str) -> Result<Vec<Session>, Failure> {

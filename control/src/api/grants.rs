@@ -1,6 +1,11 @@
 //! `/v1/grants`
 
-use axum::{Extension, extract::State};
+use axum::{
+    Extension,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use postern_protocol::duration::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,10 +15,10 @@ use super::{
     extract::{Json, Name, Query, Text},
     page::{List, paging},
     problem::Problem,
-    views::{GrantView, ResourceInput},
+    views::{GrantView, RequestView, ResourceInput},
 };
 use crate::{
-    actions::{Caller, grants},
+    actions::{Caller, extensions, grants},
     domain::{Grant, GrantState, canonical},
     feed::Outcome,
     store::{Filter, Order, find},
@@ -119,9 +124,12 @@ pub(super) async fn extend(
     Extension(caller): Extension<Caller>,
     Name(id): Name,
     Json(MoreTime { duration, reason }): Json<MoreTime>,
-) -> Result<axum::Json<GrantView>, Problem> {
-    let changed = grants::extend(&app.plane, &caller, &id, duration, reason.as_str()).await?;
-    Ok(axum::Json(GrantView::new(&changed.grant, changed.now)))
+) -> Result<Response, Problem> {
+    let filed = extensions::extend(&app.plane, &caller, &id, duration, reason.as_str()).await?;
+    Ok(match &filed.grant {
+        Some(grant) => axum::Json(GrantView::new(grant, filed.now)).into_response(),
+        None => (StatusCode::ACCEPTED, axum::Json(RequestView::from(filed))).into_response(),
+    })
 }
 
 /// What is left.

@@ -4,6 +4,7 @@
 //! The router, the permission checks, the metrics and the OpenAPI document are all made from that table.
 
 mod audit;
+mod bundles;
 mod clients;
 mod events;
 mod extract;

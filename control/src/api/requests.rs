@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     actions::{
-        Caller, drafts, requests,
+        Caller, bundles, drafts, requests,
         reviews::{self, Said},
     },
     domain::{Ask, Decision, Grant, Moment, Request, RequestStatus, canonical},
@@ -31,8 +31,12 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRequest {
-    repo: String,
-    account: String,
+    /// Which repo, unless a bundle says it.
+    repo: Option<String>,
+    /// As which account, unless a bundle says it.
+    account: Option<String>,
+    /// A bundle, in place of repo, account and resources.
+    bundle: Option<String>,
     /// None: all that the account can do.
     #[serde(default)]
     resources: Vec<ResourceInput>,
@@ -68,9 +72,15 @@ pub(super) async fn create(
     Query(Filing { dry_run }): Query<Filing>,
     Json(new): Json<NewRequest>,
 ) -> Result<Response, Problem> {
+    let absent = |field: &str| Refusal::Invalid(format!("missing field `{field}`: name it, or a bundle"));
+    let named = new.repo.is_some() || new.account.is_some() || !new.resources.is_empty();
+    if new.bundle.is_some() && named {
+        return Err(Refusal::Invalid("bundle: it says repo, account and resources itself".to_owned()).into());
+    }
+    let in_bundle = || new.bundle.as_ref().map(|_| String::new());
     let ask = Ask {
-        repo: new.repo.into(),
-        account: new.account.into(),
+        repo: new.repo.or_else(in_bundle).ok_or_else(|| absent("repo"))?.into(),
+        account: new.account.or_else(in_bundle).ok_or_else(|| absent("account"))?.into(),
         resources: ResourceInput::read(new.resources)?,
         duration: new.duration,
         reason: new.reason.as_str().to_owned(),
@@ -78,6 +88,13 @@ pub(super) async fn create(
         break_glass: new.break_glass,
     };
     let for_identity = new.for_identity.as_deref();
+    if let Some(bundle) = &new.bundle {
+        if dry_run {
+            return Err(Refusal::NotSupported("dry_run of a bundle".to_owned()).into());
+        }
+        let filed = bundles::file(&app.plane, &caller, bundle, ask, for_identity).await?;
+        return Ok((StatusCode::CREATED, axum::Json(RequestView::from(filed))).into_response());
+    }
     if dry_run {
         let forecast = drafts::forecast(&app.plane, &caller, ask, for_identity).await?;
         return Ok(axum::Json(ForecastView::from(forecast)).into_response());

@@ -5,7 +5,7 @@ use postern_protocol::gate;
 use serde_json::Value;
 
 use super::{
-    audit, clients, events, grants, identities, meta, oauth,
+    audit, bundles, clients, events, grants, identities, meta, oauth,
     operation::{Operation, operation},
     page::{List, Paging},
     repos, requests, rules, sessions, sidecars, tokens, views, wire,
@@ -23,6 +23,7 @@ const FILE: &[Permission] = &[AccessRequest, AccessManagementProxyRequest];
 const OWN: &[Permission] = &[AccessRequest, AccessManagementProxyRequest, AccessManagement];
 const MANAGE: &[Permission] = &[AccessManagement];
 const REVIEW: &[Permission] = &[AccessManagement, AccessManagementProxyManage];
+const BUNDLES: &[Permission] = &[AccessRequest, AccessManagementProxyRequest, ModifyPolicies];
 const POLICIES: &[Permission] = &[ModifyPolicies];
 const SEE_SIDECARS: &[Permission] = &[ViewSidecarsAndRepositories, ModifySidecarsAndRepositories];
 const SIDECARS: &[Permission] = &[ModifySidecarsAndRepositories];
@@ -32,10 +33,18 @@ const AUDIT: &[Permission] = &[ViewAuditLogs];
 
 /// Every operation.
 pub(crate) fn operations() -> Vec<Operation> {
-    [public(), requests_and_grants(), tokens_and_sessions(), administration(), sidecars_and_repos(), wire()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        public(),
+        requests_and_grants(),
+        bundles_and_favourites(),
+        tokens_and_sessions(),
+        administration(),
+        sidecars_and_repos(),
+        wire(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn public() -> Vec<Operation> {
@@ -140,11 +149,47 @@ fn requests_and_grants() -> Vec<Operation> {
             .body::<grants::Reason>()
             .gives::<grants::Changed>(200)
             .problems(&[404, 409]),
-        operation(post, "/v1/grants/{id}/extend", "Gives a grant more time", grants::extend)
-            .client(MANAGE)
+        operation(post, "/v1/grants/{id}/extend", "Asks for more time for a grant", grants::extend)
+            .client(OWN)
             .body::<grants::MoreTime>()
             .gives::<views::GrantView>(200)
+            .gives::<views::RequestView>(202)
             .problems(&[404, 409]),
+    ]
+}
+
+fn bundles_and_favourites() -> Vec<Operation> {
+    let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
+    vec![
+        operation(get.clone(), "/v1/bundles", "Lists bundles of accesses", bundles::list)
+            .client(BUNDLES)
+            .query::<Paging>()
+            .gives::<List<bundles::BundleView>>(200),
+        operation(get.clone(), "/v1/bundles/{name}", "Shows a bundle", bundles::show)
+            .client(BUNDLES)
+            .gives::<bundles::BundleView>(200)
+            .problems(&[404]),
+        operation(put, "/v1/bundles/{name}", "Makes or replaces a bundle", bundles::put)
+            .client(POLICIES)
+            .body::<bundles::NewBundle>()
+            .gives::<bundles::BundleView>(200)
+            .gives::<bundles::BundleView>(201),
+        operation(delete.clone(), "/v1/bundles/{name}", "Deletes a bundle", bundles::delete)
+            .client(POLICIES)
+            .gives_nothing()
+            .problems(&[404]),
+        operation(get, "/v1/favourites", "Lists what the caller keeps to ask for again", bundles::favourites)
+            .client(FILE)
+            .gives::<List<bundles::FavouriteView>>(200),
+        operation(post, "/v1/favourites", "Keeps something to ask for again", bundles::keep)
+            .client(FILE)
+            .body::<bundles::NewFavourite>()
+            .gives::<bundles::FavouriteView>(201)
+            .problems(&[409]),
+        operation(delete, "/v1/favourites/{id}", "Forgets a favourite", bundles::forget)
+            .client(FILE)
+            .gives_nothing()
+            .problems(&[404]),
     ]
 }
 

@@ -50,7 +50,7 @@ pub(super) struct ResourceView {
     privileges: Vec<&'static str>,
 }
 
-fn resources(list: &[ResourceGrant]) -> Vec<ResourceView> {
+pub(super) fn resources(list: &[ResourceGrant]) -> Vec<ResourceView> {
     list.iter()
         .map(|entry| ResourceView {
             resource: entry.resource.to_string(),
@@ -99,6 +99,15 @@ impl From<&Review> for ReviewView {
     }
 }
 
+/// Of which bundle a request is a part.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Bundled")]
+pub(super) struct BundledView {
+    name: String,
+    /// All requests that are decided together, this one among them.
+    requests: Vec<String>,
+}
+
 /// A request.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Request")]
@@ -133,6 +142,12 @@ pub(super) struct RequestView {
     break_glass: bool,
     /// Whether it is an emergency that nobody has reviewed yet.
     awaits_hindsight: bool,
+    /// The bundle that it is a part of; all its requests are decided together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<BundledView>,
+    /// The grant that it asks more time for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extends: Option<String>,
     /// Whether nobody decided for so long that more people may approve.
     escalated: bool,
 }
@@ -160,6 +175,11 @@ impl RequestView {
             decided_at: request.decided_at.map(At::from),
             break_glass: request.break_glass,
             awaits_hindsight: request.awaits_hindsight(),
+            bundle: request.bundle.as_ref().map(|bundled| BundledView {
+                name: bundled.name.clone(),
+                requests: bundled.requests.iter().map(ToString::to_string).collect(),
+            }),
+            extends: request.extends.as_ref().map(ToString::to_string),
             escalated: request.escalated,
         }
     }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Moment, Refusal, Request,
+    Ask, Moment, Refusal, Request,
     hours::{Window, stretches},
     rule::SessionRule,
     scope::holds,
@@ -129,6 +129,23 @@ impl Grant {
             state,
             ended: None,
             created_at: now,
+        }
+    }
+
+    /// What would have to be asked for to get it again.
+    pub(crate) fn ask(&self) -> Ask {
+        let resources = match &self.scope {
+            Scope::Whole => Vec::new(),
+            Scope::Limited(list) => list.clone(),
+        };
+        Ask {
+            repo: self.repo.clone(),
+            account: self.account.clone(),
+            resources,
+            duration: Span::from_secs(0),
+            reason: String::new(),
+            not_before: None,
+            break_glass: false,
         }
     }
 

@@ -3,7 +3,9 @@
 //! In: what is asked, what is stored, the time. Out: the next state, or a [`Refusal`] that says why not.
 
 mod account;
+mod bundle;
 mod condition;
+mod favourite;
 mod grant;
 mod hours;
 mod identity;
@@ -18,9 +20,13 @@ mod review;
 mod rule;
 mod scope;
 mod sidecar;
+#[cfg(test)]
+mod states;
 
 pub(crate) use account::{ApiClient, ApiToken, Holder, IssuedToken, Replay, TokenUse};
+pub(crate) use bundle::{Bundle, Bundled, Member, Part, review_together};
 pub(crate) use condition::{Condition, Facts};
+pub(crate) use favourite::Favourite;
 pub(crate) use grant::{Grant, GrantState};
 pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
 pub(crate) use login::{Login, LoginKind, permissions_of, subject};

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Moment, Refusal, Review, Rule, Verdict, hours::Window, identity::check_name, rule::SessionRule, scope,
+    Bundled, Moment, Refusal, Review, Rule, Verdict, hours::Window, identity::check_name, rule::SessionRule,
+    scope,
 };
 
 const MOST_RESOURCES: usize = 1_000;
@@ -197,6 +198,12 @@ pub(crate) struct Request {
     /// Whether that has come.
     #[serde(default)]
     pub escalated: bool,
+    /// The grant that it asks more time for, instead of a new one.
+    #[serde(default)]
+    pub extends: Option<GrantId>,
+    /// The bundle that it is a part of.
+    #[serde(default)]
+    pub bundle: Option<Bundled>,
 }
 
 impl Request {
@@ -233,6 +240,8 @@ impl Request {
             break_glass,
             escalates_at: rule.escalate.as_ref().map(|escalation| now.plus(escalation.after)),
             escalated: false,
+            extends: None,
+            bundle: None,
         };
         match verdict {
             Verdict::Review => {}
@@ -240,6 +249,34 @@ impl Request {
             Verdict::Deny => request.decide(RequestStatus::Rejected, now),
         }
         request
+    }
+
+    /// The same, for more time of a grant that there is.
+    #[must_use]
+    pub(crate) fn extending(self, grant: GrantId) -> Self {
+        Self { extends: Some(grant), ..self }
+    }
+
+    /// The same as a part of a bundle, all of which waits as long.
+    #[must_use]
+    pub(crate) fn bundled(self, bundle: Bundled, waits_until: Moment) -> Self {
+        Self { bundle: Some(bundle), waits_until, ..self }
+    }
+
+    /// What those with which it is decided have come to.
+    pub(super) fn stand(&mut self, status: RequestStatus, now: Moment) {
+        self.status = status;
+        self.decided_at = (status != RequestStatus::Pending).then_some(now);
+    }
+
+    /// Whose word was the last: a reviewer's, or the rule's own.
+    pub(crate) fn decided_by(&self) -> String {
+        self.reviews.last().map_or_else(|| format!("rule:{}", self.rule), |review| review.by.clone())
+    }
+
+    /// It was approved, and nothing could come of it.
+    pub(crate) fn fail(&mut self, now: Moment) {
+        self.decide(RequestStatus::Failed, now);
     }
 
     /// What it asks for.
@@ -285,6 +322,14 @@ impl Request {
         now: Moment,
     ) -> Result<(), Refusal> {
         self.must_be_pending(now)?;
+        if self.bundle.is_some() {
+            let why = "a bundle is asked for as it is: cancel this and ask anew";
+            return Err(Refusal::Conflict(why.to_owned()));
+        }
+        if self.extends.is_some() {
+            let why = "more time for a grant is asked for as it is: cancel this and ask anew";
+            return Err(Refusal::Conflict(why.to_owned()));
+        }
         let less = ask.is_within(&self.ask()) && rule.name == self.rule;
         let (id, identity) = (self.id.clone(), self.identity.clone());
         let amended = Self::file(id, identity, &self.filed_by, ask, (rule, verdict), now);

@@ -264,15 +264,23 @@ impl Request {
             self.reviews.pop();
             return Err(Refusal::Invalid("resources: nothing is left that all approvers allow".to_owned()));
         }
-        if !Tally::count(&rule.needed(self.escalated), &self.reviews).is_met() {
+        if !self.is_met(rule) {
             return Ok(Transition::Recorded);
         }
         self.decide(RequestStatus::Approved, now);
         Ok(Transition::Approved)
     }
 
+    /// Whether enough have approved.
+    pub(super) fn is_met(&self, rule: &Rule) -> bool {
+        Tally::count(&rule.needed(self.escalated), &self.reviews).is_met()
+    }
+
     /// Less than what was asked for, in one form.
     fn narrowed(&self, list: Vec<ResourceGrant>) -> Result<Vec<ResourceGrant>, Refusal> {
+        if self.extends.is_some() {
+            return Err(Refusal::Invalid("resources: more time for a grant leaves its resources".to_owned()));
+        }
         let (list, asked) = (list.scoped()?, self.ask().scope());
         match list.iter().find(|wanted| !holds(&asked, wanted)) {
             Some(more) => Err(Refusal::Invalid(format!(

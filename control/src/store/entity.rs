@@ -4,8 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Filter, Read, StoreError, Table, Write};
 use crate::domain::{
-    ApiClient, ApiToken, Grant, IdentityRecord, IssuedToken, Login, Moment, Process, Replay, Repo, Request,
-    RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse,
+    ApiClient, ApiToken, Bundle, Favourite, Grant, IdentityRecord, IssuedToken, Login, Moment, Process, Replay, Repo,
+    Request, RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse,
 };
 
 /// What a record can be found by.
@@ -275,6 +275,30 @@ impl Entity for Replay {
 
     fn columns(&self) -> Columns<'_> {
         Columns { due: Some(self.expires_at), ..Columns::default() }
+    }
+}
+
+impl Entity for Bundle {
+    const TABLE: Table = Table::Bundles;
+
+    fn id(&self) -> &str {
+        &self.name
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns::default()
+    }
+}
+
+impl Entity for Favourite {
+    const TABLE: Table = Table::Favourites;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { owner: Some(&self.owner), repo: Some(self.ask.repo.as_str()), ..Columns::default() }
     }
 }
 

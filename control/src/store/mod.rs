@@ -61,6 +61,10 @@ pub(crate) enum Table {
     Logins,
     /// [`crate::domain::Replay`]
     Replays,
+    /// [`crate::domain::Bundle`]
+    Bundles,
+    /// [`crate::domain::Favourite`]
+    Favourites,
     /// `slack::records::Link`
     SlackLinks,
     /// `slack::records::Invitation`
@@ -89,6 +93,8 @@ impl Table {
         Self::AccessTokens,
         Self::Logins,
         Self::Replays,
+        Self::Bundles,
+        Self::Favourites,
         Self::RunningPlanes,
         Self::Processes,
     ];
@@ -108,6 +114,8 @@ impl Table {
             Self::AccessTokens => "access_tokens",
             Self::Logins => "logins",
             Self::Replays => "replays",
+            Self::Bundles => "bundles",
+            Self::Favourites => "favourites",
             Self::SlackLinks => "slack_links",
             Self::SlackInvitations => "slack_invitations",
             Self::SlackSeen => "slack_seen",

@@ -3,6 +3,7 @@
 mod access;
 mod administration;
 mod audit;
+mod bundles;
 mod backup;
 mod events;
 mod feed;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use postern_protocol::gate::{Change, Stretch};
 
 use super::{House, alices, sidecar::Sidecar};
-use crate::actions::timers;
+use crate::{actions::timers, domain::Permission};
 
 /// The rule of [`House::with_people`] with something more.
 async fn rule(house: &House, more: Value) {
@@ -209,4 +209,84 @@ async fn of_two_hundred_reviews_at_once_one_decides() {
     let mut codes = futures_util::future::join_all(calls).await;
     codes.sort_unstable();
     assert_eq!((codes[0], codes[1], codes[199]), (200, 409, 409));
+}
+
+#[tokio::test]
+async fn more_time_is_asked_for_and_approved_like_access_itself() {
+    let house = House::new().await.with_people().await;
+    rule(&house, json!({"approvals": [{"from": ["group:dba"]}, {"from": ["group:security"]}]})).await;
+    let path = format!("/v1/requests/{}/reviews", house.filed().await);
+    house.admin.post(&path, by("bob@example.com", "approve")).await.expect(200);
+    let granted = house.admin.post(&path, by("dave@example.com", "approve")).await.expect(200);
+    let grant = format!("/v1/grants/{}", granted["grant"].as_str().unwrap());
+    let before = house.admin.get(&grant).await.expect(200);
+    let more = json!({"duration": "1h", "reason": "not done"});
+    let asked = house.admin.post(&format!("{grant}/extend"), more).await.expect(202);
+    assert_eq!((asked["status"].as_str(), &asked["extends"]), (Some("PENDING"), &granted["grant"]));
+    assert_eq!(house.admin.get(&grant).await.expect(200)["expires_at"], before["expires_at"]);
+    let path = format!("/v1/requests/{}", asked["id"].as_str().unwrap());
+    assert_eq!(house.admin.patch(&path, json!({"duration": "2h"})).await.problem(409), "conflict");
+    assert_eq!(house.admin.post(&format!("{path}/again"), json!({})).await.problem(409), "conflict");
+    let reviews = format!("{path}/reviews");
+    let approved = house.admin.post(&reviews, by("dave@example.com", "approve")).await.expect(200);
+    assert_eq!((approved["status"].as_str(), &approved["grant"]), (Some("APPROVED"), &granted["grant"]));
+    let after = house.admin.get(&grant).await.expect(200);
+    assert_eq!(after["revision"], 2);
+    let seconds =
+        |grant: &Value| grant["expires_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+    assert_eq!(seconds(&after) - seconds(&before), 3_600);
+}
+
+#[tokio::test]
+async fn more_time_for_what_is_over_by_then_fails() {
+    let house = House::new().await.with_people().await;
+    let approvals = json!([{"from": ["group:dba"]}, {"from": ["group:security"]}]);
+    let grant = format!("/v1/grants/{}", house.granted().await);
+    rule(&house, json!({"approvals": approvals})).await;
+    let asked = house.admin.post(&format!("{grant}/extend"), json!({"duration": "1h"})).await.expect(202);
+    house.admin.post(&format!("{grant}/revoke"), json!({})).await.expect(200);
+    let path = format!("/v1/requests/{}/reviews", asked["id"].as_str().unwrap());
+    let failed = house.admin.post(&path, by("dave@example.com", "approve")).await.expect(200);
+    assert_eq!((failed["status"].as_str(), &failed["grant"]), (Some("FAILED"), &Value::Null));
+    assert_eq!(kinds(&house, "request.failed").await.len(), 1);
+    assert_eq!(
+        house.admin.post(&format!("{grant}/extend"), json!({"duration": "1h"})).await.problem(409),
+        "grant-ended"
+    );
+}
+
+#[tokio::test]
+async fn whoever_may_only_ask_asks_for_more_of_their_own_alone() {
+    let house = House::new().await.with_people().await;
+    let theirs = format!("/v1/grants/{}/extend", house.granted().await);
+    let bot = house.client("bot", &[Permission::AccessRequest]).await;
+    assert_eq!(bot.post(&theirs, json!({"duration": "1h"})).await.problem(403), "missing-permission");
+    assert_eq!(
+        bot.post("/v1/grants/g_0/extend", json!({"duration": "1h"})).await.problem(403),
+        "missing-permission"
+    );
+    assert_eq!(
+        house.admin.post("/v1/grants/g_0/extend", json!({"duration": "1h"})).await.problem(404),
+        "not-found"
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_is_one_too_many_over_all_sidecars_is_killed() {
+    let house = House::new().await.with_people().await;
+    rule(&house, json!({"session": {"max_sessions": 1}})).await;
+    let grant = house.granted().await;
+    let start = |id: &str| {
+        json!({"instance": "i-1", "all": false, "ended": [],
+               "started": [{"id": id, "grant": grant, "identity": "alice@example.com", "repo": "sales",
+                            "account": "app_ro", "client": "10.0.0.7:1", "application": "", "started_at": 0}]})
+    };
+    let (one, _feed) = Sidecar::serving(&house, "edge-1", &["sales"]).await;
+    let (two, mut feed) = Sidecar::serving(&house, "edge-2", &["sales"]).await;
+    one.wire.post("/v1/sidecar/sessions", start("s_1")).await.expect(204);
+    two.wire.post("/v1/sidecar/sessions", start("s_2")).await.expect(204);
+    let (_, changes) = feed.changes().await;
+    let [Change::Kill { session, reason, .. }] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!(session.as_str(), "s_2");
+    assert!(reason.contains("allows 1 session"), "{reason}");
 }

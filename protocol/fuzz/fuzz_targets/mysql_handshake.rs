@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use postern_protocol::mysql::{
-    AuthRequest, Capabilities, ChangeUser, Greeting, HEADER_LEN, InitialPacket, ServerHello, scramble,
+    AuthRequest, Capabilities, ChangeUser, Greeting, HEADER_LEN, InitialPacket, ServerHello,
+    openid_connect_token, scramble,
 };
 
 fuzz_target!(|input: (u32, u32, &[u8])| {
@@ -32,4 +33,5 @@ fuzz_target!(|input: (u32, u32, &[u8])| {
     }
     let _ = AuthRequest::decode(payload, capabilities);
     let _ = scramble(payload);
+    let _ = openid_connect_token(payload);
 });

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use postern_protocol::postgres::{
-    InitialPacket, initial_packet, initial_packet_len, password_text, startup_message,
+    InitialPacket, bearer, command_line, initial_packet, initial_packet_len, password_text, startup_message,
 };
 
 fuzz_target!(|packet: &[u8]| {
@@ -12,6 +12,11 @@ fuzz_target!(|packet: &[u8]| {
         let _ = initial_packet_len(*length);
     }
     let _ = password_text(packet);
+    let _ = bearer(packet);
+    if let Ok(line) = std::str::from_utf8(packet) {
+        let (own, rest) = command_line::take_own(line);
+        assert!(own.is_empty() || command_line::take_own(&rest).0.is_empty(), "nothing of ours is left");
+    }
     let Ok(InitialPacket::Startup(message)) = initial_packet(packet) else { return };
     let who = [("user", message.user.as_str()), ("database", message.database.as_str())];
     let rest = message.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));

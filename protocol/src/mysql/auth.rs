@@ -94,6 +94,17 @@ pub fn auth_more_data(sequence: u8, data: &[u8]) -> Bytes {
     packet(sequence, &[&[0x01], data].concat())
 }
 
+/// The token that a client's `authentication_openid_connect_client` sends: the plugin's version, and the token with its
+/// length.
+#[must_use]
+pub fn openid_connect_token(payload: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(payload);
+    let version = reader.u8()?;
+    let token = reader.lenenc_bytes()?;
+    reader.end()?;
+    (version == 1).then_some(token)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +152,15 @@ mod tests {
     fn the_hash_of_mysql_4_0_and_nameless_plugins_are_refused() {
         for payload in [&b"\xfe"[..], b"\xfe\0", b"\xfeno end", b"\xfe\0abcdefghijklmnopqrst\0", b""] {
             assert!(AuthRequest::decode(payload, Capabilities::NONE).is_err(), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_an_sso_provider_is_as_long_as_it_says() {
+        assert_eq!(openid_connect_token(b"\x01\x05a.b.c"), Some(&b"a.b.c"[..]));
+        assert_eq!(openid_connect_token(b"\x01\xfc\x05\x00a.b.c"), Some(&b"a.b.c"[..]));
+        for payload in [&b""[..], b"\x01", b"\x02\x05a.b.c", b"\x01\x06a.b.c", b"\x01\x04a.b.c"] {
+            assert_eq!(openid_connect_token(payload), None, "{payload:?}");
         }
     }
 }

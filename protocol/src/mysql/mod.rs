@@ -21,7 +21,9 @@ mod request;
 mod session;
 mod status;
 
-pub use auth::{AuthRequest, SCRAMBLE_LEN, auth_more_data, auth_next_factor, auth_switch, scramble};
+pub use auth::{
+    AuthRequest, SCRAMBLE_LEN, auth_more_data, auth_next_factor, auth_switch, openid_connect_token, scramble,
+};
 pub use capabilities::Capabilities;
 pub use column::{ColumnDefinition, ExtendedMetadata};
 pub use command::Command;

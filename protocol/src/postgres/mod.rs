@@ -4,8 +4,10 @@
 //! finished ones. <https://www.postgresql.org/docs/current/protocol.html>
 
 mod backend;
+pub mod command_line;
 mod frame;
 mod frontend;
+mod oauthbearer;
 mod say;
 mod startup;
 
@@ -15,10 +17,12 @@ pub use backend::{
 };
 pub use frame::{FrameError, FrameWalker, HEADER_LEN, Header, MAX_FRAME_LEN};
 pub use frontend::{Named, Parse, bind_names, execute_portal, query_text};
+pub use oauthbearer::{Bearer, OAUTHBEARER, bearer, is_acknowledgement};
 pub use say::{
-    ErrorText, Severity, authentication_ok, backend_key_data, cancel_request, cleartext_password, error,
-    fatal, fields, negotiate_protocol_version, notice, parse, password, query, sasl_initial_response,
-    sasl_response, ssl_request, startup_message, terminate,
+    ErrorText, Severity, authentication_ok, authentication_sasl, authentication_sasl_continue,
+    backend_key_data, cancel_request, cleartext_password, error, fatal, fields, negotiate_protocol_version,
+    notice, parse, password, query, sasl_initial_response, sasl_response, ssl_request, startup_message,
+    terminate,
 };
 pub use startup::{
     CancelKey, InitialPacket, InvalidStartup, MAX_STARTUP_LEN, ProtocolVersion, StartupMessage,

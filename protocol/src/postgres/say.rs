@@ -115,6 +115,18 @@ pub fn authentication_ok() -> Bytes {
     encode(&Authentication::Ok)
 }
 
+/// `AuthenticationSASL`: the mechanisms that are offered.
+#[must_use]
+pub fn authentication_sasl(mechanisms: &[&str]) -> Bytes {
+    encode(&Authentication::SASL(mechanisms.iter().map(|&name| name.to_owned()).collect()))
+}
+
+/// `AuthenticationSASLContinue`
+#[must_use]
+pub fn authentication_sasl_continue(data: &[u8]) -> Bytes {
+    encode(&Authentication::SASLContinue(Bytes::copy_from_slice(data)))
+}
+
 /// `AuthenticationCleartextPassword`
 #[must_use]
 pub fn cleartext_password() -> Bytes {
@@ -251,6 +263,9 @@ mod tests {
     fn fixed_messages_are_the_published_bytes() {
         assert_eq!(&authentication_ok()[..], b"R\0\0\0\x08\0\0\0\0");
         assert_eq!(&cleartext_password()[..], b"R\0\0\0\x08\0\0\0\x03");
+        let sasl = b"R\0\0\0\x15\0\0\0\nOAUTHBEARER\0\0";
+        assert_eq!(&authentication_sasl(&["OAUTHBEARER"])[..], sasl);
+        assert_eq!(&authentication_sasl_continue(b"{}")[..], b"R\0\0\0\n\0\0\0\x0b{}");
         assert_eq!(&ssl_request()[..], b"\0\0\0\x08\x04\xd2\x16\x2f");
         assert_eq!(&terminate()[..], b"X\0\0\0\x04");
         assert_eq!(

@@ -20,4 +20,4 @@ pub(crate) use limits::{Columns, Limits, TableLimits};
 pub(crate) use news::News;
 pub(crate) use quota::Quota;
 pub(crate) use remedy::Remedy;
-pub(crate) use verdicts::{Footing, Verdict, Verdicts};
+pub(crate) use verdicts::{Footing, LONGEST_KEPT, Verdict, Verdicts};

@@ -33,7 +33,7 @@ pub(crate) trait Footing {
 pub(crate) type Verdict<J> = Result<Arc<J>, Denial>;
 
 /// Longer texts are not kept, nor those in whose place something longer is sent.
-const LONGEST: usize = 8 * 1024;
+pub(crate) const LONGEST_KEPT: usize = 8 * 1024;
 /// So many bytes are kept in each generation of each part.
 const ROOM: usize = 512 * 1024;
 /// So many are kept in each generation of each part.
@@ -101,7 +101,7 @@ impl<F: Footing> Verdicts<F> {
     /// What was found about a text on this footing.
     pub(crate) fn find(&self, text: impl AsRef<[u8]>, footing: &F) -> Option<Verdict<F::Judgement>> {
         let (text, rest) = (text.as_ref(), footing.rest());
-        if text.len() > LONGEST {
+        if text.len() > LONGEST_KEPT {
             return None;
         }
         let hash = self.hash(text, footing, &rest);
@@ -125,7 +125,7 @@ impl<F: Footing> Verdicts<F> {
                 [&denial.message, &denial.detail, &denial.hint, &denial.culprit].map(String::len).iter().sum()
             }
         };
-        if text.len() > LONGEST || told > LONGEST {
+        if text.len() > LONGEST_KEPT || told > LONGEST_KEPT {
             return;
         }
         let (rest, room) = (footing.rest(), text.len() + told);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn good() -> Arc<Judgement> {
-        Arc::new(Judgement { instead: None, steps: Box::default() })
+        Arc::new(Judgement::new(None, Box::default()))
     }
 
     #[test]
@@ -200,8 +200,7 @@ mod tests {
     #[test]
     fn what_takes_much_room_is_not_kept() {
         let (verdicts, here) = (Verdicts::default(), ground());
-        let long =
-            || Ok(Arc::new(Judgement { instead: Some("x".repeat(10_000).into()), steps: Box::default() }));
+        let long = || Ok(Arc::new(Judgement::new(Some("x".repeat(10_000).into()), Box::default())));
         verdicts.keep("select *", &here, &long());
         assert_eq!(verdicts.find("select *", &here), None);
         for number in 0..8192 {

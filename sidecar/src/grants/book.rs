@@ -173,11 +173,11 @@ fn access(grant: &Grant) -> Access {
 }
 
 impl Book {
-    /// Whose token this is.
-    pub(crate) fn identify(&self, token: &str) -> Option<Identity> {
+    /// Whose token this is, and until when it counts.
+    pub(crate) fn identify(&self, token: &str) -> Option<(Identity, Instant)> {
         let picture = self.picture.load();
         let found = picture.tokens.get(&sha256_hex(token.as_bytes()))?;
-        (Instant::now() < found.ends).then(|| found.identity.clone())
+        (Instant::now() < found.ends).then(|| (found.identity.clone(), found.ends))
     }
 
     /// Whether somebody may open a session now. Of several grants a whole one is taken, then the one that lasts longest.
@@ -535,7 +535,7 @@ mod tests {
         let token =
             AccessToken { id: "t_1".into(), sha256, identity: "alice@example.com".into(), expires_at: HOUR };
         book.write(&Change::Token(token.clone()), &clock());
-        assert_eq!(book.identify("pst_secret"), Some("alice@example.com".into()));
+        assert_eq!(book.identify("pst_secret").unwrap().0, "alice@example.com".into());
         assert_eq!(book.identify("pst_other"), None);
         book.write(&Change::TokenRevoked { token: "t_1".into() }, &clock());
         assert_eq!(book.identify("pst_secret"), None);

@@ -1,17 +1,14 @@
 //! Who is there: from a credential to an identity.
 //!
-//! In: the text that a client gave as its password. Out: the identity that it proves, or nothing; never why not.
+//! In: what a client shows (a password, a bearer token, a certificate). Out: the identity that it proves, and until
+//! when; or why it proves nothing, which the operator reads and the client never does. `entry` calls this and nobody
+//! else.
 
-use postern_protocol::gate::{Identity, TOKEN_PREFIX};
+mod certificate;
+mod credential;
+mod throttle;
 
-use crate::grants::Book;
-
-/// The longest access token.
-const MAX_TOKEN: usize = 64;
-
-/// Whose credential this is.
-pub(crate) fn authenticate(book: &Book, credential: &str) -> Option<Identity> {
-    let token = credential.len() <= MAX_TOKEN && credential.starts_with(TOKEN_PREFIX);
-    // Looked up by its hash: how long that takes says nothing about any token that exists.
-    token.then(|| book.identify(credential)).flatten()
-}
+use certificate::{Certified, NoName};
+use credential::Known;
+pub(crate) use credential::{Credential, Unproven, authenticate};
+pub(crate) use throttle::Throttle;

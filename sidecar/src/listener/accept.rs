@@ -13,7 +13,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Opens the port.
+    /// Opens the port. Who connects there is served where this is called.
     pub(crate) async fn bind(address: SocketAddr, door: Door) -> io::Result<Self> {
         Ok(Self { socket: TcpListener::bind(address).await?, door })
     }

@@ -8,7 +8,11 @@ use postern_protocol::{
     mysql::{AuthResponse, Capabilities, ChangeUser, ErrorText, LoginRequest, SCRAMBLE_LEN, packet},
 };
 use postern_service::random;
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use super::{
     back::{BackError, Backend, Wishes},
@@ -26,7 +30,7 @@ use crate::{
         Limits,
         mysql::{Catalog, Ground, Over, SqlMode},
     },
-    entry::NoEntry,
+    entry::{Entrant, NoEntry},
     gatehouse::{Gatehouse, Opened},
     grants::Access,
     listener::Pending,
@@ -91,6 +95,8 @@ struct Claim {
     agreed: Capabilities,
     wishes: Wishes,
     application: String,
+    /// Whether it stands in the middle of a connection.
+    is_renewed: bool,
 }
 
 impl Claim {
@@ -100,7 +106,7 @@ impl Claim {
         let attributes = agreed.has(Capabilities::CONNECT_ATTRS).then_some(login.attributes);
         let LoginRequest { max_packet, charset, database, user, plugin, auth_response, .. } = login;
         let wishes = Wishes { capabilities: agreed, max_packet, charset, database, attributes };
-        Self { user, response: auth_response, plugin, agreed, wishes, application }
+        Self { user, response: auth_response, plugin, agreed, wishes, application, is_renewed: false }
     }
 
     /// The same client as somebody else. What it leaves out stays as it was. Its answer is to a scramble that is used
@@ -112,7 +118,7 @@ impl Claim {
         let attributes = self.wishes.attributes.as_ref().map(|_| attributes);
         let wishes = Wishes { charset, database, attributes, ..self.wishes.clone() };
         let (response, plugin) = (AuthResponse::default(), None);
-        Self { user, response, plugin, wishes, application, ..self }
+        Self { user, response, plugin, wishes, application, is_renewed: true, ..self }
     }
 
     /// The capabilities do not tell: some clients leave MariaDB's to chance.
@@ -185,21 +191,27 @@ impl Guest {
                 return;
             };
             drop(pending);
-            let access = match identified {
-                Ok(Some(access)) => access,
+            let (access, until) = match identified {
+                Ok(Some(identified)) => identified,
                 Ok(None) => return,
                 Err(refusal) => return self.refuse(&mut talk, None, &claim, refusal).await,
             };
-            let Some((again, change)) = self.stay(talk, &access, &claim).await else { return };
+            let Some((again, change)) = self.stay(talk, &access, until, &claim).await else { return };
             claim = claim.renewed(change);
             (talk, pending) = (again, self.house.places.take(self.peer.ip()));
         }
     }
 
     /// One session after another, until the connection is over or the client wants to be somebody else.
-    async fn stay(&self, mut talk: Talk, access: &Access, claim: &Claim) -> Option<(Talk, ChangeUser)> {
+    async fn stay(
+        &self,
+        mut talk: Talk,
+        access: &Access,
+        until: Option<Instant>,
+        claim: &Claim,
+    ) -> Option<(Talk, ChangeUser)> {
         loop {
-            let passage = match self.enter(access, claim).await {
+            let passage = match self.enter(access, until, claim).await {
                 Ok(passage) => passage,
                 Err(refusal) => {
                     self.refuse(&mut talk, Some(access), claim, refusal).await;
@@ -223,9 +235,13 @@ impl Guest {
         say_no(talk, &refusal).await;
     }
 
-    /// Who it is and what they want. Nothing when they went away.
-    async fn identify(&self, talk: &mut Talk, claim: &Claim) -> Result<Option<Access>, Refusal> {
-        let begun = tokio::time::Instant::now();
+    /// Who it is and what they want, and until when the credential lets them. Nothing when they went away.
+    async fn identify(
+        &self,
+        talk: &mut Talk,
+        claim: &Claim,
+    ) -> Result<Option<(Access, Option<Instant>)>, Refusal> {
+        let begun = Instant::now();
         if !talk.stream.is_encrypted() && !self.peer.ip().to_canonical().is_loopback() {
             return Err(Refusal::TlsRequired);
         }
@@ -234,21 +250,29 @@ impl Guest {
             is_of_mariadb: claim.is_of_mariadb(),
             plugin: claim.plugin.as_deref(),
             response: &claim.response,
+            is_renewed: claim.is_renewed,
         };
-        let Some(credential) = login::credential(talk, &self.scramble, answer).await? else {
+        let has_issuer = self.house.issuers.of_people().is_some();
+        let Some(credential) = login::credential(talk, &self.scramble, answer, has_issuer).await? else {
             return Ok(None);
         };
-        let (identity, account) = self.house.identify(&claim.user, &credential)?;
+        let entrant = self.house.identify(&claim.user, &credential, self.peer).await?;
         metrics::connect_stage("login", begun.elapsed());
-        Ok(Some(Access { identity, repo: self.door.target.name.clone(), account }))
+        let Entrant { identity, account, until } = entrant;
+        Ok(Some((Access { identity, repo: self.door.target.name.clone(), account }, until)))
     }
 
     /// From the grant to a database that waits for the first command.
-    async fn enter(&self, access: &Access, claim: &Claim) -> Result<Passage, Refusal> {
-        let registered = self.house.enter(Engine::Mysql, access, self.peer, &claim.application)?;
+    async fn enter(
+        &self,
+        access: &Access,
+        until: Option<Instant>,
+        claim: &Claim,
+    ) -> Result<Passage, Refusal> {
+        let registered = self.house.enter(Engine::Mysql, access, self.peer, &claim.application, until)?;
         let session = registered.session();
         let mut watch = Watch::new(&session.leash);
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let Opening { backend, wiring, terminator } = tokio::select! {
             biased;
             () = watch.fallen() => return Err(NoEntry::fallen(&session).into()),

@@ -4,15 +4,14 @@
 //! password itself inside TLS. Others are asked for `mysql_clear_password`. No hash of a token is ever asked for: what
 //! can be proved by a hash can be proved by whoever has stolen the hash.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use bytes::Bytes;
 use postern_protocol::mysql::{
     AuthResponse, Capabilities, Greeting, InitialPacket, LoginRequest, SCRAMBLE_LEN, auth_more_data,
-    auth_switch,
+    auth_switch, openid_connect_token,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
-use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
 use super::{
@@ -20,13 +19,19 @@ use super::{
     profile::CACHING_SHA2,
     refusal::Refusal,
 };
-use crate::{listener::ClientTls, net::Stream};
+use crate::{identity::Credential, listener::ClientTls, net::Stream};
 
 const CLEAR_PASSWORD: &str = "mysql_clear_password";
+/// Clients of MySQL 9 that have a token of an SSO provider in a file.
+const OPENID_CONNECT: &str = "authentication_openid_connect_client";
+/// Needs no plugin library, and asks for nothing that could be used.
+const NATIVE_PASSWORD: &str = "mysql_native_password";
+/// `caching_sha2_password`: "the hash was good".
+const FAST_AUTHENTICATION: &[u8] = &[3];
 /// `caching_sha2_password`: "I want the password itself".
 const FULL_AUTHENTICATION: &[u8] = &[4];
 /// The longest message of a client that has not logged in: a password can be a JWT, and there may be attributes.
-const LIMIT: usize = 10_000;
+const LIMIT: usize = 24 * 1024;
 
 /// A client that is being talked to before its session begins.
 pub(crate) struct Talk {
@@ -80,7 +85,7 @@ pub(crate) async fn welcome(
             let Stream::Plain(tcp) = talk.stream else { return Err(NoLogin::Silently) };
             // What a client sends in clear behind its request goes into the handshake and breaks it: not a byte of it
             // has been read.
-            let stream = TlsAcceptor::from(Arc::clone(&tls.server)).accept(tcp).await?;
+            let stream = tls.acceptor().accept(tcp).await?;
             talk.stream = Stream::Accepted(Box::new(stream));
             match initial(&mut talk).await? {
                 Ok(InitialPacket::Login(login)) => Ok((talk, *login)),
@@ -116,30 +121,83 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_of_mariadb: bool,
     pub(crate) plugin: Option<&'a str>,
     pub(crate) response: &'a AuthResponse,
+    /// Whether it answers in the middle of a connection, to a scramble that is used up.
+    pub(crate) is_renewed: bool,
 }
 
-/// Hears the client's credential, over a line on which a password may go. Nothing when the client went away.
+impl Answer<'_> {
+    /// Whether a client that expected to be asked for its password has none, and considers itself done.
+    fn has_no_password(&self) -> bool {
+        self.plugin == Some(CACHING_SHA2) && matches!(self.response.reveal(), [] | [0])
+    }
+}
+
+/// Hears the client's credential, over a line on which a password may go; `has_issuer` says whether there is an SSO
+/// provider whose tokens count. Nothing when the client went away.
 pub(crate) async fn credential(
     talk: &mut Talk,
     scramble: &[u8; SCRAMBLE_LEN],
     answer: Answer<'_>,
-) -> Result<Option<Zeroizing<String>>, Refusal> {
+    has_issuer: bool,
+) -> Result<Option<Credential>, Refusal> {
+    if let Some(certificate) = talk.stream.peer_certificate() {
+        let passed = pass_over(talk, scramble, &answer).await;
+        return unless_gone(passed).map(|passed| passed.map(|()| Credential::Certificate(certificate)));
+    }
     if answer.plugin == Some(CLEAR_PASSWORD) {
         return password(answer.response.reveal()).map(Some);
     }
-    if answer.plugin == Some(CACHING_SHA2) && matches!(answer.response.reveal(), [] | [0]) {
-        // A client without a password considers itself done.
-        return Err(Refusal::NoPassword);
+    if answer.plugin == Some(OPENID_CONNECT) {
+        return token(answer.response.reveal()).map(Some);
+    }
+    if answer.has_no_password() {
+        if !has_issuer || !talk.stream.is_encrypted() {
+            return Err(Refusal::NoPassword);
+        }
+        // It would be turned away; with a token in a file it has another chance.
+        let said = ask(talk, OPENID_CONNECT, b"").await;
+        return unless_gone(said)?.map(|payload| token(&payload)).transpose();
     }
     if !answer.knows_plugins {
         return Err(Refusal::NoPlugins);
     }
-    match carry(talk, scramble, &answer).await {
-        Ok(payload) => password(&payload).map(Some),
-        // A client whose user has to be asked for the password hangs up here and comes back.
+    let said = carry(talk, scramble, &answer).await;
+    unless_gone(said)?.map(|payload| password(&payload)).transpose()
+}
+
+/// A client whose user has to be asked for the password hangs up here and comes back.
+fn unless_gone<T>(heard: Result<T, ReadError>) -> Result<Option<T>, Refusal> {
+    match heard {
+        Ok(heard) => Ok(Some(heard)),
         Err(ReadError::Io(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+async fn ask(talk: &mut Talk, plugin: &str, data: &[u8]) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    talk.say(|sequence| auth_switch(sequence, plugin, data)).await?;
+    talk.hear().await
+}
+
+/// Brings the client to where it waits for word on its login, whatever it has said or will say for a password: its
+/// certificate counts.
+async fn pass_over(
+    talk: &mut Talk,
+    scramble: &[u8; SCRAMBLE_LEN],
+    answer: &Answer<'_>,
+) -> Result<(), ReadError> {
+    let asked;
+    let (plugin, response) = if answer.is_renewed {
+        let plugin = if answer.is_of_mariadb { NATIVE_PASSWORD } else { CACHING_SHA2 };
+        asked = ask(talk, plugin, &[&scramble[..], &[0]].concat()).await?;
+        (Some(plugin), &asked[..])
+    } else {
+        (answer.plugin, answer.response.reveal())
+    };
+    if plugin == Some(CACHING_SHA2) && !matches!(response, [] | [0]) {
+        talk.say(|sequence| auth_more_data(sequence, FAST_AUTHENTICATION)).await?;
+    }
+    Ok(())
 }
 
 /// Has the client send its password.
@@ -149,24 +207,29 @@ async fn carry(
     answer: &Answer<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, ReadError> {
     if !talk.stream.is_encrypted() || (answer.is_of_mariadb && answer.plugin != Some(CACHING_SHA2)) {
-        talk.say(|sequence| auth_switch(sequence, CLEAR_PASSWORD, b"")).await?;
-        return talk.hear().await;
+        return ask(talk, CLEAR_PASSWORD, b"").await;
     }
     if answer.plugin != Some(CACHING_SHA2) {
-        let data = [&scramble[..], &[0]].concat();
-        talk.say(|sequence| auth_switch(sequence, CACHING_SHA2, &data)).await?;
-        drop(talk.hear().await?);
+        drop(ask(talk, CACHING_SHA2, &[&scramble[..], &[0]].concat()).await?);
     }
     talk.say(|sequence| auth_more_data(sequence, FULL_AUTHENTICATION)).await?;
     talk.hear().await
 }
 
 /// A password ends with a NUL, or with the message.
-fn password(payload: &[u8]) -> Result<Zeroizing<String>, Refusal> {
-    let bytes = payload.strip_suffix(b"\0").unwrap_or(payload);
+fn password(payload: &[u8]) -> Result<Credential, Refusal> {
+    text(payload.strip_suffix(b"\0").unwrap_or(payload))
+}
+
+/// What `authentication_openid_connect_client` sends: its version, and the token with its length.
+fn token(payload: &[u8]) -> Result<Credential, Refusal> {
+    text(openid_connect_token(payload).ok_or(Refusal::NoPassword)?)
+}
+
+fn text(bytes: &[u8]) -> Result<Credential, Refusal> {
     let text = std::str::from_utf8(bytes).map_err(|_| Refusal::NoPassword)?;
     if text.is_empty() || text.contains('\0') {
         return Err(Refusal::NoPassword);
     }
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(Credential::Token(Zeroizing::new(text.to_owned())))
 }

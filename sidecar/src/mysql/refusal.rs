@@ -143,19 +143,19 @@ pub(crate) fn last_word(ending: &Ending, grant: &GrantId) -> ErrorText {
 
 fn no_entry(no: &NoEntry, message: String) -> ErrorText {
     match no {
-        NoEntry::Credential(user) => ErrorText::new(
+        NoEntry::Credential { user, why: _ } => ErrorText::new(
             1045,
             "28000",
             format!(
-                "Access denied for user '{user}' (using password: YES). The password is an access token: \
-                 get a fresh one with \"postern access\""
+                "Access denied for user '{user}' (using password: YES). The password is an access token or \
+                 a token of the SSO provider: get a fresh one with \"postern access\""
             ),
         ),
         NoEntry::Denied { access, denied, public_url } => {
             ErrorText::new(1045, "28000", format!("{message}. {}", denial(access, denied, public_url)))
         }
-        NoEntry::NoLease | NoEntry::TooMany => ErrorText::new(1040, "08004", message),
         NoEntry::Sessions { .. } => ErrorText::new(1203, "42000", message),
+        NoEntry::NoLease | NoEntry::NoKeys | NoEntry::TooMany => ErrorText::new(1040, "08004", message),
         NoEntry::Fallen(ending, grant) => last_word(ending, grant),
         NoEntry::NoRandomness(_) => ErrorText::new(1105, "HY000", message),
     }

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use rustls::pki_types::CertificateDer;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -48,6 +49,14 @@ impl Stream {
     pub(crate) fn hang_up(&self) {
         // A socket that is closed already needs no farewell.
         let _ = self.tcp().map(|tcp| SockRef::from(tcp).shutdown(Shutdown::Write));
+    }
+
+    /// The certificate that the client showed and the handshake verified.
+    pub(crate) fn peer_certificate(&self) -> Option<CertificateDer<'static>> {
+        match self {
+            Self::Accepted(tls) => tls.get_ref().1.peer_certificates()?.first().cloned(),
+            Self::Plain(_) | Self::Connected(_) | Self::Closed => None,
+        }
     }
 
     /// Whether what is sent can be read on the way.

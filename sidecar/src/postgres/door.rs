@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use super::{cancel::CancelKeys, target::Target};
+use crate::config::Login;
 
 /// The repos behind one port, and the cancel keys of their sessions.
 pub(crate) struct Door {
     pub(crate) targets: Vec<Arc<Target>>,
     pub(crate) cancel_keys: Arc<CancelKeys>,
+    /// What clients are asked for, unless they ask for the other.
+    pub(crate) login: Login,
 }
 
 impl Door {

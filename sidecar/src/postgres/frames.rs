@@ -92,6 +92,11 @@ impl FrameReader {
         Ok(())
     }
 
+    /// Whether something was read and not asked for.
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
     /// What was read and not asked for.
     pub(crate) fn into_rest(self) -> BytesMut {
         self.buffer

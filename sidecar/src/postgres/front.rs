@@ -7,7 +7,6 @@ use postern_protocol::{
     gate::Engine,
     postgres::{
         self, CancelKey, InitialPacket, InvalidStartup, StartupMessage, initial_packet, initial_packet_len,
-        password_text,
     },
 };
 use tokio::{
@@ -15,22 +14,21 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 
 use super::{
     back::{BackError, Backend},
     cancel::{Issued, Upstream},
     door::Door,
     end::{Remains, last_word},
-    frames::{FrameReader, ReadError},
     limited::{Defaults, Footing, Limited},
+    login::{Asked, Proof},
     refusal::Refusal,
     target::Target,
     terminator::Victim,
     traffic::Traffic,
 };
 use crate::{
-    entry::NoEntry,
+    entry::{Entrant, NoEntry},
     gatehouse::{Gatehouse, Opened},
     grants::Access,
     listener::Pending,
@@ -39,8 +37,6 @@ use crate::{
     session::{Finish, Left, Registered, Relay, Session, Terminator, Watch, Wire},
 };
 
-/// The longest message of a client that has not logged in; a password can be a JWT.
-const LOGIN_LIMIT: u32 = 10_000;
 /// How long a client may take to accept a message that ends its connection.
 const HANG_UP: Duration = Duration::from_secs(1);
 
@@ -145,7 +141,7 @@ async fn direct_tls(house: &Gatehouse, tcp: TcpStream) -> Result<Stream, NoStart
         return Ok(Stream::Plain(tcp));
     }
     let tls = house.tls.as_ref().ok_or(NoStartup::Silently)?;
-    let stream = TlsAcceptor::from(Arc::clone(&tls.server)).accept(tcp).await?;
+    let stream = tls.acceptor().accept(tcp).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"postgresql") {
         return Err(NoStartup::Silently);
     }
@@ -164,7 +160,7 @@ async fn answer_ssl_request(house: &Gatehouse, stream: Stream) -> Result<Stream,
         return Err(NoStartup::Refused(Box::new(Stream::Plain(tcp)), Refusal::EarlyData));
     }
     tcp.write_all(b"S").await?;
-    let stream = TlsAcceptor::from(Arc::clone(&tls.server)).accept(tcp).await?;
+    let stream = tls.acceptor().accept(tcp).await?;
     Ok(Stream::Accepted(Box::new(stream)))
 }
 
@@ -194,6 +190,8 @@ struct Guest {
 struct Wanted {
     access: Access,
     target: Arc<Target>,
+    /// Until when a session may last, where the credential says so.
+    until: Option<tokio::time::Instant>,
 }
 
 impl Guest {
@@ -203,6 +201,8 @@ impl Guest {
         let wanted = match identified {
             Ok(Some(wanted)) => wanted,
             Ok(None) => return,
+            // Not a failed login: it comes back with a token.
+            Err(refusal @ Refusal::NotLoggedIn) => return say_no(&mut self.stream, &refusal).await,
             Err(refusal) => return self.refuse(None, refusal).await,
         };
         match self.enter(&wanted).await {
@@ -229,43 +229,25 @@ impl Guest {
     /// Who it is and what they want. Nothing when they went away.
     async fn identify(&mut self) -> Result<Option<Wanted>, Refusal> {
         let begun = tokio::time::Instant::now();
-        let Some(credential) = self.ask_password().await? else { return Ok(None) };
-        let (identity, account) = self.house.identify(&self.startup.user, &credential)?;
+        let asked = Asked::take(&mut self.startup)?;
+        let Self { house, stream, startup, peer, door } = self;
+        let login = asked.login.unwrap_or(door.login);
+        let Some(entrant) = (Proof { house, stream, startup, peer: *peer, login }).identify().await? else {
+            return Ok(None);
+        };
         metrics::connect_stage("login", begun.elapsed());
         let target = self.door.find(&self.startup.database);
         let target = target.ok_or_else(|| Refusal::Database(self.startup.database.clone()))?;
-        Ok(Some(Wanted { access: Access { identity, repo: target.name.clone(), account }, target }))
-    }
-
-    async fn ask_password(&mut self) -> Result<Option<String>, Refusal> {
-        let mut question = BytesMut::new();
-        if self.startup.needs_negotiation() {
-            let unknown = &self.startup.protocol_options;
-            question.extend_from_slice(&postgres::negotiate_protocol_version(self.startup.spoken(), unknown));
-        }
-        question.extend_from_slice(&postgres::cleartext_password());
-        if self.stream.write_all(&question).await.is_err() || self.stream.flush().await.is_err() {
-            return Ok(None);
-        }
-        let mut frames = FrameReader::default();
-        let frame = match frames.next(&mut self.stream, LOGIN_LIMIT).await {
-            Ok(frame) => frame,
-            // psql hangs up here to ask its user for the password, and comes back.
-            Err(ReadError::Io(_)) => return Ok(None),
-            Err(ReadError::Frame(_) | ReadError::TooLong { .. }) => return Err(Refusal::NoPassword),
-        };
-        // A client that says more before it knows that it is let in is none of ours.
-        if frame.kind != b'p' || !frames.into_rest().is_empty() {
-            return Err(Refusal::NoPassword);
-        }
-        password_text(frame.body()).map(|text| Some(text.to_owned())).ok_or(Refusal::NoPassword)
+        let Entrant { identity, account, until } = entrant;
+        Ok(Some(Wanted { access: Access { identity, repo: target.name.clone(), account }, target, until }))
     }
 
     /// From the grant to a database that waits for the first statement.
     async fn enter(&self, wanted: &Wanted) -> Result<Passage, Refusal> {
         let house = &self.house;
         let application = self.startup.parameter("application_name").unwrap_or_default();
-        let registered = house.enter(Engine::Postgres, &wanted.access, self.peer, application)?;
+        let registered =
+            house.enter(Engine::Postgres, &wanted.access, self.peer, application, wanted.until)?;
         let session = registered.session();
         let mut watch = Watch::new(&session.leash);
         let begun = tokio::time::Instant::now();

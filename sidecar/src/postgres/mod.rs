@@ -12,6 +12,7 @@ mod end;
 mod frames;
 mod front;
 mod limited;
+mod login;
 mod refusal;
 mod simple;
 mod target;

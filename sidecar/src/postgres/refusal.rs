@@ -38,6 +38,20 @@ pub(crate) enum Refusal {
     /// Something other than a password message, or one that is too long or no text.
     #[error("expected a password")]
     NoPassword,
+    /// A client asked where to get a token.
+    #[error("log in at the SSO provider first")]
+    NotLoggedIn,
+    /// Something that Postern is asked for and does not know.
+    #[error("unrecognized option \"postern.{0}\"")]
+    Option(String),
+    /// An option of Postern's with a value that it does not have.
+    #[error("invalid value for option \"postern.{name}\": \"{value}\"")]
+    OptionValue {
+        /// Without `postern.`.
+        name: String,
+        /// As it was given.
+        value: String,
+    },
     /// Nobody comes in.
     #[error(transparent)]
     Entry(#[from] NoEntry),
@@ -75,10 +89,11 @@ impl Refusal {
     pub(crate) const fn label(&self) -> &'static str {
         match self {
             Self::Startup(_) | Self::EarlyData | Self::NoPassword | Self::Violation(_) => "protocol",
+            Self::NotLoggedIn => "not_logged_in",
             Self::TlsRequired => "tls_required",
             Self::Database(_) => "unknown_database",
             Self::Entry(no) => no.label(),
-            Self::Unsuitable(_) => "unsuitable",
+            Self::Unsuitable(_) | Self::Option(_) | Self::OptionValue { .. } => "unsuitable",
             Self::Back(_) => "upstream",
         }
     }
@@ -102,6 +117,8 @@ impl Refusal {
             }
             Self::TlsRequired => ErrorText::new("28000", message)
                 .hint("This server takes passwords inside TLS only: connect with sslmode=require or better."),
+            Self::NotLoggedIn => ErrorText::new("28P01", message),
+            Self::Option(_) | Self::OptionValue { .. } => ErrorText::new("22023", message),
             Self::Database(_) => ErrorText::new("3D000", message),
             Self::Entry(no) => no_entry(no, message),
             Self::Unsuitable(unsuitable) => ErrorText::new(unsuitable.sqlstate(), message),
@@ -112,13 +129,15 @@ impl Refusal {
 
 fn no_entry(no: &NoEntry, message: String) -> ErrorText {
     match no {
-        NoEntry::Credential(user) => {
-            ErrorText::new("28P01", format!("password authentication failed for user \"{user}\""))
-                .hint("The password is an access token: get a fresh one with \"postern access\".")
+        NoEntry::Credential { user, why: _ } => {
+            ErrorText::new("28P01", format!("password authentication failed for user \"{user}\"")).hint(
+                "The password is an access token or a token of the SSO provider: \
+                     get a fresh one with \"postern access\".",
+            )
         }
         NoEntry::Denied { access, denied, public_url } => denial(access, denied, public_url, message),
-        NoEntry::NoLease => ErrorText::new("57P03", message),
         NoEntry::TooMany | NoEntry::Sessions { .. } => ErrorText::new("53300", message),
+        NoEntry::NoLease | NoEntry::NoKeys => ErrorText::new("57P03", message),
         NoEntry::Fallen(ending, grant) => last_word(ending, grant),
         NoEntry::NoRandomness(_) => ErrorText::new("XX000", message),
     }

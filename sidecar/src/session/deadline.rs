@@ -11,13 +11,15 @@ pub(crate) enum Deadline {
     Grant(Instant),
     /// A stretch of the grant's hours ends then; the grant itself goes on.
     Hours(Instant),
+    /// The credential that the session began with expires then.
+    Credential(Instant),
 }
 
 impl Deadline {
     /// When.
     pub(crate) const fn at(self) -> Instant {
         match self {
-            Self::Grant(at) | Self::Hours(at) => at,
+            Self::Grant(at) | Self::Hours(at) | Self::Credential(at) => at,
         }
     }
 
@@ -26,6 +28,7 @@ impl Deadline {
         match self {
             Self::Grant(_) => Ending::Expired,
             Self::Hours(_) => Ending::AfterHours,
+            Self::Credential(_) => Ending::CredentialExpired,
         }
     }
 }

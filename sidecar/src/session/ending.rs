@@ -20,6 +20,8 @@ pub(crate) enum Ending {
     AfterHours,
     /// Nothing was heard of its client for so long.
     Idle(Duration),
+    /// The credential that it began with has expired.
+    CredentialExpired,
     /// Its grant no longer covers what the session was opened with.
     Shrunk,
     /// Somebody ended this session.
@@ -58,6 +60,7 @@ impl Ending {
             Self::Grant { cause: EndCause::Expired, .. } | Self::Expired => "expired",
             Self::AfterHours => "after_hours",
             Self::Idle(_) => "idle",
+            Self::CredentialExpired => "credential_expired",
             Self::Shrunk => "shrunk",
             Self::Killed { .. } => "killed",
             Self::IdentityDisabled { .. } => "identity_disabled",
@@ -82,6 +85,9 @@ impl Ending {
             Self::AfterHours => "access closed: the hours in which the grant may be used are over".to_owned(),
             Self::Idle(longest) => {
                 format!("session ended: idle for longer than {}", Span::from_secs(longest.as_secs()))
+            }
+            Self::CredentialExpired => {
+                "access expired: the credential that this session began with is no longer valid".to_owned()
             }
             Self::Shrunk => {
                 "access reduced: the grant no longer covers what this session was opened with".to_owned()
@@ -119,6 +125,7 @@ impl Ending {
             Self::Expired
             | Self::AfterHours
             | Self::Idle(_)
+            | Self::CredentialExpired
             | Self::Shrunk
             | Self::LeaseRanOut
             | Self::AuditFull

@@ -33,6 +33,8 @@ pub(crate) struct Leash {
     waker: AtomicWaker,
     told: AtomicBool,
     untold: Arc<Untold>,
+    /// The end of the credential, where a session ends with that too.
+    credential_ends: Option<Instant>,
 }
 
 impl Leash {
@@ -46,7 +48,14 @@ impl Leash {
             waker: AtomicWaker::new(),
             told: AtomicBool::new(false),
             untold: Arc::clone(untold),
+            credential_ends: None,
         }
+    }
+
+    /// One that lasts no longer than the credential, where that has an end that counts.
+    pub(crate) fn within(mut self, credential_ends: Option<Instant>) -> Self {
+        self.credential_ends = credential_ends;
+        self
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -105,8 +114,9 @@ impl Leash {
 
     /// Until when it lasts, and how long the session may be idle.
     pub(crate) fn terms(&self) -> (Deadline, Option<Duration>) {
-        let state = self.state();
-        (state.deadline, state.max_idle)
+        let State { deadline, max_idle, .. } = *self.state();
+        let sooner = self.credential_ends.filter(|end| *end < deadline.at());
+        (sooner.map_or(deadline, Deadline::Credential), max_idle)
     }
 
     /// A number that grows with every change.

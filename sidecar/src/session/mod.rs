@@ -11,6 +11,7 @@ mod registry;
 mod relay;
 #[cfg(test)]
 mod relay_tests;
+mod runtime;
 mod terminator;
 mod untold;
 mod watch;
@@ -21,6 +22,7 @@ pub(crate) use farewell::tell;
 pub(crate) use leash::Leash;
 pub(crate) use registry::{Registered, Registry, Session};
 pub(crate) use relay::{Direction, Finish, Left, Passing, Relay, Violation, Wire};
+pub(crate) use runtime::SessionRuntime;
 pub(crate) use terminator::{Means, Terminator, Terminators};
 pub(crate) use untold::Untold;
 pub(crate) use watch::{Event, Watch};

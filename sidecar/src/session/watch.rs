@@ -194,4 +194,14 @@ mod tests {
         watch.fallen().await;
         assert_eq!(leash.ending().unwrap().0, Ending::Idle(LONGEST));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_ends_with_its_credential_is_told_so_however_long_its_grant_lasts() {
+        let soon = Instant::now() + Duration::from_secs(5);
+        let leash = Leash::new(soon + Duration::from_hours(1), &Arc::default()).within(Some(soon));
+        let mut watch = Watch::new(&leash);
+        leash.set(soon + Duration::from_hours(2), None);
+        watch.fallen().await;
+        assert_eq!((leash.ending().unwrap().0, Instant::now()), (Ending::CredentialExpired, soon));
+    }
 }

@@ -19,7 +19,7 @@ use crate::{
     certs::Authority,
     cut::Wire,
     folder::Folder,
-    gate::{Control, Frame, Sidecar, account_tables},
+    gate::{Control, Extra, Frame, Sidecar, account_tables},
     office::{ALICE, Access, Office},
     rest::Api,
     stage::{REPO, whole},
@@ -44,6 +44,10 @@ pub struct Wish {
     pub top: String,
     /// Whether the sidecar reaches the server over [`Stage::database_wire`]. Otherwise that wire hangs loose.
     pub database_wire: bool,
+    /// Tables for the control plane's file.
+    pub control: String,
+    /// Lines for elsewhere in the sidecar's file.
+    pub extra: Extra,
 }
 
 /// Everything that runs for one test.
@@ -94,7 +98,7 @@ impl Stage {
 
     /// A stage around a server that is there already.
     pub async fn around(mysql: Mysql, wish: Wish) -> Self {
-        let Office { control_wire, api, control, sidecar_token } = Office::open().await;
+        let Office { control_wire, api, control, sidecar_token } = Office::open_with(&wish.control).await;
         let database_wire = Wire::to(mysql.port()).await;
         let (folder, authority) = (Folder::new(), Authority::new());
         let tls = wish.tls.then(|| authority.server(&["localhost", "127.0.0.1"]).write(&folder, "server"));
@@ -105,6 +109,7 @@ impl Stage {
             host: or(&wish.host, "127.0.0.1"),
             tls,
             top: wish.top.clone(),
+            extra: wish.extra.clone(),
         };
         let port = if wish.database_wire { database_wire.port() } else { mysql.port() };
         let mut sidecar = Sidecar::serving(&frame, &[REPO.to_owned()], &repo_table(&wish, &mysql, port));

@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postern_protocol::gate::{AccessToken, Change, EndCause, Envelope, Grant, Message, ResourceGrant, Scope};
 use postern_tests::{
     cut::Wire,
-    gate::{Sidecar, SidecarWish},
+    gate::{Extra, Sidecar, SidecarWish},
     liar::{Key, Liar, Stream, access_token, grant, now, snapshot},
     postgres::{DATABASE, Postgres, Version},
     stage::REPO,
@@ -55,6 +55,7 @@ impl Den {
             repo: String::new(),
             top: String::new(),
             accounts: Vec::new(),
+            extra: Extra::default(),
         });
         let (text, token) = access_token();
         let mut den = Self { sidecar, liar, wire, postgres: None, text, token };

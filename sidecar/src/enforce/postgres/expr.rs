@@ -1,9 +1,11 @@
 //! Expressions: everything that is read in one must be allowed, wherever in it.
 
 use pg_raw_parse::{
-    Node,
+    ConstValue, Node,
     list::NodeList,
-    nodes::{A_Expr, A_Indirection, ColumnRef, FuncCall, SortBy, SubLink, TypeCast, WindowDef, XmlExpr},
+    nodes::{
+        A_Const, A_Expr, A_Indirection, ColumnRef, FuncCall, SortBy, SubLink, TypeCast, WindowDef, XmlExpr,
+    },
     raw::{A_Expr_Kind, CoercionForm, SubLinkType},
 };
 
@@ -36,11 +38,11 @@ impl<'a> Walk<'a> {
     /// One expression. Every kind of node that may stand in one is named; any other is refused.
     pub(super) fn expression(&mut self, node: Node<'a>, place: Place<'_, 'a>) -> Result<(), Denial> {
         self.deeper(|walk| match node {
-            Node::None
-            | Node::A_Const(_)
-            | Node::ParamRef(_)
-            | Node::SetToDefault(_)
-            | Node::SQLValueFunction(_) => Ok(()),
+            Node::A_Const(constant) => {
+                walk.number(constant);
+                Ok(())
+            }
+            Node::None | Node::ParamRef(_) | Node::SetToDefault(_) | Node::SQLValueFunction(_) => Ok(()),
             Node::ColumnRef(column) => walk.column(column, place),
             Node::A_Expr(expression) => walk.operation(expression, place),
             Node::BoolExpr(expression) => walk.expressions(expression.args(), place),
@@ -264,11 +266,18 @@ impl<'a> Walk<'a> {
         call.over().map_or(Ok(()), |window| self.window(window, place))
     }
 
+    /// A constant; its value does not matter.
+    fn number(&mut self, constant: &A_Const) {
+        if let (Some(numbers), Some(ConstValue::Integer(_))) = (&mut self.numbers, constant.val()) {
+            numbers.extend(usize::try_from(constant.location));
+        }
+    }
+
     /// Words that the grammar has turned into constants, such as the field of `EXTRACT`.
     fn claim_words(&mut self, args: &'a NodeList) {
         for arg in args {
             if let Node::A_Const(constant) = arg
-                && let Some(pg_raw_parse::ConstValue::String(word)) = constant.val()
+                && let Some(ConstValue::String(word)) = constant.val()
             {
                 self.claims.push(word);
             }

@@ -9,6 +9,7 @@ use pg_raw_parse::{
 use super::{
     Ground, Judgement, Step, account,
     expr::Place,
+    shape::shape,
     walk::{Walk, refuse},
 };
 use crate::enforce::{Denial, Reason};
@@ -42,12 +43,13 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
     }
     account::identifiers(text, &walk.claims)?;
     if walk.edits.is_empty() {
-        return Ok(Judgement { instead: None, steps: steps.into() });
+        let alike = steps.iter().all(|step| *step == Step::Plain) && walk.has_passed_all_numbers(text);
+        return Ok(Judgement { instead: None, steps: steps.into(), alike });
     }
     // What is sent is judged as well; nothing in it is left to be changed.
     let sent = account::edited(text, &walk.edits)?;
     match judge_text(&sent, ground)? {
-        Judgement { instead: None, steps } => Ok(Judgement { instead: Some(sent), steps }),
+        Judgement { instead: None, steps, .. } => Ok(Judgement { instead: Some(sent), steps, alike: false }),
         Judgement { .. } => Err(refuse("a part of it")),
     }
 }
@@ -58,11 +60,19 @@ fn without_comments(text: &str, ground: &Ground) -> Option<Result<Judgement, Den
     let plain = account::without_comments(text)?;
     Some(judge_text(&plain, ground).map(|judgement| Judgement {
         instead: Some(judgement.instead.unwrap_or_else(|| plain.into())),
-        ..judgement
+        steps: judgement.steps,
+        alike: false,
     }))
 }
 
 impl<'a> Walk<'a> {
+    /// Whether each number of the text's shape was met as a value that does not matter.
+    fn has_passed_all_numbers(&self, text: &str) -> bool {
+        let (Some(mut numbers), Some(shape)) = (self.numbers.clone(), shape(text)) else { return false };
+        numbers.sort_unstable();
+        shape.places.iter().all(|place| numbers.binary_search(place).is_ok())
+    }
+
     fn statement(&mut self, node: Node<'a>, steps: &mut Vec<Step>) -> Result<(), Denial> {
         let step = match node {
             Node::SelectStmt(_)

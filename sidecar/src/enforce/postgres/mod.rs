@@ -24,6 +24,7 @@ mod results;
 mod rows;
 mod scope;
 pub(crate) mod settings;
+mod shape;
 mod sqljson;
 #[cfg(test)]
 mod tests;
@@ -132,6 +133,16 @@ pub(crate) struct Judgement {
     pub(crate) instead: Option<Box<str>>,
     /// One for each statement of the text, in order. None for an empty text.
     pub(crate) steps: Box<[Step]>,
+    /// Whether the same holds for every text of this one's shape.
+    alike: bool,
+}
+
+impl Judgement {
+    /// One that holds for its text alone.
+    #[cfg(test)]
+    pub(crate) const fn new(instead: Option<Box<str>>, steps: Box<[Step]>) -> Self {
+        Self { instead, steps, alike: false }
+    }
 }
 
 impl Ground {

@@ -50,6 +50,9 @@ impl<'a> Walk<'a> {
         }
         let at = usize::from(ROLE_FIRST.contains(&name) && args.len() == 3);
         let numbers = SIZES.contains(&name);
+        if numbers {
+            self.numbers = None;
+        }
         args.get(at).map_or(Ok(()), |arg| self.ground.object(arg, numbers))
     }
 

@@ -12,8 +12,9 @@ use super::{
     catalog::{Catalog, Column, Named, Parts, Relation, Type},
     judge,
     judge::judge_text,
+    shape::{known, remember, shape},
 };
-use crate::enforce::{Denial, Limits};
+use crate::enforce::{Denial, Limits, Verdicts};
 
 /// What a PostgreSQL 15 with the shop in it says of itself.
 const SHOP: &str = include_str!("../../../testdata/catalog-15.tsv");
@@ -264,10 +265,63 @@ fn no_text_makes_the_judge_panic_and_what_it_sends_is_what_it_would_judge() {
         }
         let text: String = letters.into_iter().collect();
         let verdict = judge_text(&text, &ground);
+        if let Ok(judgement) = &verdict {
+            holds_for_its_shape(&text, judgement, &ground);
+        }
         if let Ok(Judgement { instead: Some(sent), .. }) = verdict {
             let again = judge_text(&sent, &ground).unwrap_or_else(|denial| panic!("{sent}: {denial:?}"));
             assert_eq!(again.instead, None, "{sent}");
         }
+    }
+}
+
+/// A judgement that is kept for the shape of a text is what every text of that shape gets.
+fn holds_for_its_shape(text: &str, judgement: &Judgement, ground: &Ground) {
+    let Some(shape) = shape(text).filter(|_| judgement.alike) else { return };
+    for number in ["0", "1", "16385", "999999999"] {
+        let parts: Vec<&[u8]> = shape.frame.split(|byte| *byte == 0).collect();
+        let other = String::from_utf8(parts.join(number.as_bytes())).unwrap();
+        assert_eq!(judge_text(&other, ground).as_ref(), Ok(judgement), "{text}\n{other}");
+    }
+}
+
+#[test]
+fn a_verdict_holds_for_other_numbers_unless_it_has_looked_at_them() {
+    for (text, alike) in [
+        ("SELECT id FROM sales WHERE id = 17 AND sku IN (1, 2) ORDER BY 1 LIMIT 10", true),
+        ("INSERT INTO orders(sale_id, qty) VALUES (1, 2), (3, 4)", true),
+        ("UPDATE orders SET qty = 5 WHERE id = 6; SELECT 7", true),
+        ("SELECT id FROM sales", false),
+        ("SELECT pg_relation_size(1259)", false),
+        ("SELECT CAST(qty AS numeric(10, 2)) FROM orders WHERE id = 5", false),
+        ("SET statement_timeout = 100", false),
+        ("SET statement_timeout TO 100; SELECT id FROM sales WHERE id = 1", false),
+        ("BEGIN; FETCH 5 FROM c", false),
+        ("SELECT id FROM sales WHERE id = -(- 5)", false),
+    ] {
+        let judgement = verdict(text).map_err(|denial| (text, denial)).unwrap();
+        assert_eq!(judgement.alike, alike, "{text}");
+        holds_for_its_shape(text, &judgement, &shop());
+    }
+}
+
+#[test]
+fn a_verdict_is_found_for_texts_of_its_shape_and_for_no_others() {
+    let (verdicts, ground) = (Verdicts::default(), shop());
+    for text in ["SELECT id FROM sales WHERE id = 17", "SELECT pg_relation_size(1259)"] {
+        remember(&verdicts, text, &ground, &verdict(text).map(Arc::new));
+    }
+    for (text, is_known) in [
+        ("SELECT id FROM sales WHERE id = 17", true),
+        ("SELECT id FROM sales WHERE id = 9", true),
+        ("SELECT id FROM sales WHERE id = 9.5", false),
+        ("SELECT id FROM sales WHERE id = 1234567890", false),
+        ("SELECT id FROM sales WHERE id = qty", false),
+        ("SELECT id FROM sales WHERE id =  9", false),
+        ("SELECT pg_relation_size(1259)", true),
+        ("SELECT pg_relation_size(1260)", false),
+    ] {
+        assert_eq!(known(&verdicts, text, &ground).is_some(), is_known, "{text}");
     }
 }
 

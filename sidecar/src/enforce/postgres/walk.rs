@@ -85,6 +85,8 @@ pub(super) struct Walk<'a> {
     pub(super) opened: Option<&'static str>,
     /// Cursors that `WHERE CURRENT OF` names.
     pub(super) cursors: Vec<&'a str>,
+    /// Where the whole numbers stand that it has passed without a look at their values; nothing when it has looked.
+    pub(super) numbers: Option<Vec<usize>>,
     depth: u32,
     /// How much may still be looked at.
     fuel: usize,
@@ -102,6 +104,7 @@ impl<'a> Walk<'a> {
             begin: 0,
             opened: None,
             cursors: Vec::new(),
+            numbers: Some(Vec::new()),
             depth: 0,
         }
     }

@@ -4,6 +4,8 @@
 //! in which statements are read. So what goes to the database is written anew, from settings that a limited session may
 //! set at any time, and from those that the verdicts stand on.
 
+use postern_protocol::postgres::command_line;
+
 use crate::enforce::postgres::settings;
 
 /// What verdicts stand on.
@@ -115,27 +117,9 @@ fn is_false(value: &str) -> bool {
     ["off", "false", "no", "0"].contains(&value.to_ascii_lowercase().as_str())
 }
 
-/// Words as the server splits `options`: at white space, where a backslash makes any character an ordinary one.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut escaped) = (Vec::new(), None::<String>, false);
-    for letter in line.chars() {
-        if !escaped && matches!(letter, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c') {
-            words.extend(word.take());
-        } else if !escaped && letter == '\\' {
-            escaped = true;
-            word.get_or_insert_default();
-        } else {
-            escaped = false;
-            word.get_or_insert_default().push(letter);
-        }
-    }
-    words.extend(word);
-    words
-}
-
 /// The settings of a command line: `-c name=value`, `-cname=value`, `--name=value`. Nothing else is understood.
 fn command_line(line: &str) -> Result<Vec<(String, String)>, Unsuitable> {
-    let (mut settings, mut words) = (Vec::new(), words(line).into_iter());
+    let (mut settings, mut words) = (Vec::new(), command_line::words(line));
     while let Some(word) = words.next() {
         let wrong = || Unsuitable::Options(word.clone());
         let setting = if let Some(long) = word.strip_prefix("--") {

@@ -33,7 +33,10 @@ use recent::Recent;
 pub(crate) use redact::redact;
 use replies::{Replies, Space};
 
-use super::{Ground, Judgement, Step};
+use super::{
+    Ground, Judgement, Step,
+    shape::{known, remember},
+};
 use crate::enforce::{Breach, Denial, News, Quota, Reason, Remedy, Verdict, Verdicts};
 
 /// So many bytes of texts one session may hold at the server.
@@ -260,7 +263,7 @@ impl Guard {
     /// It was.
     pub(crate) fn take_judged(&mut self, judged: Judged) {
         if judged.epoch == self.epoch {
-            self.verdicts.keep(&*judged.text, &self.ground, &judged.verdict);
+            remember(&self.verdicts, &judged.text, &self.ground, &judged.verdict);
         }
         self.judged = Some(judged);
     }
@@ -312,7 +315,7 @@ impl Guard {
         }
         let verdict = known.unwrap_or_else(|| {
             let verdict = (self.judge)(text, &self.ground).map(Arc::new);
-            self.verdicts.keep(text, &self.ground, &verdict);
+            remember(&self.verdicts, text, &self.ground, &verdict);
             verdict
         });
         self.news.judged.push((hit, begun.elapsed()));
@@ -327,7 +330,8 @@ impl Guard {
     fn known(&self, text: &str) -> Option<Verdict<Judgement>> {
         let judged =
             self.judged.as_ref().filter(|judged| judged.epoch == self.epoch && *judged.text == *text);
-        judged.map_or_else(|| self.verdicts.find(text, &self.ground), |judged| Some(judged.verdict.clone()))
+        judged
+            .map_or_else(|| known(&self.verdicts, text, &self.ground), |judged| Some(judged.verdict.clone()))
     }
 
     /// Judges a text that is to lie at the server.

@@ -50,7 +50,7 @@ fn toy(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
         let expanded = if text.contains("wide") { "x".repeat(300_000) } else { "a, b".to_owned() };
         text.replace("star", &expanded).into()
     });
-    Ok(Judgement { instead, steps })
+    Ok(Judgement::new(instead, steps))
 }
 
 fn limits(names: &[&str]) -> Arc<Limits> {

@@ -1,0 +1,175 @@
+//! Bundles: kept by whoever makes policies, asked for by anybody, decided as one.
+
+use std::sync::Arc;
+
+use postern_protocol::{duration::Span, gate::RequestId};
+use postern_service::{audit::Event, random};
+
+use super::{
+    Caller, Failure,
+    drafts::Draft,
+    identities,
+    requests::{self, Filed},
+    reviews::{self, Said, Taken},
+};
+use crate::{
+    domain::{
+        Actor, Ask, Bundle, Bundled, Grant, Member, Opinion, Refusal, Request, RequestStatus, StoredRule,
+        Transition, Verdict, review_together,
+    },
+    measures::Measure,
+    plane::ControlPlane,
+    work::{Audience, Work},
+};
+
+/// Makes a bundle or replaces it; true when it is new.
+pub(crate) async fn put(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    bundle: Bundle,
+) -> Result<(Bundle, bool), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let bundle = Bundle { updated_at: work.now(), ..bundle.checked()? };
+    let is_new = work.load::<Bundle>(&bundle.name).await?.is_none();
+    work.save(&bundle).await?;
+    let kind = if is_new { "bundle.created" } else { "bundle.changed" };
+    work.note(about(&bundle.name, kind, caller.name()));
+    work.commit().await?;
+    Ok((bundle, is_new))
+}
+
+/// Removes a bundle. What was asked for with it stays.
+pub(crate) async fn delete(plane: &Arc<ControlPlane>, caller: &Caller, name: &str) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    if !work.remove::<Bundle>(name).await? {
+        return Err(Refusal::not_found("bundle", name).into());
+    }
+    work.note(about(name, "bundle.deleted", caller.name()));
+    work.commit().await?;
+    Ok(())
+}
+
+fn about(name: &str, kind: &'static str, actor: &str) -> Event {
+    Event { actor: actor.to_owned(), ..Event::new(kind) }.with("bundle", name)
+}
+
+/// Asks for all that is in a bundle: one request for each part, decided together. `ask` says for how long and why.
+pub(crate) async fn file(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    name: &str,
+    ask: Ask,
+    for_identity: Option<&str>,
+) -> Result<Filed, Failure> {
+    let mut work = Work::begin(plane).await?;
+    let now = work.now();
+    let bundle: Bundle = work.get("bundle", name).await?;
+    if ask.break_glass {
+        return Err(Refusal::Invalid("break_glass: not with a bundle".to_owned()).into());
+    }
+    let person = requests::requester(&mut work, caller, for_identity).await?;
+    let mut drafts = Vec::new();
+    for ask in bundle.asks(&ask) {
+        drafts.push(Draft::of(&mut work, &person, ask).await?);
+    }
+    let verdict = together(&drafts);
+    let ids: Vec<RequestId> =
+        drafts.iter().map(|_| Ok(random::id("r")?.into())).collect::<Result<_, random::NoRandomness>>()?;
+    let bundled = Bundled { name: bundle.name, requests: ids.clone() };
+    let patience = drafts.iter().map(|draft| draft.rule.pending_ttl).min().unwrap_or(Span::MAX);
+    let mut filed = Vec::new();
+    for (id, Draft { identity, ask, rule, mut judgement }) in ids.into_iter().zip(drafts) {
+        judgement.verdict = verdict;
+        let request = Request::file(id, identity, caller.name(), ask, (&rule, verdict), now)
+            .bundled(bundled.clone(), now.plus(patience));
+        requests::note_filed(&mut work, caller, &request, &judgement);
+        filed.push(request);
+    }
+    finish(work, filed, 0).await
+}
+
+/// One denial denies all; what is not approved at once in every part waits.
+fn together(drafts: &[Draft]) -> Verdict {
+    let says = |verdict| move |draft: &Draft| draft.judgement.verdict == verdict;
+    if drafts.iter().any(says(Verdict::Deny)) {
+        Verdict::Deny
+    } else if drafts.iter().all(says(Verdict::Approve)) {
+        Verdict::Approve
+    } else {
+        Verdict::Review
+    }
+}
+
+async fn members(work: &mut Work, bundled: &Bundled) -> Result<Vec<Member>, Failure> {
+    let mut members = Vec::new();
+    for id in &bundled.requests {
+        let request: Request = work.get("request", id.as_str()).await?;
+        let stored: Option<StoredRule> = work.load(&request.rule).await?;
+        members.push(Member { request, rule: stored.map(|stored| stored.rule) });
+    }
+    Ok(members)
+}
+
+/// Takes a review of one of a bundle's requests for all of them.
+pub(super) async fn review(
+    mut work: Work,
+    request: &Request,
+    bundled: &Bundled,
+    (reviewer, through): (&Actor, Option<&str>),
+    said: Said,
+) -> Result<Filed, Failure> {
+    let requester = identities::person(&mut work, request.identity.as_str()).await?;
+    let mut members = members(&mut work, bundled).await?;
+    let Said { decision, reason, duration, resources } = said;
+    let opinion = Opinion { by: reviewer, decision, reason: &reason, duration, resources };
+    let transition = review_together(&mut members, &requester, &opinion, work.now())?;
+    let by = reviewer.name();
+    for Member { request, .. } in &members {
+        let heard = request.reviews.last().is_some_and(|review| review.by == by && review.at == work.now());
+        match (heard, transition) {
+            (true, _) => {
+                reviews::note(
+                    &mut work,
+                    request,
+                    &Taken { by, through, decision, reason: &reason, transition },
+                );
+            }
+            (false, Transition::Approved) => requests::decided(&mut work, request, "request.approved", by),
+            (false, Transition::Rejected) => requests::decided(&mut work, request, "request.rejected", by),
+            (false, Transition::Recorded | Transition::Condoned | Transition::Condemned) => {}
+        }
+    }
+    let place = bundled.requests.iter().position(|id| *id == request.id).unwrap_or_default();
+    finish(work, members.into_iter().map(|member| member.request).collect(), place).await
+}
+
+/// Withdraws all of a bundle's requests.
+pub(super) async fn cancel(
+    mut work: Work,
+    caller: &Caller,
+    request: &Request,
+    bundled: &Bundled,
+) -> Result<Filed, Failure> {
+    let mut all: Vec<Request> =
+        members(&mut work, bundled).await?.into_iter().map(|member| member.request).collect();
+    for request in &mut all {
+        request.cancel(work.now())?;
+        work.note(requests::about(request, "request.cancelled", caller.name()));
+        work.measure(Measure::Request(RequestStatus::Cancelled));
+    }
+    let place = bundled.requests.iter().position(|id| *id == request.id).unwrap_or_default();
+    finish(work, all, place).await
+}
+
+/// Gives each approved request its grant and writes all down; the answer is about the request at `place`.
+async fn finish(mut work: Work, mut all: Vec<Request>, place: usize) -> Result<Filed, Failure> {
+    let now = work.now();
+    let mut grants: Vec<Option<Grant>> = Vec::new();
+    for request in &mut all {
+        grants.push(requests::settle(&mut work, request).await?);
+    }
+    work.commit_and_wait(&Audience::All).await?;
+    let found = all.into_iter().zip(grants).nth(place);
+    let (request, grant) = found.ok_or_else(|| Refusal::not_found("request", ""))?;
+    Ok(Filed { request, grant, now })
+}

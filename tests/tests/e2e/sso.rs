@@ -1,0 +1,225 @@
+//! Whoever is known to the SSO provider needs no token of ours: JWTs as passwords, client certificates, and what happens
+//! to those who guess.
+
+use std::time::Duration;
+
+use postern_tests::{
+    certs::Authority,
+    folder::Folder,
+    gate::Extra,
+    issuer::Issuer,
+    mysql::{
+        login::LogIn,
+        server::Version as Mysql,
+        stage::{Stage as MysqlStage, Wish as MysqlWish},
+        way::Way,
+    },
+    stage::{ALICE, BOB, REPO, Stage, Wish},
+    wait::until,
+    wire::{PROTOCOL_3_0, Raw, startup, tls_config_as},
+};
+use serde_json::json;
+
+use crate::access::psql;
+
+async fn with_issuer(issuer: &Issuer, extra: Extra) -> Stage {
+    Stage::with(Wish { control: issuer.section(), tls: true, extra, ..Wish::default() }).await
+}
+
+#[tokio::test]
+async fn psql_15_logs_in_with_a_token_of_the_sso_provider() {
+    let issuer = Issuer::start().await;
+    let stage = with_issuer(&issuer, Extra::default()).await;
+    let mut access = stage.access("app_ro", "1h").await;
+    access.token = issuer.token("Alice@Example.com", 600);
+    for user in ["app_ro", "alice@example.com:app_ro"] {
+        access.account = user.to_owned();
+        let output = psql(&stage, "sslmode=require", &access, "select 'in'");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "in", "{output:?}");
+    }
+    let refused = async |user: &str, token: &str| stage.raw_as(user, token).await.err().unwrap();
+    let stranger = Issuer::start().await;
+    for (user, token) in [
+        ("bob@example.com:app_ro", &access.token),
+        ("app_ro", &stranger.token(ALICE, 600)),
+        ("app_ro", &issuer.sign(&json!({"iss": issuer.url, "aud": "postern", "email": ALICE}))),
+        ("app_ro", &"x".repeat(17_000)),
+        ("no_such_account", &stranger.token(ALICE, 600)),
+    ] {
+        let refusal = refused(user, token).await;
+        assert_eq!(refusal.code(), "28P01", "{user}");
+        assert_eq!(refusal.message(), format!("password authentication failed for user \"{user}\""));
+    }
+    assert_eq!(
+        refused("app_ro", &issuer.token(BOB, 600)).await.code(),
+        "28000",
+        "known, and without a grant"
+    );
+}
+
+#[tokio::test]
+async fn a_deactivated_identity_stays_out_whatever_its_token_says() {
+    let issuer = Issuer::start().await;
+    let stage = with_issuer(&issuer, Extra::default()).await;
+    stage.access("app_ro", "1h").await;
+    let token = issuer.token(ALICE, 600);
+    let mut open = stage.raw_as("app_ro", &token).await.unwrap();
+    let off = json!({"enabled": false, "reason": "left the company"});
+    stage.api.put(&format!("/v1/identities/{ALICE}"), off).await.ok();
+    assert_eq!(open.last_error().await.unwrap().code(), "57P01");
+    assert_eq!(stage.raw_as("app_ro", &token).await.err().unwrap().code(), "28000");
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_token_where_that_is_wished() {
+    let issuer = Issuer::start().await;
+    let extra = Extra { tables: "[identity]\nend_with_token = true\n".to_owned(), ..Extra::default() };
+    let stage = with_issuer(&issuer, extra).await;
+    stage.access("app_ro", "1h").await;
+    let mut raw = stage.raw_as("app_ro", &issuer.token(ALICE, 3)).await.unwrap();
+    assert_eq!(raw.ask("select 1").await.last().unwrap().kind, b'Z');
+    let end = raw.last_error().await.unwrap();
+    assert_eq!(end.code(), "57P01");
+    assert!(end.message().contains("credential"), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_a_credential_on_postgresql() {
+    let (authority, other, folder) = (Authority::new(), Authority::new(), Folder::new());
+    let ca = folder.write("clients.pem", authority.pem());
+    let crl = folder.write("clients.crl", authority.revoking(&[]));
+    let tls = format!("client_ca = {}\nclient_crl = {}\n", json!(ca), json!(crl));
+    let wish = Wish { tls: true, extra: Extra { tls, ..Extra::default() }, ..Wish::default() };
+    let mut stage = Stage::with(wish).await;
+    let access = stage.access("app_ro", "1h").await;
+    let alices = authority.client(ALICE);
+    let (cert, key) = alices.write(&folder, "alice");
+    let conninfo = format!("sslmode=require sslcert={} sslkey={}", cert.display(), key.display());
+    let mut without_password = access.clone();
+    without_password.token = String::new();
+    let output = psql(&stage, &conninfo, &without_password, "select 'in'");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "in", "{output:?}");
+    let output = psql(&stage, "sslmode=require", &access, "select 'in'");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "in", "a token does as well: {output:?}");
+
+    let authority_of_server = stage.authority.clone();
+    let as_user = async |stage: &Stage, pair: &postern_tests::certs::Pair, user: &str| {
+        let tls = tls_config_as(&authority_of_server, pair);
+        let mut raw = match Raw::connect(stage.sidecar.port()).await.request_tls(tls).await {
+            Ok(raw) => raw,
+            Err(_) => return "no TLS".to_owned(),
+        };
+        // A client of TLS 1.3 hears only behind its own first bytes that its certificate was refused.
+        let Ok(()) = raw.try_send(&startup(PROTOCOL_3_0, &[("user", user), ("database", REPO)])).await else {
+            return "no TLS".to_owned();
+        };
+        match raw.next().await {
+            None => "no TLS".to_owned(),
+            Some(message) if message.kind == b'E' => message.fields().code().to_owned(),
+            Some(message) => format!("{}{:?}", char::from(message.kind), message.body),
+        }
+    };
+    assert_eq!(as_user(&stage, &alices, "alice@example.com:app_ro").await, "R[0, 0, 0, 0]");
+    assert_eq!(as_user(&stage, &alices, "bob@example.com:app_ro").await, "28P01");
+    assert_eq!(as_user(&stage, &authority.client(BOB), "app_ro").await, "28000");
+    assert_eq!(as_user(&stage, &other.client(ALICE), "app_ro").await, "no TLS");
+
+    folder.write("clients.crl", authority.revoking(&[&alices]));
+    stage.sidecar.process().signal(rustix::process::Signal::HUP);
+    until("the revocation list to be read", async || as_user(&stage, &alices, "app_ro").await == "no TLS")
+        .await;
+}
+
+async fn tokens_and_certificates_open_sessions(version: Mysql) {
+    let (issuer, authority, folder) = (Issuer::start().await, Authority::new(), Folder::new());
+    let ca = folder.write("clients.pem", authority.pem());
+    let extra = Extra { tls: format!("client_ca = {}\n", json!(ca)), ..Extra::default() };
+    let wish = MysqlWish { tls: true, control: issuer.section(), extra, ..MysqlWish::default() };
+    let Some(stage) = MysqlStage::on(version, wish).await else { return };
+    let access = stage.access("app_ro", "1h").await;
+    let token = issuer.token(ALICE, 600);
+    let authority_file = folder.write("server-ca.pem", &stage.authority);
+    let way = |user: &str, password: &str| Way {
+        port: stage.sidecar.port(),
+        user: user.to_owned(),
+        password: password.to_owned(),
+        authority: Some(authority_file.clone()),
+    };
+    let said = |way: &Way, more: &[String]| {
+        let mut command = way.command(&stage.mysql, stage.mysql.client());
+        let output = command.args(more).args(["-BNe", "select 'in'"]).output().unwrap();
+        (String::from_utf8_lossy(&output.stdout).trim().to_owned(), format!("{output:?}"))
+    };
+    for user in ["app_ro", "alice@example.com:app_ro"] {
+        let (answer, output) = said(&way(user, &token), &[]);
+        assert_eq!(answer, "in", "{output}");
+    }
+    let refused = LogIn { password: &issuer.token(BOB, 600), ..stage.login(&access) };
+    assert_eq!(stage.raw_as(&refused).await.err().unwrap().code, 1045);
+
+    let (cert, key) = authority.client(ALICE).write(&folder, "alice");
+    let certificate = [format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())];
+    for password in ["", "not used"] {
+        let (answer, output) = said(&way("app_ro", password), &certificate);
+        assert_eq!(answer, "in", "{output}");
+    }
+    if version == Mysql::MySql9 {
+        let file = folder.write("token.jwt", &token);
+        let option = format!("--authentication-openid-connect-client-id-token-file={}", file.display());
+        let (answer, output) = said(&way("app_ro", ""), std::slice::from_ref(&option));
+        assert_eq!(answer, "in", "{output}");
+        let named = ["--default-auth=authentication_openid_connect_client".to_owned(), option];
+        let (answer, output) = said(&way("app_ro", ""), &named);
+        assert_eq!(answer, "in", "{output}");
+        let (answer, output) = said(&way("app_ro", ""), &[]);
+        assert!(answer.is_empty(), "without any credential: {output}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_and_certificates_open_sessions_on_mysql_9() {
+    tokens_and_certificates_open_sessions(Mysql::MySql9).await;
+}
+
+#[tokio::test]
+async fn tokens_and_certificates_open_sessions_on_mariadb_10() {
+    tokens_and_certificates_open_sessions(Mysql::MariaDb10).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_wrong_passwords_leave_rightful_logins_answered() {
+    let stage = Stage::new().await;
+    let access = stage.access("app_ro", "1h").await;
+    let port = stage.sidecar.port();
+    let mut guesses = tokio::task::JoinSet::new();
+    for worker in 0..200_u8 {
+        guesses.spawn(async move {
+            for number in 0..50 {
+                let source = std::net::Ipv4Addr::new(127, 0, 1 + number, 1 + worker);
+                let socket = tokio::net::TcpSocket::new_v4().unwrap();
+                socket.bind((source, 0).into()).unwrap();
+                let gate = (std::net::Ipv4Addr::LOCALHOST, port).into();
+                let Ok(stream) = socket.connect(gate).await else { continue };
+                let user = if number % 2 == 0 { "app_ro" } else { "nobody@example.com:nothing" };
+                let password = format!("pst_{worker}_{number}");
+                let guess = async {
+                    let answer =
+                        Raw::over(stream).log_in(&[("user", user), ("database", REPO)], &password).await;
+                    assert!(answer.is_err(), "a guess was let in");
+                };
+                // Whoever guesses in earnest does not wait for the answer.
+                let _ = tokio::time::timeout(Duration::from_millis(100), guess).await;
+            }
+        });
+    }
+    let mut logins = 0;
+    while !guesses.is_empty() {
+        let mut raw = stage.raw(&access).await.unwrap();
+        assert_eq!(raw.ask("select 1").await.last().unwrap().kind, b'Z');
+        logins += 1;
+        while let Some(done) = guesses.try_join_next() {
+            done.unwrap();
+        }
+    }
+    assert!(logins > 3, "{logins} rightful logins while others guessed");
+}
