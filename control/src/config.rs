@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub(crate) use oidc::OidcConfig;
 
-use crate::{plane::Settings, slack::SlackConfig, store::Place};
+use crate::{outbound::Network, plane::Settings, slack::SlackConfig, store::Place};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -35,11 +35,23 @@ pub(crate) struct ControlConfig {
     pub oidc: Option<OidcConfig>,
     /// The Slack app.
     pub slack: Option<SlackConfig>,
+    /// What may be called.
+    #[serde(default)]
+    pub outbound: OutboundConfig,
     /// Rules that are applied at start and on SIGHUP.
     pub rules: Option<FilePath>,
     /// How long open calls may go on after SIGTERM.
     #[serde(default = "ten_seconds")]
     pub shutdown_grace: Span,
+}
+
+/// `[outbound]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OutboundConfig {
+    /// Networks that webhooks may lead to although they are not public.
+    #[serde(default)]
+    pub allow: Vec<Network>,
 }
 
 fn ten_seconds() -> Span {

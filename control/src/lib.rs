@@ -11,6 +11,8 @@ mod domain;
 mod events;
 mod feed;
 mod measures;
+mod outbound;
+mod outbox;
 mod places;
 mod plane;
 mod rules_file;
@@ -19,6 +21,7 @@ mod slack;
 mod store;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 mod work;
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
@@ -38,10 +41,13 @@ use clock::SystemClock;
 use config::{ControlConfig, OidcConfig};
 use domain::Permission;
 use feed::Outbox;
+use outbound::{Outbound, Policy};
+use outbox::Couriers;
 use places::Places;
 use plane::ControlPlane;
 use slack::Slack;
 use store::{BackupError, Place, StoreError};
+use webhooks::Webhooks;
 
 /// Why the control plane cannot start, or a client cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +89,9 @@ pub enum Error {
     /// The client for Slack cannot be made.
     #[error("cannot talk to Slack: {0}")]
     Slack(reqwest::Error),
+    /// The client for webhooks cannot be made.
+    #[error("cannot call webhooks: {0}")]
+    Outbound(reqwest::Error),
     /// The metrics cannot be collected.
     #[error("cannot collect metrics: {0}")]
     Metrics(String),
@@ -155,6 +164,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     }
     let timers = tokio::spawn(timers::run(Arc::clone(&plane)));
     let talk = tokio::spawn(feed::bus::run(Arc::clone(&plane), outbox));
+    let deliveries = tokio::spawn(outbox::run(Arc::clone(&plane), couriers(&config)?));
     let server = server::Server { listener, tls: acceptor, router, places: Places::default() };
     let mut serving = tokio::spawn(server.run(plane.hub.stopping(), config.shutdown_grace.duration()));
     loop {
@@ -172,7 +182,14 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     timers.abort();
     drop(slack_tasks);
     talk.abort();
+    deliveries.abort();
     Ok(())
+}
+
+/// All who tell somebody outside of events.
+fn couriers(config: &ControlConfig) -> Result<Couriers, Error> {
+    let outbound = Outbound::new(Policy::new(config.outbound.allow.clone())).map_err(Error::Outbound)?;
+    Ok(Arc::new(vec![Box::new(Webhooks::new(outbound))]))
 }
 
 async fn listen(config: &ControlConfig, tls: bool) -> Result<TcpListener, Error> {

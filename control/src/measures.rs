@@ -3,7 +3,7 @@
 use metrics::{counter, gauge, histogram};
 use postern_protocol::gate::EndCause;
 
-use crate::domain::{Decision, RequestStatus};
+use crate::domain::{Decision, Outcome, RequestStatus};
 
 /// Something that happened once its transaction has committed.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,9 @@ pub(crate) fn announce() {
     for cause in [EndCause::Revoked, EndCause::Expired] {
         counter!("postern_grants_ended_total", "cause" => cause_label(cause)).increment(0);
     }
+    for result in ["delivered", "retried", "refused"] {
+        counter!("postern_webhook_deliveries_total", "result" => result).increment(0);
+    }
     gauge!("postern_feed_clients").set(0.0);
     gauge!("postern_grants_active").set(0.0);
 }
@@ -73,6 +76,16 @@ pub(crate) fn feed_clients(count: usize) {
 /// From a call that ends something to the last acknowledgement.
 pub(crate) fn revoked_in(seconds: f64) {
     histogram!("postern_revoke_seconds").record(seconds);
+}
+
+/// An attempt to tell a webhook something.
+pub(crate) fn webhook_delivery(outcome: &Outcome) {
+    let result = match outcome {
+        Outcome::Taken(_) => "delivered",
+        Outcome::Later(..) => "retried",
+        Outcome::Never(_) | Outcome::Gone(_) => "refused",
+    };
+    counter!("postern_webhook_deliveries_total", "result" => result).increment(1);
 }
 
 /// An answered HTTP request. `route` is the pattern, never the path.

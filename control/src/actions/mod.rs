@@ -24,6 +24,7 @@ pub(crate) mod sidecars;
 mod sight;
 pub(crate) mod timers;
 pub(crate) mod tokens;
+pub(crate) mod webhooks;
 
 pub(crate) use caller::Caller;
 pub(crate) use sight::Sight;

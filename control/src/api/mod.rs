@@ -6,6 +6,8 @@
 mod audit;
 mod bundles;
 mod clients;
+mod deliveries;
+mod etag;
 mod events;
 mod extract;
 mod grants;
@@ -27,6 +29,7 @@ mod sidecars;
 mod surface;
 mod tokens;
 mod views;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;

@@ -184,6 +184,9 @@ fn problem_statuses(operation: &Operation) -> Vec<u16> {
     if matches!(operation.rule.access, Access::Client(_)) && operation.is_write() {
         statuses.extend([409, 422]);
     }
+    if operation.is_conditional {
+        statuses.push(412);
+    }
     statuses.sort_unstable();
     statuses.dedup();
     statuses

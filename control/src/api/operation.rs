@@ -72,6 +72,8 @@ pub(crate) struct Operation {
     pub query: Option<SchemaOf>,
     /// Headers that it takes: name, and what it means.
     pub headers: Vec<(&'static str, &'static str)>,
+    /// Whether it takes `If-Match`.
+    pub is_conditional: bool,
     /// The body: media type, and what is in it.
     pub body: Option<(&'static str, SchemaOf)>,
     /// What it answers when it succeeds.
@@ -112,6 +114,7 @@ where
         },
         query: None,
         headers: Vec::new(),
+        is_conditional: false,
         body: None,
         successes: Vec::new(),
         problems: &[],
@@ -162,6 +165,12 @@ impl Operation {
     pub(crate) fn takes_header(mut self, name: &'static str, meaning: &'static str) -> Self {
         self.headers.push((name, meaning));
         self
+    }
+
+    /// Takes `If-Match`, with the `ETag` of an answer before.
+    pub(crate) fn conditional(mut self) -> Self {
+        self.is_conditional = true;
+        self.takes_header("If-Match", "The ETag that was seen: a change in between is answered with 412.")
     }
 
     /// Has a JSON body.

@@ -144,6 +144,7 @@ const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::RuleChanged(_)
         | Refusal::Exists { .. }
         | Refusal::Conflict(_) => StatusCode::CONFLICT,
+        Refusal::Stale => StatusCode::PRECONDITION_FAILED,
         Refusal::Invalid(_) | Refusal::NotSupported(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

@@ -5,16 +5,17 @@ use postern_protocol::gate;
 use serde_json::Value;
 
 use super::{
-    audit, bundles, clients, events, grants, identities, meta, oauth,
+    audit, bundles, clients, deliveries, events, grants, identities, meta, oauth,
     operation::{Operation, operation},
     page::{List, Paging},
-    repos, requests, rules, sessions, sidecars, tokens, views, wire,
+    repos, requests, rules, sessions, sidecars, tokens, views, webhooks, wire,
 };
 use crate::domain::{Permission, Rule};
 
 use Permission::{
     AccessManagement, AccessManagementProxyManage, AccessManagementProxyRequest, AccessRequest,
-    ModifyPolicies, ModifySidecarsAndRepositories, ModifyUsers, ViewAuditLogs, ViewSidecarsAndRepositories,
+    ModifyIntegrations, ModifyPolicies, ModifySidecarsAndRepositories, ModifyUsers, ViewAuditLogs,
+    ViewSidecarsAndRepositories,
 };
 
 const REPORT_LIMIT: usize = 16 << 20;
@@ -29,6 +30,7 @@ const SEE_SIDECARS: &[Permission] = &[ViewSidecarsAndRepositories, ModifySidecar
 const SIDECARS: &[Permission] = &[ModifySidecarsAndRepositories];
 const USERS: &[Permission] = &[ModifyUsers];
 const ANY: &[Permission] = &Permission::ALL;
+const INTEGRATIONS: &[Permission] = &[ModifyIntegrations];
 const AUDIT: &[Permission] = &[ViewAuditLogs];
 
 /// Every operation.
@@ -39,6 +41,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         bundles_and_favourites(),
         tokens_and_sessions(),
         administration(),
+        integrations(),
         sidecars_and_repos(),
         wire(),
     ]
@@ -299,6 +302,73 @@ fn administration() -> Vec<Operation> {
         operation(get, "/v1/audit/heads", "How long every audit chain is", audit::heads)
             .client(AUDIT)
             .gives::<List<audit::HeadView>>(200),
+    ]
+}
+
+fn integrations() -> Vec<Operation> {
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
+        operation(get.clone(), "/v1/webhooks", "Lists webhooks", webhooks::list)
+            .client(INTEGRATIONS)
+            .query::<Paging>()
+            .gives::<List<webhooks::WebhookView>>(200),
+        operation(post.clone(), "/v1/webhooks", "Makes a webhook", webhooks::create)
+            .client(INTEGRATIONS)
+            .secret()
+            .body::<webhooks::NewWebhook>()
+            .gives::<webhooks::WebhookView>(201)
+            .problems(&[409]),
+        operation(get.clone(), "/v1/webhooks/{id}", "Shows a webhook", webhooks::show)
+            .client(INTEGRATIONS)
+            .gives::<webhooks::WebhookView>(200)
+            .problems(&[404]),
+        operation(patch, "/v1/webhooks/{id}", "Changes a webhook, switches it on or off", webhooks::change)
+            .client(INTEGRATIONS)
+            .conditional()
+            .body::<webhooks::WebhookPatch>()
+            .gives::<webhooks::WebhookView>(200)
+            .problems(&[404]),
+        operation(
+            post.clone(),
+            "/v1/webhooks/{id}/rotate",
+            "Gives a webhook a new key; with the old one it is signed for a day more",
+            webhooks::rotate,
+        )
+        .client(INTEGRATIONS)
+        .secret()
+        .body::<webhooks::Rotation>()
+        .gives::<webhooks::WebhookView>(200)
+        .problems(&[404]),
+        operation(post.clone(), "/v1/webhooks/{id}/ping", "Tries a webhook out", deliveries::ping)
+            .client(INTEGRATIONS)
+            .gives::<deliveries::DeliveryView>(201)
+            .problems(&[404]),
+        operation(delete, "/v1/webhooks/{id}", "Deletes a webhook", webhooks::delete)
+            .client(INTEGRATIONS)
+            .gives_nothing()
+            .problems(&[404]),
+        operation(
+            get.clone(),
+            "/v1/webhook-deliveries",
+            "Lists what was told to webhooks in the last week, the newest first",
+            deliveries::list,
+        )
+        .client(INTEGRATIONS)
+        .query::<deliveries::Which>()
+        .gives::<List<deliveries::DeliveryView>>(200),
+        operation(get, "/v1/webhook-deliveries/{id}", "Shows a delivery", deliveries::show)
+            .client(INTEGRATIONS)
+            .gives::<deliveries::DeliveryView>(200)
+            .problems(&[404]),
+        operation(
+            post,
+            "/v1/webhook-deliveries/{id}/again",
+            "Tries a delivery that is over once more",
+            deliveries::again,
+        )
+        .client(INTEGRATIONS)
+        .gives::<deliveries::DeliveryView>(200)
+        .problems(&[404]),
     ]
 }
 

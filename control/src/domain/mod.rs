@@ -5,6 +5,7 @@
 mod account;
 mod bundle;
 mod condition;
+mod delivery;
 mod favourite;
 mod grant;
 mod hours;
@@ -22,11 +23,14 @@ mod scope;
 mod sidecar;
 #[cfg(test)]
 mod states;
+mod version;
+mod webhook;
 
 pub(crate) use account::{ApiClient, ApiToken, Holder, IssuedToken, Replay, TokenUse};
 pub(crate) use bundle::{Bundle, Bundled, Member, Part, review_together};
 pub(crate) use condition::{Condition, Facts};
 pub(crate) use favourite::Favourite;
+pub(crate) use delivery::{Delivery, DeliveryState, Outcome, Parcel};
 pub(crate) use grant::{Grant, GrantState};
 pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
 pub(crate) use login::{Login, LoginKind, permissions_of, subject};
@@ -40,3 +44,5 @@ pub(crate) use request::{Ask, Request, RequestStatus, Scoped};
 pub(crate) use review::{Decision, Opinion, Review, Transition};
 pub(crate) use rule::{Approval, Judgement, Rule, RuleOwner, RuleSet, StoredRule, Verdict};
 pub(crate) use sidecar::{Kill, Repo, Session, Sidecar};
+pub(crate) use version::{Seen, Versioned};
+pub(crate) use webhook::{Format, Key, Webhook};

@@ -57,6 +57,9 @@ pub enum Refusal {
     /// It stands against what is there.
     #[error("{0}")]
     Conflict(String),
+    /// It is not as the caller has seen it.
+    #[error("somebody changed it since: read it again, and send its new ETag")]
+    Stale,
     /// What was sent makes no sense; the text says which part.
     #[error("{0}")]
     Invalid(String),
@@ -91,6 +94,7 @@ impl Refusal {
             Self::RuleChanged(_) => "rule-changed",
             Self::Exists { .. } => "exists",
             Self::Conflict(_) => "conflict",
+            Self::Stale => "changed-since",
             Self::Invalid(_) => "invalid",
             Self::NotSupported(_) => "not-supported",
         }
@@ -112,6 +116,7 @@ impl Refusal {
             | Self::RuleChanged(_)
             | Self::Exists { .. }
             | Self::Conflict(_)
+            | Self::Stale
             | Self::Invalid(_)
             | Self::NotSupported(_) => None,
         }

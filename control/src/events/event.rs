@@ -1,9 +1,9 @@
 //! One event, and which audit records are events.
 
 use jiff::Timestamp;
-use postern_service::audit::Record;
+use postern_service::audit::{self, Record};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The words before the point of those audit kinds that tell of a change. The rest of the trail tells of statements
@@ -26,7 +26,7 @@ const FAMILIES: [&str; 14] = [
 ];
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Event {
     /// Its place in the order of all events; what `Last-Event-ID` takes.
     pub id: String,
@@ -94,6 +94,31 @@ impl Event {
             session: filled(session),
             detail,
         })
+    }
+
+    /// An event that is in no trail and is told to one alone.
+    pub(crate) fn apart(id: &str, at: Timestamp, event: audit::Event) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: event.kind.to_owned(),
+            at,
+            actor: filled(event.actor),
+            identity: filled(event.identity),
+            repo: filled(event.repo),
+            account: filled(event.account),
+            request: None,
+            grant: filled(event.grant),
+            session: filled(event.session),
+            detail: event.detail,
+        }
+    }
+
+    /// What it is about: events of one subject are told one after the other.
+    pub(crate) fn subject(&self) -> &str {
+        [&self.request, &self.grant, &self.session, &self.identity, &self.repo]
+            .into_iter()
+            .find_map(Option::as_deref)
+            .unwrap_or(&self.kind)
     }
 }
 

@@ -4,8 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Filter, Read, StoreError, Table, Write};
 use crate::domain::{
-    ApiClient, ApiToken, Bundle, Favourite, Grant, IdentityRecord, IssuedToken, Login, Moment, Process, Replay, Repo,
-    Request, RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse,
+    ApiClient, ApiToken, Bundle, Delivery, Favourite, Grant, IdentityRecord, IssuedToken, Login, Moment, Process, Replay,
+    Repo, Request, RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse, Webhook,
 };
 
 /// What a record can be found by.
@@ -323,5 +323,37 @@ impl Entity for Process {
 
     fn columns(&self) -> Columns<'_> {
         Columns { owner: Some(self.sidecar.as_str()), ..Columns::default() }
+    }
+}
+
+impl Entity for Webhook {
+    const TABLE: Table = Table::Webhooks;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        let state = if self.enabled { "on" } else { "off" };
+        Columns { lookup: Some(&self.name), state: Some(state), ..Columns::default() }
+    }
+}
+
+impl Entity for Delivery {
+    const TABLE: Table = Table::Deliveries;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            identity: Some(&self.courier),
+            repo: Some(&self.lane),
+            state: Some(self.state.as_str()),
+            owner: Some(&self.target),
+            due: Some(self.due),
+            ..Columns::default()
+        }
     }
 }

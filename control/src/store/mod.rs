@@ -75,12 +75,16 @@ pub(crate) enum Table {
     RunningPlanes,
     /// [`crate::domain::Process`]
     Processes,
+    /// [`crate::domain::Webhook`]
+    Webhooks,
+    /// [`crate::domain::Delivery`]
+    Deliveries,
 }
 
 impl Table {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::ApiClients,
         Self::ApiTokens,
         Self::Sidecars,
@@ -95,8 +99,13 @@ impl Table {
         Self::Replays,
         Self::Bundles,
         Self::Favourites,
+        Self::SlackLinks,
+        Self::SlackInvitations,
+        Self::SlackSeen,
         Self::RunningPlanes,
         Self::Processes,
+        Self::Webhooks,
+        Self::Deliveries,
     ];
 
     /// Its name in the database.
@@ -121,6 +130,8 @@ impl Table {
             Self::SlackSeen => "slack_seen",
             Self::RunningPlanes => "running_planes",
             Self::Processes => "processes",
+            Self::Webhooks => "webhooks",
+            Self::Deliveries => "deliveries",
         }
     }
 }

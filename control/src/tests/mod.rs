@@ -22,6 +22,7 @@ mod slack;
 mod store;
 mod surface;
 mod time;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 

@@ -75,6 +75,9 @@ pub(crate) struct Notify {
     /// A Slack channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack: Option<String>,
+    /// Webhooks, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<String>,
 }
 
 fn one() -> u32 {
@@ -125,6 +128,9 @@ impl Escalation {
 
 impl Notify {
     pub(super) fn check(&self) -> Result<(), Refusal> {
+        self.webhooks
+            .iter()
+            .try_for_each(|name| check_list("notify.webhooks", std::slice::from_ref(name)))?;
         self.slack.iter().try_for_each(|channel| check_list("notify.slack", std::slice::from_ref(channel)))
     }
 }
