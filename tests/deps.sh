@@ -5,8 +5,9 @@
 # pass over it.
 #
 #   tests/deps.sh            fetch everything
-#   tests/deps.sh pg18 …     only some of: system pg18 psql18 regress python orm node oidc java sqlsmith
+#   tests/deps.sh pg18 …     only some of: system pg18 psql18 regress python orm node oidc oidc8 java sqlsmith
 #                                          mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
+#                                          chromium
 #
 # POSTERN_TEST_CACHE is the cache folder (default: .cache at the top of the repository).
 set -u
@@ -199,6 +200,33 @@ mysqlnode() {
     npm install --silent --no-audit --no-fund --prefix . mysql2 mariadb
 }
 
+# The certified OpenID provider, for a Node as old as Debian 12's.
+oidc8() {
+    npm install --silent --no-audit --no-fund --prefix . oidc-provider@8
+}
+
+# A certified SSO provider, and the hand that moves a browser.
+oidc() {
+    npm install --silent --no-audit --no-fund --prefix . oidc-provider@9 puppeteer-core@24
+}
+
+# A browser without a window, with all that it loads, which runs through the system's own loader.
+chromium() {
+    own_apt bookworm bookworm bookworm-updates
+    apt-get -y -qq --download-only install chromium-headless-shell fonts-dejavu-core
+    # The C library is the system's, which may be a newer one.
+    rm -f apt/archives/libc6_*
+    unpack root
+    rm -rf apt root/usr/share/doc root/usr/share/man root/usr/share/locale
+    folders=$(cd root && find usr/lib lib* -name '*.so*' 2>/dev/null | xargs -n1 dirname | sort -u |
+        sed "s|^|$cache/chromium/root/|" | paste -sd:)
+    program=$(cd root && find usr -type f \( -name headless_shell -o -name chromium-headless-shell \) -size +1M | head -1)
+    [ -n "$program" ]
+    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s FONTCONFIG_PATH=%s exec %s "$@"\n' \
+        "$folders" "$cache/chromium/root/etc/fonts" "$cache/chromium/root/$program" >browser
+    chmod 755 browser
+}
+
 mysqljava() {
     own_apt unstable unstable
     apt-get -y -qq download libmariadb-java
@@ -214,11 +242,6 @@ sysbench() {
     unpack root
     rm -rf apt root/usr/share/doc root/usr/share/man
     own_loader sysbench root/usr/bin/sysbench
-}
-
-# The certified OpenID provider. Version 9 wants a newer Node than Debian 12 has.
-oidc() {
-    npm install --silent --no-audit --no-fund --prefix . "oidc-provider@8"
 }
 
 node() {
@@ -260,8 +283,8 @@ system() {
     fi
 }
 
-[ $# -gt 0 ] || set -- system pg18 psql18 regress python orm node oidc java sqlsmith \
-    mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
+[ $# -gt 0 ] || set -- system pg18 psql18 regress python orm node oidc oidc8 java sqlsmith \
+    mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench chromium
 for part in "$@"; do
     case $part in
         system) system || missing="$missing system" ;;
@@ -271,7 +294,6 @@ for part in "$@"; do
         python) provide python "psycopg 2 and 3, asyncpg" python ;;
         orm) provide orm "SQLAlchemy and Django" orm ;;
         node) provide node "node-postgres" node ;;
-        oidc) provide oidc "an SSO provider" oidc ;;
         java) provide java "pgjdbc" java ;;
         sqlsmith) provide sqlsmith "the random queries of sqlsmith" sqlsmith ;;
         mysql9) provide mysql9 "the tests on MySQL 9" mysql9 ;;
@@ -281,6 +303,9 @@ for part in "$@"; do
         mysqlclient) provide mysqlclient "mysqlclient" mysqlclient ;;
         mysqlnode) provide mysqlnode "mysql2 and mariadb for Node" mysqlnode ;;
         mysqljava) provide mysqljava "MariaDB Connector/J" mysqljava ;;
+        oidc) provide oidc "the tests with an SSO provider" oidc ;;
+        oidc8) provide oidc8 "OAUTHBEARER" oidc8 ;;
+        chromium) provide chromium "the sign-in in a browser" chromium ;;
         sysbench) provide sysbench "sysbench" sysbench ;;
         *) echo "unknown part $part" >&2; exit 2 ;;
     esac

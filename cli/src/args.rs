@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    access, api_client, audit, demo, error::Error, grant, identity, repo, request, services, session,
-    sidecar_token, sidecars,
+    access, api_client, audit, connect, demo, error::Error, grant, identity, login, repo, request, services,
+    session, sidecar_token, sidecars,
 };
 
 /// A gate in front of your databases: access for a while, on request, ended the moment it is over.
@@ -32,6 +32,14 @@ enum Command {
     Backup(services::backup::BackupArgs),
     /// Run everything on this machine, with a sample database
     Demo(demo::DemoArgs),
+    /// Sign in, in a browser
+    Login(login::LoginArgs),
+    /// Sign out
+    Logout(login::LogoutArgs),
+    /// Say who is signed in
+    Whoami(login::WhoamiArgs),
+    /// Connect to a database, asking for access if need be
+    Connect(connect::ConnectArgs),
     /// Ask for access, review what others ask for
     Request(request::RequestArgs),
     /// Look after grants: what approved requests became
@@ -62,6 +70,10 @@ impl Cli {
             Command::Sidecar(args) => many_threads()?.block_on(args.run()),
             Command::Backup(args) => one_thread()?.block_on(args.run()),
             Command::Demo(args) => one_thread()?.block_on(args.run()),
+            Command::Login(args) => one_thread()?.block_on(args.run()),
+            Command::Logout(args) => one_thread()?.block_on(args.run()),
+            Command::Whoami(args) => one_thread()?.block_on(args.run()),
+            Command::Connect(args) => one_thread()?.block_on(args.run()),
             Command::Request(args) => one_thread()?.block_on(args.run()),
             Command::Grant(args) => one_thread()?.block_on(args.run()),
             Command::Session(args) => one_thread()?.block_on(args.run()),

@@ -12,13 +12,21 @@ pub(crate) enum Error {
     #[error("{0}")]
     Usage(String),
     /// No control plane was named.
-    #[error("no control plane is named: set POSTERN_CONTROL or give --control URL")]
+    #[error(
+        "no control plane is named: run `postern login --control URL`, set POSTERN_CONTROL or give --control URL"
+    )]
     NoControl,
     /// No credentials were given.
     #[error(
-        "no credentials: set POSTERN_CLIENT_ID and POSTERN_CLIENT_SECRET (see `postern api-client create`)"
+        "not signed in: run `postern login`, or set POSTERN_CLIENT_ID and POSTERN_CLIENT_SECRET (see `postern api-client create`)"
     )]
     NoCredentials,
+    /// The login of `postern login` is over.
+    #[error("the login has ended: run `postern login`")]
+    LoginEnded,
+    /// A program that was started here ended with this status, and has said why.
+    #[error("the client ended with status {0}")]
+    Client(u8),
     /// The control plane could not be asked.
     #[error("cannot reach the control plane at {url}: {cause}")]
     Unreachable {
@@ -61,6 +69,8 @@ pub(crate) enum Error {
 pub(crate) struct Refusal {
     /// The HTTP status.
     pub(crate) status: u16,
+    /// Its stable word, for programs.
+    pub(crate) word: String,
     /// What it says.
     pub(crate) text: String,
 }
@@ -77,8 +87,10 @@ impl Error {
         match self {
             Self::OutputClosed => ExitCode::SUCCESS,
             Self::Usage(_) => ExitCode::from(2),
+            Self::Client(status) => ExitCode::from(*status),
             Self::NoControl
             | Self::NoCredentials
+            | Self::LoginEnded
             | Self::Unreachable { .. }
             | Self::Refused(_)
             | Self::Answer(_)
@@ -91,6 +103,7 @@ impl Error {
 
     /// The one line for stderr; nothing where nothing is wrong.
     pub(crate) fn line(&self) -> Option<String> {
-        (!matches!(self, Self::OutputClosed)).then(|| crate::print::one_line(&self.to_string()))
+        (!matches!(self, Self::OutputClosed | Self::Client(_)))
+            .then(|| crate::print::one_line(&self.to_string()))
     }
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub(crate) use oidc::OidcConfig;
 
-use crate::{outbound::Network, plane::Settings, slack::SlackConfig, store::Place};
+use crate::{oidc::RelyingParty, outbound::Network, plane::Settings, slack::SlackConfig, store::Place};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -74,7 +74,12 @@ impl ControlConfig {
     /// What the control plane as a whole has to know.
     pub(crate) fn settings(&self) -> Settings {
         let admins = self.oidc.as_ref().map(|oidc| oidc.admins.clone()).unwrap_or_default();
-        Settings { public_url: self.public_url.clone(), admins }
+        let relying_party = self.oidc.as_ref().map(|oidc| RelyingParty {
+            client_id: oidc.client_id.clone(),
+            client_secret: oidc.client_secret.clone(),
+            scopes: oidc.scopes.clone(),
+        });
+        Settings { public_url: self.public_url.clone(), admins, relying_party }
     }
 
     /// The database that `store` names, relative to the file that names it.

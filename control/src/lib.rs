@@ -10,17 +10,21 @@ mod config;
 mod domain;
 mod events;
 mod feed;
+mod limiter;
 mod measures;
+mod oidc;
 mod outbound;
 mod outbox;
 mod places;
 mod plane;
 mod rules_file;
+mod seal;
 mod server;
 mod slack;
 mod store;
 #[cfg(test)]
 mod tests;
+mod web;
 mod webhooks;
 mod work;
 
@@ -67,6 +71,9 @@ pub enum Error {
     /// The store has no usable signing key.
     #[error(transparent)]
     Signer(#[from] feed::SignerError),
+    /// The store has no usable key for cookies and forms.
+    #[error(transparent)]
+    Seal(#[from] seal::SealError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -12,6 +12,8 @@ use crate::{
     clock::Clock,
     events::Bell,
     feed::{Bus, Hub, Outbox, Signer},
+    oidc::RelyingParty,
+    seal::Seal,
     store::{Store, StoreError},
 };
 
@@ -39,6 +41,10 @@ pub(crate) struct ControlPlane {
     trusted: watch::Sender<Vec<Issuer>>,
     /// Who of them may do everything: identities and `group:NAME`.
     pub admins: Vec<String>,
+    /// What the SSO provider knows it as, if there is one.
+    pub relying_party: Option<RelyingParty>,
+    /// What proves that cookies and forms come from here.
+    pub seal: Seal,
     /// What keeps it from doing its work, if anything does.
     pub trouble: ArcSwapOption<String>,
 }
@@ -50,6 +56,8 @@ pub(crate) struct Settings {
     pub public_url: String,
     /// Who of them may do everything.
     pub admins: Vec<String>,
+    /// What the SSO provider knows it as.
+    pub relying_party: Option<RelyingParty>,
 }
 
 impl ControlPlane {
@@ -62,7 +70,8 @@ impl ControlPlane {
     ) -> Result<(Arc<Self>, Outbox), crate::Error> {
         let id = random::id("cp").map_err(actions::Failure::from).map_err(crate::Error::Client)?;
         let signer = Signer::load(&*store).await?;
-        let Settings { public_url, admins } = settings;
+        let seal = Seal::load(&*store).await?;
+        let Settings { public_url, admins, relying_party } = settings;
         let now = clock.now();
         let hub = Hub::new(newest(&*store).await?, now);
         let (bus, outbox) = Bus::new();
@@ -78,6 +87,8 @@ impl ControlPlane {
             issuers: Issuers::default(),
             trusted: watch::Sender::default(),
             admins,
+            relying_party,
+            seal,
             trouble: ArcSwapOption::empty(),
         };
         Ok((Arc::new(plane), outbox))

@@ -42,22 +42,27 @@ fn launch(part: &str, folder: &Folder) -> Process {
 impl Control {
     /// Starts one on an empty store.
     pub async fn start() -> Self {
-        Self::launch("sqlite:control.db", "").await
+        Self::launch(port::free(), "sqlite:control.db", "").await
     }
 
     /// Starts one on an empty store, with these tables in its file.
     pub async fn start_with(tables: &str) -> Self {
-        Self::launch("sqlite:control.db", tables).await
+        Self::launch(port::free(), "sqlite:control.db", tables).await
+    }
+
+    /// The same at this port.
+    pub async fn start_at(port: u16, tables: &str) -> Self {
+        Self::launch(port, "sqlite:control.db", tables).await
     }
 
     /// Starts one on this store.
     pub async fn on(store: &str) -> Self {
-        Self::launch(store, "").await
+        Self::launch(port::free(), store, "").await
     }
 
-    async fn launch(store: &str, tables: &str) -> Self {
+    async fn launch(port: u16, store: &str, tables: &str) -> Self {
         let folder = Folder::new();
-        let (port, admin_port) = (port::free(), port::free());
+        let admin_port = port::free();
         folder.write(
             "control.toml",
             format!(

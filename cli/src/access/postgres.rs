@@ -8,7 +8,7 @@ use super::{
 };
 
 /// What the lines are called, in the order in which they are printed.
-pub(super) const FORMS: [&str; 5] = ["psql", "url", "jdbc", "pgpass", "env"];
+pub(super) const FORMS: [&str; 6] = ["psql", "url", "jdbc", "pgpass", "service", "env"];
 
 /// Every form of one target.
 pub(super) fn strings(target: &Target<'_>) -> Value {
@@ -28,8 +28,18 @@ pub(super) fn strings(target: &Target<'_>) -> Value {
         "url": format!("postgresql://{user}:{token}@{authority}/{database}{}", with("?sslmode=", tls)),
         "jdbc": format!("jdbc:postgresql://{authority}/{database}?user={user}&password={token}{}", with("&sslmode=", tls)),
         "pgpass": format!("{}:{port}:{}:{}:{token}", pgpass(host), pgpass(repo), pgpass(account)),
+        "service": service(target, tls),
         "env": format!("PGPASSWORD={token} psql {}", shell(&conninfo)),
     })
+}
+
+/// A section of `pg_service.conf`. Its values are taken as they stand, to the end of the line.
+fn service(target: &Target<'_>, tls: &str) -> String {
+    let Target { host, port, repo, account, token } = *target;
+    let tls = with("\nsslmode=", tls);
+    format!(
+        "[{repo}-{account}]\nhost={host}\nport={port}\ndbname={repo}\nuser={account}\npassword={token}{tls}"
+    )
 }
 
 fn with(prefix: &str, word: &str) -> String {
@@ -74,6 +84,10 @@ mod tests {
         assert_eq!(lines["url"], "postgresql://app_ro:pst_x@127.0.0.1:15432/sales");
         assert_eq!(lines["jdbc"], "jdbc:postgresql://127.0.0.1:15432/sales?user=app_ro&password=pst_x");
         assert_eq!(lines["pgpass"], "127.0.0.1:15432:sales:app_ro:pst_x");
+        assert_eq!(
+            lines["service"],
+            "[sales-app_ro]\nhost=127.0.0.1\nport=15432\ndbname=sales\nuser=app_ro\npassword=pst_x"
+        );
         assert_eq!(
             lines["env"],
             "PGPASSWORD=pst_x psql \"host=127.0.0.1 port=15432 dbname=sales user=app_ro\""

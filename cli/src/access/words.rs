@@ -16,7 +16,7 @@ pub(super) fn block(strings: &Value, forms: &[&str]) -> String {
 }
 
 /// A token goes in clear only where nobody can listen.
-pub(super) fn is_local(host: &str) -> bool {
+pub(crate) fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{home::Home, ports::Ports, server::Shop, setup::Scene};
+use postern_service::secret::Secret;
+
+use super::{home::Home, issuer, ports::Ports, server::Shop, setup::Scene};
 use crate::error::Error;
 
 /// The name of the demo's sidecar.
@@ -16,9 +18,11 @@ pub(super) struct Shops {
     pub(super) mariadb: Shop,
 }
 
-/// Writes `control.toml`.
-pub(super) fn write_control(home: &Home, ports: &Ports) -> Result<PathBuf, Error> {
+/// Writes `control.toml`, and the secret by which it proves itself at the SSO provider.
+pub(super) fn write_control(home: &Home, ports: &Ports, secret: &Secret) -> Result<PathBuf, Error> {
+    home.write("oidc.secret", secret.reveal())?;
     let Ports { control, control_admin, .. } = ports;
+    let (issuer, client, others) = (issuer::url(ports), issuer::CONTROL_PLANE, issuer::DATABASE_CLIENT);
     let text = format!(
         r#"listen     = "127.0.0.1:{control}"
 public_url = "http://127.0.0.1:{control}"
@@ -26,6 +30,12 @@ store      = "sqlite:control.db"
 
 [admin]
 listen = "127.0.0.1:{control_admin}"
+
+[oidc]
+issuer        = "{issuer}"
+client_id     = "{client}"
+client_secret = {{ file = "oidc.secret" }}
+audiences     = ["{client}", "{others}"]
 "#
     );
     home.write("control.toml", &text)
@@ -116,6 +126,7 @@ pub(super) fn write_env(home: &Home, ports: &Ports, scene: &Scene) -> Result<(),
         ("POSTERN_PG_PORT", ports.sidecar.to_string()),
         ("POSTERN_MYSQL_PORT", ports.mysql.to_string()),
         ("POSTERN_METRICS", format!("http://127.0.0.1:{}/metrics", ports.sidecar_admin)),
+        ("POSTERN_ISSUER", issuer::url(ports)),
         ("TOKEN_ALICE", scene.alice.reveal().to_owned()),
         ("TOKEN_BOB", scene.bob.reveal().to_owned()),
     ];

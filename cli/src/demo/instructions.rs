@@ -2,7 +2,7 @@
 
 use std::env;
 
-use super::{home::Home, ports::Ports};
+use super::{home::Home, issuer, ports::Ports};
 
 /// The commands to paste, and `ready`.
 pub(super) fn text(home: &Home, ports: &Ports) -> String {
@@ -11,6 +11,7 @@ pub(super) fn text(home: &Home, ports: &Ports) -> String {
     let port = ports.sidecar;
     let mysql = ports.mysql;
     let control = ports.control;
+    let issuer = issuer::url(ports);
     let files = home.join("").display().to_string();
     format!(
         r#"
@@ -38,6 +39,17 @@ The same at MariaDB: ask and approve with --repo shop, then
 In a third terminal (credentials as above), end it; the grant's id is in the second answer:
 
     {postern} grant revoke ID --reason "that was enough"
+
+Or as people, without those credentials: sign in as alice in a browser, connect, and approve as bob
+from another terminal (with XDG_CONFIG_HOME set to another folder) or by the command above:
+
+    {postern} login --control http://127.0.0.1:{control}
+    {postern} connect sales --account app_ro --duration 1h --reason "a look at the shop"
+
+The REST interface takes the SSO provider's own tokens (this one gives them to whoever knows that alice's password is alice):
+
+    JWT=$(curl -s -d grant_type=password -d client_id=psql -d username=alice -d password=alice {issuer}/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+    curl -H "Authorization: Bearer $JWT" http://127.0.0.1:{control}/v1/users/me
 
 Connection strings for other clients, with a fresh token:
 

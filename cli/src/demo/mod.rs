@@ -1,12 +1,13 @@
 //! `postern demo`: everything on this machine, ready to be tried.
 //!
 //! In: a folder and ports. Out: a private PostgreSQL and MariaDB with sample data, a control plane and a sidecar as
-//! children of this process, two people and a rule, and the commands to paste. Whatever ends the demo ends them all.
+//! children of this process, a development SSO provider, two people and a rule, and the commands to paste. Whatever ends the demo ends them all.
 
 mod children;
 mod files;
 mod home;
 mod instructions;
+mod issuer;
 mod mariadb;
 mod ports;
 mod postgres;

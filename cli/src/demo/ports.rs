@@ -27,6 +27,8 @@ pub(super) struct Ports {
     pub(super) control: u16,
     /// The control plane's admin endpoint.
     pub(super) control_admin: u16,
+    /// The SSO provider.
+    pub(super) issuer: u16,
     /// PostgreSQL itself.
     pub(super) postgres: u16,
     /// The sidecar, for MySQL clients.
@@ -70,11 +72,22 @@ impl Ports {
             wanted_or(wanted.mysql, MYSQL)?,
             wanted_or(wanted.control, CONTROL)?,
         ];
-        let others = [any()?, any()?, any()?, any()?];
+        let others = [any()?, any()?, any()?, any()?, any()?];
         let [sidecar, mysql, control] = listeners.each_ref().map(|claim| claim.port);
-        let [sidecar_admin, control_admin, postgres, mariadb] = others.each_ref().map(|claim| claim.port);
+        let [sidecar_admin, control_admin, postgres, mariadb, issuer] =
+            others.each_ref().map(|claim| claim.port);
         let claims = listeners.into_iter().chain(others).collect();
-        Ok(Self { sidecar, sidecar_admin, control, control_admin, postgres, mysql, mariadb, _claims: claims })
+        Ok(Self {
+            sidecar,
+            sidecar_admin,
+            control,
+            control_admin,
+            issuer,
+            postgres,
+            mysql,
+            mariadb,
+            _claims: claims,
+        })
     }
 }
 
@@ -125,9 +138,18 @@ mod tests {
         let choose = || Ports::choose(Wanted::default()).unwrap();
         let (first, second) = (choose(), choose());
         let all = |ports: &Ports| {
-            let Ports { sidecar, sidecar_admin, control, control_admin, postgres, mysql, mariadb, .. } =
-                *ports;
-            [sidecar, sidecar_admin, control, control_admin, postgres, mysql, mariadb]
+            let Ports {
+                sidecar,
+                sidecar_admin,
+                control,
+                control_admin,
+                issuer,
+                postgres,
+                mysql,
+                mariadb,
+                ..
+            } = *ports;
+            [sidecar, sidecar_admin, control, control_admin, issuer, postgres, mysql, mariadb]
         };
         assert!(all(&first).iter().all(|port| !all(&second).contains(port)));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postern_service::secret::Secret;
+use postern_service::{random, secret::Secret};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use super::{
     children::Children,
     files::{self, SIDECAR, Shops},
     home::Home,
+    issuer,
     ports::Ports,
 };
 use crate::{
@@ -37,7 +38,10 @@ pub(super) async fn run(
     shops: &Shops,
     children: &mut Children,
 ) -> Result<Scene, Error> {
-    let config = files::write_control(home, ports)?;
+    let secret = random::token().map_err(|error| Error::Failed(error.to_string()))?;
+    let secret = Secret::from(secret);
+    let config = files::write_control(home, ports, &secret)?;
+    issuer::start(ports, secret).await?;
     let (id, secret) = postern_control::bootstrap_client(&config, "admin").await?;
     let admin = Credentials { id, secret };
     children.start_service(home, "control", &config)?;

@@ -2,7 +2,7 @@
 
 mod columns;
 mod create;
-mod wait;
+pub(crate) mod wait;
 
 use clap::{Args, Subcommand};
 use postern_protocol::duration::Span;
@@ -54,7 +54,7 @@ struct ListArgs {
     /// Those that you filed
     #[arg(long, group = "whose")]
     mine: bool,
-    /// Those that wait for a review
+    /// Those that wait for your review
     #[arg(long, group = "whose", conflicts_with = "status")]
     to_review: bool,
     /// All that you may see (the default)
@@ -136,8 +136,11 @@ impl RequestArgs {
 
 async fn list(client: &Client, output: Output, args: &ListArgs) -> Result<(), Error> {
     let mut query = Vec::new();
-    if let Some(status) = args.status.as_deref().or(args.to_review.then_some("PENDING")) {
+    if let Some(status) = args.status.as_deref() {
         query.push(("status", status.to_ascii_uppercase()));
+    }
+    if args.to_review {
+        query.push(("to_review", "true".to_owned()));
     }
     if args.mine {
         query.push(("mine", "true".to_owned()));

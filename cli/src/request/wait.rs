@@ -36,11 +36,13 @@ pub(super) async fn for_decision(
     outcome(&request)
 }
 
-fn is_pending(request: &Value) -> bool {
+/// Whether nobody has decided it yet.
+pub(crate) fn is_pending(request: &Value) -> bool {
     request["status"] == "PENDING"
 }
 
-async fn decided(client: &Client, id: &str) -> Result<Value, Error> {
+/// The request once it is decided.
+pub(crate) async fn decided(client: &Client, id: &str) -> Result<Value, Error> {
     let (mut pause, mut failures) = (FIRST_PAUSE, 0);
     loop {
         tokio::time::sleep(pause).await;
@@ -56,7 +58,7 @@ async fn decided(client: &Client, id: &str) -> Result<Value, Error> {
 }
 
 /// Only an approved request, or one that nobody waits for, is a success.
-fn outcome(request: &Value) -> Result<(), Error> {
+pub(crate) fn outcome(request: &Value) -> Result<(), Error> {
     match request["status"].as_str() {
         Some("APPROVED" | "PENDING") => Ok(()),
         Some(_) | None => Err(Error::Failed(format!(

@@ -27,7 +27,8 @@ fn bare(args: &[&str]) -> Command {
     for name in ["POSTERN_CONTROL", "POSTERN_CLIENT_ID", "POSTERN_CLIENT_SECRET", "POSTERN_CA"] {
         command.env_remove(name);
     }
-    command.args(args);
+    // Nobody has signed in there.
+    command.env("XDG_CONFIG_HOME", "/nonexistent").args(args);
     command
 }
 

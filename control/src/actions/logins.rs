@@ -3,14 +3,18 @@
 //! A login is the family of its tokens. Without it they are nothing, so ending it ends them, and so does deactivating
 //! the identity.
 
+use std::sync::Arc;
+
 use postern_protocol::{duration::Span, gate::Identity};
-use postern_service::{audit::Event, random};
+use postern_service::{audit::Event, random, secret::Secret};
 
 use super::{Caller, Failure, oauth};
 use crate::{
-    domain::{IdentityRecord, Login, LoginKind, Moment, Refusal, canonical, subject},
+    domain::{
+        ApiToken, DeviceApproval, IdentityRecord, Login, LoginKind, Moment, Refusal, canonical, subject,
+    },
     plane::ControlPlane,
-    store::{Filter, Read, load},
+    store::{Filter, Read, load, load_by},
     work::Work,
 };
 
@@ -22,6 +26,9 @@ pub(crate) const BROWSER: Span = Span::from_secs(43_200);
 
 /// How long a browser's lasts when nothing comes.
 pub(crate) const IDLE: Span = Span::from_secs(3_600);
+
+/// How stale the mark of a browser's last call may be.
+const TOUCH: Span = Span::from_secs(60);
 
 /// Somebody whom the SSO provider has named.
 #[derive(Clone, Debug)]
@@ -46,22 +53,66 @@ pub(crate) async fn begin(
     secret_sha256: Option<String>,
 ) -> Result<Login, Failure> {
     let identity = recognised(work, &proven.identity, proven.groups.as_deref()).await?;
+    let subject = subject(&proven.issuer, &proven.sub);
+    let login = new(work, kind, identity.name, subject, proven.sid.clone())?;
+    open(work, Login { secret_sha256, ..login }).await
+}
+
+/// Begins a browser's login under a new secret, and ends the one that the browser had before.
+pub(crate) async fn begin_in_browser(
+    plane: &Arc<ControlPlane>,
+    proven: &Proven,
+    secret_sha256: String,
+    before: Option<&str>,
+) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    if let Some(before) = before
+        && let Some(before) = work.load::<Login>(before).await?
+    {
+        end_within(&mut work, &before).await?;
+    }
+    begin(&mut work, proven, LoginKind::Browser, Some(secret_sha256)).await?;
+    work.commit().await?;
+    Ok(())
+}
+
+/// Begins the command line's login that somebody approved in a browser.
+pub(super) async fn on_command_line(work: &mut Work, approval: &DeviceApproval) -> Result<Login, Failure> {
+    let DeviceApproval { identity, subject, sid } = approval.clone();
+    let known: IdentityRecord = work.get("identity", identity.as_str()).await?;
+    if !known.enabled {
+        return Err(Refusal::IdentityDisabled(identity.to_string()).into());
+    }
+    let login = new(work, LoginKind::CommandLine, identity, subject, sid)?;
+    open(work, login).await
+}
+
+fn new(
+    work: &Work,
+    kind: LoginKind,
+    identity: Identity,
+    subject: String,
+    sid: Option<String>,
+) -> Result<Login, Failure> {
     let now = work.now();
     let (lasts, idle) = match kind {
         LoginKind::Browser => (BROWSER, IDLE),
         LoginKind::CommandLine => (COMMAND_LINE, COMMAND_LINE),
     };
-    let login = Login {
+    Ok(Login {
         id: random::id("l")?,
-        identity: identity.name,
+        identity,
         kind,
-        secret_sha256,
-        subject: subject(&proven.issuer, &proven.sub),
-        sid: proven.sid.clone(),
+        secret_sha256: None,
+        subject,
+        sid,
         created_at: now,
         idle_until: now.plus(idle),
         expires_at: now.plus(lasts),
-    };
+    })
+}
+
+async fn open(work: &mut Work, login: Login) -> Result<Login, Failure> {
     work.save(&login).await?;
     work.note(about(&login, "login.began"));
     Ok(login)
@@ -92,6 +143,43 @@ async fn recognised(
     Ok(identity)
 }
 
+/// The person or workload that a JWT of a trusted issuer proves, if it is let in.
+///
+/// Groups that the token lists are kept like those of a sign-in, for what is asked for now may be decided later; a token
+/// that lists none says nothing of groups.
+pub(crate) async fn by_jwt(plane: &Arc<ControlPlane>, token: &str) -> Result<Option<Caller>, Failure> {
+    let now = plane.clock.now();
+    let proven = match plane.issuers.verify(token, now.timestamp()).await {
+        Ok(proven) => proven,
+        Err(not) => {
+            tracing::debug!(reason = %not, "a token of an SSO provider proves nothing");
+            return Ok(None);
+        }
+    };
+    let name = canonical(proven.identity.as_str());
+    let mut tx = plane.store.read().await?;
+    let known: Option<IdentityRecord> = load(&mut *tx, &name).await?;
+    drop(tx);
+    if known.as_ref().is_some_and(|known| !known.enabled) {
+        return Ok(None);
+    }
+    let says_the_same = |known: &IdentityRecord| proven.groups.is_empty() || known.claims(&proven.groups);
+    let identity = if let Some(known) = known.filter(says_the_same) {
+        known
+    } else {
+        let mut work = Work::begin(plane).await?;
+        let identity = match recognised(&mut work, &name, Some(&proven.groups)).await {
+            Err(Failure::Refused(Refusal::IdentityDisabled(_))) => return Ok(None),
+            other => other?,
+        };
+        work.commit().await?;
+        identity
+    };
+    // Whom an issuer of workloads names is nobody's administrator.
+    let admins: &[String] = if proven.is_workload { &[] } else { &plane.admins };
+    Ok(Some(Caller::person(identity.person(), admins)))
+}
+
 /// The person that a login makes a caller, if it and the identity are good.
 pub(super) async fn caller(
     plane: &ControlPlane,
@@ -106,6 +194,28 @@ pub(super) async fn caller(
     Ok(let_in.map(|identity| Caller::person(identity.person(), &plane.admins)))
 }
 
+/// The person behind a browser's cookie, and their login, which does not idle from now on.
+pub(crate) async fn of_browser(
+    plane: &Arc<ControlPlane>,
+    secret_sha256: &str,
+) -> Result<Option<(Caller, Login)>, Failure> {
+    let now = plane.clock.now();
+    let mut tx = plane.store.read().await?;
+    let Some(login): Option<Login> = load_by(&mut *tx, secret_sha256).await? else { return Ok(None) };
+    let Some(caller) = caller(plane, &mut *tx, &login.id, now).await? else { return Ok(None) };
+    drop(tx);
+    if now.plus(IDLE) < login.idle_until.plus(TOUCH) {
+        return Ok(Some((caller, login)));
+    }
+    let mut work = Work::begin(plane).await?;
+    // It may have been ended meanwhile.
+    if let Some(login) = work.load::<Login>(&login.id).await? {
+        work.save(&Login { idle_until: now.plus(IDLE), ..login }).await?;
+        work.commit().await?;
+    }
+    Ok(Some((caller, login)))
+}
+
 /// A login's first pair of tokens.
 pub(crate) async fn first_pair(
     work: &mut Work,
@@ -116,6 +226,48 @@ pub(crate) async fn first_pair(
     let caller = caller(plane, work.tx(), &login.id, now).await?;
     let scope = caller.map(|caller| caller.permissions().clone()).unwrap_or_default();
     oauth::issue_for(work, login, scope).await
+}
+
+/// Ends a login at its owner's wish.
+pub(crate) async fn end(plane: &Arc<ControlPlane>, login: &Login) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    if work.load::<Login>(&login.id).await?.is_some() {
+        end_within(&mut work, login).await?;
+        work.commit().await?;
+    }
+    Ok(())
+}
+
+/// Ends the login that one of its tokens names. A token that is nobody's ends nothing (RFC 7009, section 2.2).
+pub(crate) async fn end_by_token(plane: &Arc<ControlPlane>, token: &Secret) -> Result<(), Failure> {
+    let mut tx = plane.store.read().await?;
+    let known: Option<ApiToken> = load(&mut *tx, &random::sha256_hex(token.reveal().as_bytes())).await?;
+    let login: Option<Login> = match known {
+        Some(token) => load(&mut *tx, &token.family).await?,
+        None => None,
+    };
+    drop(tx);
+    match login {
+        Some(login) => end(plane, &login).await,
+        None => Ok(()),
+    }
+}
+
+/// Ends what the provider names: the logins of one of its sessions, or, where it names none, all of somebody's.
+pub(crate) async fn end_named(
+    work: &mut Work,
+    issuer: &str,
+    subject: Option<&str>,
+    sid: Option<&str>,
+) -> Result<(), Failure> {
+    let named = Filter { owner: subject.map(str::to_owned), ..Filter::default() };
+    for login in work.find_all::<Login>(&named).await? {
+        let same_session = sid.is_none_or(|sid| login.sid.as_deref() == Some(sid));
+        if same_session && login.subject.split(' ').next() == Some(issuer) {
+            end_within(work, &login).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends a login and voids its tokens.

@@ -6,12 +6,12 @@
 pub(crate) mod bundles;
 mod caller;
 pub(crate) mod clients;
+pub(crate) mod device;
 pub(crate) mod drafts;
 pub(crate) mod extensions;
 pub(crate) mod favourites;
 pub(crate) mod grants;
 pub(crate) mod identities;
-#[cfg_attr(not(test), expect(dead_code, reason = "nobody can sign in before the SSO provider is asked"))]
 pub(crate) mod logins;
 pub(crate) mod oauth;
 pub(crate) mod repos;

@@ -1,9 +1,9 @@
 //! Which repos a caller may see: all of them with the permission, otherwise those that rules let it ask for or decide
 //! on.
 
-use super::{Caller, Failure};
 use postern_protocol::glob::glob_matches;
 
+use super::{Caller, Failure};
 use crate::{
     domain::{Permission, Rule, StoredRule},
     store::{Filter, Read, find_all},

@@ -25,10 +25,11 @@ const BATCH: u32 = 500;
 const LOG_KEPT: Span = Span::from_secs(86_400);
 
 /// What nobody needs any more once it is due.
-const EPHEMERAL: [Table; 6] = [
+const EPHEMERAL: [Table; 7] = [
     Table::ApiTokens,
     Table::AccessTokens,
     Table::Logins,
+    Table::DeviceLogins,
     Table::Replays,
     Table::SlackInvitations,
     Table::SlackSeen,

@@ -20,7 +20,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    actions::{oauth, sidecars},
+    actions::{Caller, logins, oauth, sidecars},
     measures,
 };
 
@@ -57,7 +57,7 @@ async fn admit(app: App, rule: Arc<Rule>, mut request: Request, next: Next) -> R
         }
         Access::Client(any) => {
             let token = bearer(request.headers()).ok_or_else(Problem::unauthenticated)?.to_owned();
-            let found = oauth::caller(&app.plane, &token).await?.ok_or_else(Problem::unauthenticated)?;
+            let found = caller_of(&app, &token).await?.ok_or_else(Problem::unauthenticated)?;
             if !(rule.people && found.is_person()) {
                 found.must(any)?;
             }
@@ -77,6 +77,15 @@ async fn admit(app: App, rule: Arc<Rule>, mut request: Request, next: Next) -> R
         }
     });
     task.await.map_err(|error| Problem::internal(&error))?
+}
+
+/// The caller that a bearer token belongs to: one of our own tokens, or a JWT of an SSO provider that is trusted.
+async fn caller_of(app: &App, token: &str) -> Result<Option<Caller>, Problem> {
+    // Ours have no dots in them.
+    if token.contains('.') {
+        return Ok(logins::by_jwt(&app.plane, token).await?);
+    }
+    Ok(oauth::caller(&app.plane, token).await?)
 }
 
 /// Takes the body in. A caller that is slow with it gives its place to others.

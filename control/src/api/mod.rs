@@ -14,7 +14,6 @@ mod grants;
 mod guard;
 mod idempotency;
 mod identities;
-mod limiter;
 mod meta;
 mod oauth;
 mod openapi;
@@ -26,6 +25,7 @@ mod requests;
 mod rules;
 mod sessions;
 mod sidecars;
+mod sign_in;
 mod surface;
 mod tokens;
 mod views;
@@ -41,14 +41,13 @@ use axum::{
 use tokio::sync::Semaphore;
 
 pub(crate) use extract::Peer;
-use limiter::Limiter;
 #[cfg(test)]
 pub(crate) use operation::Access;
 use operation::Operation;
 use problem::Problem;
 pub(crate) use surface::operations;
 
-use crate::{measures, plane::ControlPlane};
+use crate::{limiter::Limiter, measures, plane::ControlPlane, web};
 
 /// What every handler gets.
 #[derive(Clone)]
@@ -59,11 +58,13 @@ pub(crate) struct App {
     openapi: Arc<str>,
 }
 
-/// The whole surface.
+/// The whole surface, and the pages for people beside it.
 pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
     let table = operations();
     let openapi = openapi::document(&table).to_string().into();
-    let app = App { plane, sign_ins: Arc::default(), readers: events::places(), openapi };
+    let limiter = Arc::<Limiter>::default();
+    let pages = web::router(Arc::clone(&plane), Arc::clone(&limiter));
+    let app = App { plane, sign_ins: limiter, readers: events::places(), openapi };
     let mut router = Router::new();
     for operation in table {
         let Operation { path, .. } = operation;
@@ -73,6 +74,7 @@ pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
         .fallback(|| astray(Problem::unknown_route()))
         .method_not_allowed_fallback(|| astray(Problem::method_not_allowed()))
         .with_state(app)
+        .merge(pages)
 }
 
 /// Answers a call that has no operation. Its path and method are the caller's invention and no labels.

@@ -12,20 +12,28 @@ use serde::{Deserialize, Serialize};
 
 use super::{App, extract::Peer, problem::Problem};
 use crate::{
-    actions::oauth::{ACCESS, COMMAND_LINE, Pair, REFRESH, SignInFailure, refresh, refresh_login, sign_in},
-    domain::Permission,
+    actions::{
+        device::{self, NoTokens},
+        oauth::{ACCESS, COMMAND_LINE, Pair, REFRESH, SignInFailure, refresh, refresh_login, sign_in},
+    },
+    domain::{NotYet, Permission},
 };
+
+/// The grant of RFC 8628, section 3.4.
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// The form. Client id and secret may come by HTTP Basic authentication instead.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "TokenForm")]
 pub(super) struct Form {
-    /// `client_credentials` or `refresh_token`
+    /// `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:device_code`
     #[serde(default)]
     grant_type: String,
     client_id: Option<String>,
     client_secret: Option<String>,
     refresh_token: Option<String>,
+    /// What the device authorization endpoint gave.
+    device_code: Option<String>,
     /// Taken, and without effect: a client has the permissions that it has.
     #[serde(rename = "scope")]
     _scope: Option<String>,
@@ -53,7 +61,7 @@ pub(super) struct TokenError {
 }
 
 /// Where the call came from, when the server says so.
-pub(super) struct Origin(Option<Peer>);
+pub(super) struct Origin(pub Option<Peer>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Origin {
     type Rejection = std::convert::Infallible;
@@ -63,7 +71,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
     }
 }
 
-fn error(status: StatusCode, error: &'static str, description: impl Into<String>) -> Response {
+pub(super) fn error(status: StatusCode, error: &'static str, description: impl Into<String>) -> Response {
     let body = axum::Json(TokenError { error, error_description: description.into() });
     let mut response = (status, [(header::CACHE_CONTROL, "no-store")], body).into_response();
     if status == StatusCode::UNAUTHORIZED {
@@ -92,14 +100,38 @@ pub(super) async fn token(
     }
     match grant(&app, &presenter, form).await {
         Ok(pair) => answer(&pair),
-        Err(Refused::Form(word, text)) => error(StatusCode::BAD_REQUEST, word, text),
-        Err(Refused::SignIn(failure)) => {
-            if let (Some(Peer(address)), SignInFailure::InvalidClient | SignInFailure::InvalidGrant) =
-                (peer, &failure)
-            {
+        Err(refused) => {
+            let guessed = match &refused {
+                Refused::SignIn(failure) => !matches!(failure, SignInFailure::Failure(_)),
+                Refused::Device(no) => matches!(no, NoTokens::Unknown),
+                Refused::Form(..) => false,
+            };
+            if let Some(Peer(address)) = peer.filter(|_| guessed) {
                 app.sign_ins.failed(address, &id);
             }
-            refusal(failure)
+            match refused {
+                Refused::SignIn(failure) => refusal(failure),
+                Refused::Device(no) => no_tokens(no),
+                Refused::Form(word, text) => error(StatusCode::BAD_REQUEST, word, text),
+            }
+        }
+    }
+}
+
+/// The words of RFC 8628, section 3.5.
+fn no_tokens(no: NoTokens) -> Response {
+    let word = match &no {
+        NoTokens::Unknown => "invalid_grant",
+        NoTokens::NotYet(NotYet::Pending) => "authorization_pending",
+        NoTokens::NotYet(NotYet::SlowDown) => "slow_down",
+        NoTokens::NotYet(NotYet::Denied) => "access_denied",
+        NoTokens::NotYet(NotYet::Expired) => "expired_token",
+        NoTokens::Failure(_) => "",
+    };
+    match no {
+        NoTokens::Failure(failure) => Problem::from(failure).into_response(),
+        no @ (NoTokens::Unknown | NoTokens::NotYet(_)) => {
+            error(StatusCode::BAD_REQUEST, word, no.to_string())
         }
     }
 }
@@ -127,6 +159,8 @@ enum Refused {
     Form(&'static str, String),
     /// It does, but nobody is signed in.
     SignIn(SignInFailure),
+    /// A device code gives no tokens.
+    Device(NoTokens),
 }
 
 async fn grant(app: &App, presenter: &Presenter, form: Form) -> Result<Pair, Refused> {
@@ -141,9 +175,19 @@ async fn grant(app: &App, presenter: &Presenter, form: Form) -> Result<Pair, Ref
         ("refresh_token", Presenter::CommandLine) => {
             refresh_login(&app.plane, &refresh_token.ok_or_else(missing)?).await
         }
+        (DEVICE_CODE, Presenter::CommandLine) => {
+            let missing = || Refused::Form("invalid_request", "device_code is missing".to_owned());
+            let code = form.device_code.map(Secret::from).ok_or_else(missing)?;
+            return device::tokens(&app.plane, &code).await.map_err(Refused::Device);
+        }
+        (DEVICE_CODE, Presenter::Client(..)) => {
+            let text = format!("this grant is for the client {COMMAND_LINE}");
+            return Err(Refused::Form("unauthorized_client", text));
+        }
         ("", _) => return Err(Refused::Form("invalid_request", "grant_type is missing".to_owned())),
         (other, _) => {
-            let text = format!("`{}`: client_credentials or refresh_token", other.escape_debug());
+            let text =
+                format!("`{}`: client_credentials, refresh_token or {DEVICE_CODE}", other.escape_debug());
             return Err(Refused::Form("unsupported_grant_type", text));
         }
     };

@@ -11,6 +11,8 @@ use super::{
 };
 
 const TOKEN_PATH: &str = "/v1/users/oidc/token";
+/// Where errors have the standard's own form.
+const OAUTH: &str = "/v1/users/oidc/";
 
 /// The document.
 pub(super) fn document(operations: &[Operation]) -> Value {
@@ -153,7 +155,7 @@ fn responses(
         let content = json!({ "application/problem+json": { "schema": problem } });
         responses.insert(status.to_string(), json!({ "description": reason(status), "content": content }));
     }
-    if operation.path == TOKEN_PATH {
+    if operation.path.starts_with(OAUTH) {
         for status in [400, 401] {
             let content = json!({ "application/json": { "schema": token_error } });
             responses

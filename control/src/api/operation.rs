@@ -198,8 +198,13 @@ impl Operation {
     }
 
     /// Answers nothing.
-    pub(crate) fn gives_nothing(mut self) -> Self {
-        self.successes.push(Success { status: 204, media: "", schema: None });
+    pub(crate) fn gives_nothing(self) -> Self {
+        self.gives_empty(204)
+    }
+
+    /// Answers nothing, with this status.
+    pub(crate) fn gives_empty(mut self, status: u16) -> Self {
+        self.successes.push(Success { status, media: "", schema: None });
         self
     }
 

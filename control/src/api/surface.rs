@@ -8,7 +8,7 @@ use super::{
     audit, bundles, clients, deliveries, events, grants, identities, meta, oauth,
     operation::{Operation, operation},
     page::{List, Paging},
-    repos, requests, rules, sessions, sidecars, tokens, views, webhooks, wire,
+    repos, requests, rules, sessions, sidecars, sign_in, tokens, views, webhooks, wire,
 };
 use crate::domain::{Permission, Rule};
 
@@ -54,7 +54,7 @@ fn public() -> Vec<Operation> {
     let (get, post) = (Method::GET, Method::POST);
     vec![
         operation(
-            post,
+            post.clone(),
             "/v1/users/oidc/token",
             "OAuth 2.0 token endpoint of API clients and of the command line",
             oauth::token,
@@ -62,6 +62,24 @@ fn public() -> Vec<Operation> {
         .form::<oauth::Form>()
         .gives::<oauth::TokenAnswer>(200)
         .problems(&[408, 413, 429]),
+        operation(
+            post.clone(),
+            "/v1/users/oidc/device_authorization",
+            "Begins a sign-in on the command line (RFC 8628)",
+            sign_in::device,
+        )
+        .form::<sign_in::Form>()
+        .gives::<sign_in::Answer>(200)
+        .problems(&[408, 409, 413, 429]),
+        operation(
+            post,
+            "/v1/users/oidc/revoke",
+            "Ends a sign-in of the command line (RFC 7009)",
+            sign_in::revoke,
+        )
+        .form::<sign_in::Revocation>()
+        .gives_empty(200)
+        .problems(&[408, 413]),
         operation(get.clone(), "/openapi.json", "This document", meta::openapi).gives::<Value>(200),
         operation(get.clone(), "/healthz", "Whether the process runs", meta::healthz)
             .gives_text(200, "text/plain"),

@@ -25,7 +25,6 @@ pub(crate) struct OidcConfig {
     /// What the control plane is called there.
     pub client_id: String,
     /// How it proves itself there.
-    #[expect(dead_code, reason = "it belongs to the login in the browser")]
     pub client_secret: Secret,
     /// The claim that names an identity.
     #[serde(default = "email")]

@@ -69,12 +69,14 @@ impl IdentityRecord {
         Ok(())
     }
 
+    /// Whether the provider named just these groups at the last sign-in.
+    pub(crate) fn claims(&self, groups: &[String]) -> bool {
+        self.claimed == named_groups(groups)
+    }
+
     /// Takes the provider's word at a sign-in. What is no name for a group is left out: no rule could name it.
     pub(crate) fn signed_in(&mut self, groups: &[String], now: Moment) {
-        let named = groups.iter().filter(|group| check_name("group", group).is_ok());
-        self.claimed = named.take(MOST_CLAIMED).cloned().collect();
-        self.claimed.sort();
-        self.claimed.dedup();
+        self.claimed = named_groups(groups);
         self.last_login = Some(now);
     }
 
@@ -88,6 +90,14 @@ impl From<InvalidName> for Refusal {
     fn from(invalid: InvalidName) -> Self {
         Self::Invalid(invalid.to_string())
     }
+}
+
+fn named_groups(groups: &[String]) -> Vec<String> {
+    let named = groups.iter().filter(|group| check_name("group", group).is_ok());
+    let mut named: Vec<String> = named.take(MOST_CLAIMED).cloned().collect();
+    named.sort();
+    named.dedup();
+    named
 }
 
 /// Refuses what could not be told apart in a list, a log or a user name.

@@ -6,6 +6,7 @@ mod account;
 mod bundle;
 mod condition;
 mod delivery;
+mod device;
 mod favourite;
 mod grant;
 mod hours;
@@ -31,6 +32,10 @@ pub(crate) use bundle::{Bundle, Bundled, Member, Part, review_together};
 pub(crate) use condition::{Condition, Facts};
 pub(crate) use favourite::Favourite;
 pub(crate) use delivery::{Delivery, DeliveryState, Outcome, Parcel};
+pub(crate) use device::{
+    Answer as DeviceAnswer, Approval as DeviceApproval, DeviceLogin, NotYet, PATIENCE as DEVICE_PATIENCE,
+    shown, typed, user_code,
+};
 pub(crate) use grant::{Grant, GrantState};
 pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
 pub(crate) use login::{Login, LoginKind, permissions_of, subject};

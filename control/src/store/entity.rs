@@ -4,8 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Filter, Read, StoreError, Table, Write};
 use crate::domain::{
-    ApiClient, ApiToken, Bundle, Delivery, Favourite, Grant, IdentityRecord, IssuedToken, Login, Moment, Process, Replay,
-    Repo, Request, RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse, Webhook,
+    ApiClient, ApiToken, Bundle, Delivery, DeviceLogin, Favourite, Grant, IdentityRecord, IssuedToken, Login, Moment,
+    Process, Replay, Repo, Request, RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse, Webhook,
 };
 
 /// What a record can be found by.
@@ -263,6 +263,18 @@ impl Entity for Login {
             due: Some(self.expires_at),
             ..Columns::default()
         }
+    }
+}
+
+impl Entity for DeviceLogin {
+    const TABLE: Table = Table::DeviceLogins;
+
+    fn id(&self) -> &str {
+        &self.sha256
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { lookup: Some(&self.user_code), due: Some(self.expires_at), ..Columns::default() }
     }
 }
 

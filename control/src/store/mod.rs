@@ -59,6 +59,8 @@ pub(crate) enum Table {
     AccessTokens,
     /// [`crate::domain::Login`]
     Logins,
+    /// [`crate::domain::DeviceLogin`]
+    DeviceLogins,
     /// [`crate::domain::Replay`]
     Replays,
     /// [`crate::domain::Bundle`]
@@ -84,7 +86,7 @@ pub(crate) enum Table {
 impl Table {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::ApiClients,
         Self::ApiTokens,
         Self::Sidecars,
@@ -96,6 +98,7 @@ impl Table {
         Self::Sessions,
         Self::AccessTokens,
         Self::Logins,
+        Self::DeviceLogins,
         Self::Replays,
         Self::Bundles,
         Self::Favourites,
@@ -122,6 +125,7 @@ impl Table {
             Self::Sessions => "sessions",
             Self::AccessTokens => "access_tokens",
             Self::Logins => "logins",
+            Self::DeviceLogins => "device_logins",
             Self::Replays => "replays",
             Self::Bundles => "bundles",
             Self::Favourites => "favourites",

@@ -22,6 +22,7 @@ mod slack;
 mod store;
 mod surface;
 mod time;
+mod web;
 mod webhooks;
 
 use std::{sync::Arc, time::Duration};
@@ -38,6 +39,7 @@ use crate::{
     clock::HandClock,
     domain::{Permission, Permissions},
     feed::bus,
+    oidc::RelyingParty,
     places::Places,
     plane::{ControlPlane, Settings},
     server::Server,
@@ -89,6 +91,11 @@ fn http() -> reqwest::Client {
 
 async fn answer(response: reqwest::Response) -> Answer {
     let status = response.status();
+    // A stream does not end; what it carries is for other tests.
+    let media = response.headers().get("content-type").and_then(|media| media.to_str().ok());
+    if media.is_some_and(|media| media.starts_with("text/event-stream")) {
+        return Answer { status, body: Value::Null };
+    }
     let text = response.text().await.unwrap();
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Answer { status, body }
@@ -191,7 +198,9 @@ impl House {
 /// root@example.com and the group `admins` may do everything.
 fn settings() -> Settings {
     let admins = ["root@example.com", "group:admins"].map(str::to_owned).to_vec();
-    Settings { public_url: "http://postern.example".to_owned(), admins }
+    let (client_id, client_secret) = ("postern".to_owned(), "hush".into());
+    let relying_party = Some(RelyingParty { client_id, client_secret, scopes: vec!["openid".to_owned()] });
+    Settings { public_url: "http://postern.example".to_owned(), admins, relying_party }
 }
 
 /// A whole request of alice's.

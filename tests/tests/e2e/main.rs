@@ -49,6 +49,7 @@ mod mysql_oracle;
 mod mysql_tls;
 mod mysql_unnoticed;
 mod oauth;
+mod people;
 mod planes;
 mod regression;
 mod session_terms;

@@ -9,7 +9,7 @@ use postern_tests::{
     folder::fetched,
     gate::Extra,
     issuer::Issuer,
-    oidc::Provider,
+    provider::Provider,
     process::bound,
     stage::{ALICE, REPO, Stage, Wish},
     wire::{Fields, PROTOCOL_3_0, Raw, frame, startup},

@@ -1,10 +1,11 @@
-//! The one place that speaks HTTP with the control plane.
+//! The one place that speaks HTTP with the control plane. `credentials` says as whom.
 //!
 //! In: a method, a path as segments, a body. Out: JSON, or what the control plane said against it. A write carries an
 //! idempotency key, so that it can be sent again when the connection broke before the answer came.
 
+mod credentials;
+
 use std::{
-    env,
     ffi::OsString,
     fs,
     path::Path,
@@ -19,8 +20,12 @@ use tokio::sync::Mutex;
 
 use crate::{
     error::{Error, Refusal},
+    login::Store,
     print,
 };
+
+pub(crate) use credentials::{COMMAND_LINE, Credentials};
+use credentials::{Pass, Standing};
 
 /// Longest wait for one answer. A revocation takes at most two seconds of it.
 const ANSWER_WITHIN: Duration = Duration::from_mins(1);
@@ -44,65 +49,60 @@ pub(crate) struct Connection {
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
-    credentials: Credentials,
+    standing: Standing,
     pass: Mutex<Pass>,
 }
 
-/// What a sign-in gives: good for minutes, so whoever waits longer gets another.
-struct Pass {
-    token: Secret,
-    renew_at: Instant,
-}
-
-/// One of the credentials that stand in for a login.
-#[derive(Clone, Debug)]
-pub(crate) struct Credentials {
-    /// The client's id.
-    pub(crate) id: String,
-    /// The client's secret.
-    pub(crate) secret: Secret,
-}
-
-impl Credentials {
-    fn from_env() -> Result<Self, Error> {
-        let filled = |name| env::var(name).ok().filter(|text| !text.is_empty()).ok_or(Error::NoCredentials);
-        Ok(Self { id: filled("POSTERN_CLIENT_ID")?, secret: filled("POSTERN_CLIENT_SECRET")?.into() })
-    }
-}
-
 impl Connection {
-    /// Signs in with the credentials of the environment.
+    /// Signs in with the credentials of the environment, or else as whoever has run `postern login`.
     pub(crate) async fn sign_in(&self) -> Result<Client, Error> {
-        let base = base_url(self.control.as_deref().filter(|url| !url.is_empty()).ok_or(Error::NoControl)?)?;
-        self.sign_in_as(base, Credentials::from_env()?).await
+        let named = self.named();
+        if let Some(credentials) = Credentials::from_env()? {
+            let base = base_url(named.ok_or(Error::NoControl)?)?;
+            return self.sign_in_as(base, credentials).await;
+        }
+        let (base, store) = match (Store::find()?, named) {
+            (Some(store), Some(named)) => (store.at(&base_url(named)?)?, store),
+            (Some(store), None) => (store.base()?, store),
+            (None, Some(_)) => return Err(Error::NoCredentials),
+            (None, None) => return Err(Error::NoControl),
+        };
+        self.sign_in_by(base, Standing::Login(store)).await
     }
 
     /// Signs in with credentials that are at hand.
     pub(crate) async fn sign_in_as(&self, base: Url, credentials: Credentials) -> Result<Client, Error> {
+        self.sign_in_by(base, Standing::Client(credentials)).await
+    }
+
+    async fn sign_in_by(&self, base: Url, standing: Standing) -> Result<Client, Error> {
+        let http = self.http(&base)?;
+        let pass = Mutex::new(standing.pass(&http, &base).await?);
+        Ok(Client { http, base, standing, pass })
+    }
+
+    /// The control plane that was named, if one was.
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.control.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// A way to the control plane at `base`, for whoever has not signed in.
+    pub(crate) fn http(&self, base: &Url) -> Result<reqwest::Client, Error> {
         let ca = self.ca.as_deref().filter(|file| !file.is_empty()).map(Path::new);
-        let http = http_client(&base, ca)?;
-        let pass = Mutex::new(Pass::get(&http, &base, &credentials).await?);
-        Ok(Client { http, base, credentials, pass })
+        http_client(base, ca)
     }
 }
 
-impl Pass {
-    async fn get(http: &reqwest::Client, base: &Url, credentials: &Credentials) -> Result<Self, Error> {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", &credentials.id),
-            ("client_secret", credentials.secret.reveal()),
-        ];
-        let url = join(base, &["v1", "users", "oidc", "token"])?;
-        let asked_at = Instant::now();
-        let answer =
-            http.post(url.clone()).form(&form).send().await.map_err(|error| unreachable(&url, &error))?;
-        let answer = read(answer).await?;
-        let token = answer["access_token"].as_str();
-        let token = token.ok_or_else(|| Error::Answer("no access_token in the answer".to_owned()))?;
-        let lasts = Duration::from_secs(answer["expires_in"].as_u64().unwrap_or(0));
-        Ok(Self { token: token.into(), renew_at: asked_at + lasts / 2 })
-    }
+/// Sends a form to one of the sign-in endpoints, and gives the answer or what was said against it.
+pub(crate) async fn form(
+    http: &reqwest::Client,
+    base: &Url,
+    endpoint: &str,
+    fields: &[(&str, &str)],
+) -> Result<Value, Error> {
+    let url = join(base, &["v1", "users", "oidc", endpoint])?;
+    let sent = http.post(url.clone()).form(fields).send().await;
+    read(sent.map_err(|error| unreachable(&url, &error))?).await
 }
 
 /// Reads the URL of a control plane.
@@ -113,7 +113,7 @@ pub(crate) fn base_url(text: &str) -> Result<Url, Error> {
         return Err(bad());
     }
     if url.scheme() == "http" && !is_loopback(&url) {
-        print::note("warning: http:// sends the client secret over the network unencrypted");
+        print::note("warning: http:// sends secrets over the network unencrypted");
     }
     Ok(url)
 }
@@ -141,7 +141,20 @@ fn http_client(base: &Url, ca: Option<&Path>) -> Result<reqwest::Client, Error> 
     builder.build().map_err(|error| Error::Failed(format!("cannot set up TLS: {}", innermost(&error))))
 }
 
+/// Whose token it is.
+pub(crate) async fn name_of(http: &reqwest::Client, base: &Url, token: &Secret) -> Result<String, Error> {
+    let url = join(base, &["v1", "users", "me"])?;
+    let sent = http.get(url.clone()).bearer_auth(token.reveal()).send().await;
+    let me = read(sent.map_err(|error| unreachable(&url, &error))?).await?;
+    Ok(print::text(&me["name"]))
+}
+
 impl Client {
+    /// The control plane's URL.
+    pub(crate) fn url(&self) -> &str {
+        self.base.as_str()
+    }
+
     /// The control plane's host, for clients of a sidecar that listens everywhere.
     pub(crate) fn host(&self) -> &str {
         self.base.host_str().unwrap_or("localhost")
@@ -194,6 +207,18 @@ impl Client {
         self.write(Method::POST, path, Some(body)).await
     }
 
+    /// Asks something that needs a body. Nothing is changed by it.
+    pub(crate) async fn post_with(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: &Value,
+    ) -> Result<Value, Error> {
+        let url = join(&self.base, path)?;
+        let request = self.request(Method::POST, &url).await?.query(query).json(body);
+        read(request.send().await.map_err(|error| unreachable(&url, &error))?).await
+    }
+
     /// Creates or replaces something.
     pub(crate) async fn put(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
         self.write(Method::PUT, path, Some(body)).await
@@ -229,7 +254,7 @@ impl Client {
     async fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Error> {
         let mut pass = self.pass.lock().await;
         if Instant::now() >= pass.renew_at {
-            *pass = Pass::get(&self.http, &self.base, &self.credentials).await?;
+            *pass = self.standing.pass(&self.http, &self.base).await?;
         }
         Ok(self.http.request(method, url.clone()).bearer_auth(pass.token.reveal()))
     }
@@ -253,12 +278,19 @@ async fn read(answer: Response) -> Result<Value, Error> {
     let status = answer.status();
     let body = answer.bytes().await.map_err(|error| Error::Answer(innermost(&error)))?;
     if !status.is_success() {
-        return Err(Refusal { status: status.as_u16(), text: said(status, &body) }.into());
+        return Err(Refusal { status: status.as_u16(), word: word(&body), text: said(status, &body) }.into());
     }
     if body.is_empty() {
         return Ok(Value::Null);
     }
     serde_json::from_slice(&body).map_err(|_| Error::Answer("it is not JSON; is the URL right?".to_owned()))
+}
+
+/// The stable word of a problem or of an OAuth error.
+fn word(body: &[u8]) -> String {
+    let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+    let word = problem["type"].as_str().or_else(|| problem["error"].as_str());
+    word.unwrap_or_default().to_owned()
 }
 
 fn said(status: StatusCode, body: &[u8]) -> String {

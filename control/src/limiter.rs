@@ -31,7 +31,7 @@ struct Count {
 
 /// Counts failed sign-ins.
 #[derive(Debug, Default)]
-pub(super) struct Limiter(Mutex<HashMap<Source, Count>>);
+pub(crate) struct Limiter(Mutex<HashMap<Source, Count>>);
 
 impl Limiter {
     fn table(&self) -> MutexGuard<'_, HashMap<Source, Count>> {
@@ -39,7 +39,7 @@ impl Limiter {
     }
 
     /// How many seconds this source must wait, if it must.
-    pub(super) fn wait(&self, address: IpAddr, client: &str) -> Option<u64> {
+    pub(crate) fn wait(&self, address: IpAddr, client: &str) -> Option<u64> {
         let table = self.table();
         sources(address, client).into_iter().find_map(|(source, limit)| {
             let count = table.get(&source).filter(|count| count.failures >= limit)?;
@@ -49,7 +49,7 @@ impl Limiter {
     }
 
     /// A sign-in of this source failed.
-    pub(super) fn failed(&self, address: IpAddr, client: &str) {
+    pub(crate) fn failed(&self, address: IpAddr, client: &str) {
         let mut table = self.table();
         if table.len() >= MOST_ENTRIES {
             table.retain(|_, count| count.since.elapsed() < WINDOW);

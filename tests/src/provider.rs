@@ -27,7 +27,7 @@ fn script(name: &str) -> PathBuf {
 impl Provider {
     /// Starts one with these clients (RFC 7591 metadata); `None` when it could not be fetched.
     pub async fn start(clients: &Value) -> Option<Self> {
-        let modules = fetched("oidc")?;
+        let modules = fetched("oidc8")?;
         let (folder, port) = (Folder::new(), port::free());
         let mut command = bound("node", "KILL");
         command.arg(script("provider.mjs")).args([port.to_string(), clients.to_string()]);
