@@ -6,7 +6,7 @@ pub(crate) mod wait;
 
 use clap::{Args, Subcommand};
 use postern_protocol::duration::Span;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     error::Error,
@@ -123,7 +123,7 @@ impl RequestArgs {
             Command::Review(args) => review(&client().await?, output, &args).await,
             Command::Cancel { id } => {
                 let request = client().await?.post(&["v1", "requests", &id, "cancel"], &json!({})).await?;
-                output.show_as(&request, || columns::summary(&request))
+                output.show_as(&request, || summary(&request))
             }
             Command::Again(args) => {
                 let client = client().await?;
@@ -158,5 +158,5 @@ async fn review(client: &Client, output: Output, args: &ReviewArgs) -> Result<()
         fields.extend(narrowed.map(|list| ("resources".to_owned(), json!(list))));
     }
     let request = client.post(&["v1", "requests", &args.id, "reviews"], &body).await?;
-    output.show_as(&request, || columns::summary(&request))
+    output.show_as(&request, || summary(&request))
 }

@@ -23,7 +23,7 @@ use crate::{
         Caller, bundles, drafts, requests,
         reviews::{self, Said},
     },
-    domain::{Ask, Decision, Grant, Moment, Request, RequestStatus, canonical},
+    domain::{Ask, Decision, Grant, Moment, Refusal, Request, RequestStatus, canonical},
     store::{Filter, Order, find, load},
 };
 

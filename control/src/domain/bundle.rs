@@ -123,7 +123,9 @@ pub(crate) fn review_together(
         }
         Decision::Approve => (RequestStatus::Pending, Transition::Recorded),
     };
-    after.iter_mut().for_each(|member| member.request.stand(status, now));
+    for member in &mut after {
+        member.request.stand(status, now);
+    }
     *members = after;
     Ok(transition)
 }

@@ -30,12 +30,12 @@ mod webhook;
 pub(crate) use account::{ApiClient, ApiToken, Holder, IssuedToken, Replay, TokenUse};
 pub(crate) use bundle::{Bundle, Bundled, Member, Part, review_together};
 pub(crate) use condition::{Condition, Facts};
-pub(crate) use favourite::Favourite;
 pub(crate) use delivery::{Delivery, DeliveryState, Outcome, Parcel};
 pub(crate) use device::{
     Answer as DeviceAnswer, Approval as DeviceApproval, DeviceLogin, NotYet, PATIENCE as DEVICE_PATIENCE,
     shown, typed, user_code,
 };
+pub(crate) use favourite::Favourite;
 pub(crate) use grant::{Grant, GrantState};
 pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
 pub(crate) use login::{Login, LoginKind, permissions_of, subject};

@@ -4,8 +4,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Filter, Read, StoreError, Table, Write};
 use crate::domain::{
-    ApiClient, ApiToken, Bundle, Delivery, DeviceLogin, Favourite, Grant, IdentityRecord, IssuedToken, Login, Moment,
-    Process, Replay, Repo, Request, RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse, Webhook,
+    ApiClient, ApiToken, Bundle, Delivery, DeviceLogin, Favourite, Grant, IdentityRecord, IssuedToken, Login,
+    Moment, Process, Replay, Repo, Request, RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse,
+    Webhook,
 };
 
 /// What a record can be found by.

@@ -3,8 +3,8 @@
 mod access;
 mod administration;
 mod audit;
-mod bundles;
 mod backup;
+mod bundles;
 mod events;
 mod feed;
 mod ground;

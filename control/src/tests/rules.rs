@@ -132,7 +132,7 @@ async fn a_request_that_nobody_decides_is_escalated_once() {
     let early = house.admin.post(&reviews, by("dave@example.com", "approve")).await;
     assert_eq!(early.problem(403), "not-an-approver");
     house.clock.advance(Duration::from_mins(15));
-    house.admin = house.client("again", &crate::domain::Permission::ALL).await;
+    house.admin = house.client("again", &Permission::ALL).await;
     for _ in 0..3 {
         timers::settle(&house.plane).await.unwrap();
     }

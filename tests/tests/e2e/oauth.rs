@@ -9,8 +9,8 @@ use postern_tests::{
     folder::fetched,
     gate::Extra,
     issuer::Issuer,
-    provider::Provider,
     process::bound,
+    provider::Provider,
     stage::{ALICE, REPO, Stage, Wish},
     wire::{Fields, PROTOCOL_3_0, Raw, frame, startup},
 };

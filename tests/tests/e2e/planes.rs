@@ -6,7 +6,7 @@ use std::time::Duration;
 use postern_service::random;
 use postern_tests::{
     cut::Wire,
-    gate::{Control, Sidecar, SidecarWish},
+    gate::{Control, Extra, Sidecar, SidecarWish},
     office::people,
     postgres::{DATABASE, Postgres, Version},
     rest::Api,
@@ -65,6 +65,7 @@ async fn side(
         tls: None,
         repo: String::new(),
         top: String::new(),
+        extra: Extra::default(),
         accounts: Vec::new(),
     };
     let mut sidecar = Sidecar::launch_as(name, &wish);

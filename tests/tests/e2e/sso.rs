@@ -105,9 +105,8 @@ async fn a_client_certificate_is_a_credential_on_postgresql() {
     let authority_of_server = stage.authority.clone();
     let as_user = async |stage: &Stage, pair: &postern_tests::certs::Pair, user: &str| {
         let tls = tls_config_as(&authority_of_server, pair);
-        let mut raw = match Raw::connect(stage.sidecar.port()).await.request_tls(tls).await {
-            Ok(raw) => raw,
-            Err(_) => return "no TLS".to_owned(),
+        let Ok(mut raw) = Raw::connect(stage.sidecar.port()).await.request_tls(tls).await else {
+            return "no TLS".to_owned();
         };
         // A client of TLS 1.3 hears only behind its own first bytes that its certificate was refused.
         let Ok(()) = raw.try_send(&startup(PROTOCOL_3_0, &[("user", user), ("database", REPO)])).await else {
