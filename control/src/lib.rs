@@ -18,6 +18,7 @@ mod outbox;
 mod places;
 mod plane;
 mod rules_file;
+mod scim;
 mod seal;
 mod server;
 mod slack;

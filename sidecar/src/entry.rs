@@ -60,6 +60,9 @@ pub(crate) enum NoEntry {
         /// Which grant.
         grant: GrantId,
     },
+    /// The sidecar is being drained.
+    #[error("this sidecar is being drained and takes no new sessions: connect again, to another")]
+    Draining,
     /// The sidecar is full.
     #[error("sorry, too many sessions already")]
     TooMany,
@@ -80,6 +83,7 @@ impl NoEntry {
             Self::Denied { .. } => "no_grant",
             Self::NoLease => "no_lease",
             Self::Sessions { .. } => "grant_full",
+            Self::Draining => "draining",
             Self::TooMany => "too_many",
             Self::Fallen(..) => "ended",
             Self::NoRandomness(_) => "internal",
@@ -136,6 +140,9 @@ impl Gatehouse {
     ) -> Result<Registered, NoEntry> {
         if !self.lease.is_held() {
             return Err(NoEntry::NoLease);
+        }
+        if self.draining.is_on() {
+            return Err(NoEntry::Draining);
         }
         if self.registry.len() >= self.limits.sessions {
             return Err(NoEntry::TooMany);

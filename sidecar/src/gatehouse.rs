@@ -10,7 +10,7 @@ use crate::{
     audit::{Audit, clip},
     config::Limits,
     engine::Repo,
-    grants::{Access, Book, FeedState, Lease, Reports},
+    grants::{Access, Book, Draining, FeedState, Lease, Reports},
     identity::Throttle,
     listener::{ClientTls, Places},
     metrics,
@@ -27,6 +27,7 @@ pub(crate) struct Gatehouse {
     /// Whether sessions end with the credential that they began with.
     pub(crate) end_with_token: bool,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) draining: Arc<Draining>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) feed: Arc<FeedState>,
     pub(crate) reports: Reports,

@@ -110,6 +110,9 @@ fn readiness(house: &Gatehouse) -> Result<(), String> {
     if house.is_stopping() {
         return Err("stopping".to_owned());
     }
+    if house.draining.is_on() {
+        return Err("draining".to_owned());
+    }
     if !house.lease.is_held() {
         return Err("waiting for the control plane".to_owned());
     }
@@ -170,6 +173,7 @@ async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Resul
         issuers: Arc::default(),
         throttle: Throttle::default(),
         end_with_token: config.identity.end_with_token,
+        draining: Arc::default(),
         lease: Lease::new(config.control.lease.duration()),
         feed: Arc::clone(&state),
         reports: reports.clone(),
@@ -188,6 +192,7 @@ async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Resul
         repo.watch(&reports, &state);
     }
     tokio::spawn(Arc::clone(&house.lease).enforce(Arc::clone(&house.registry)));
+    tokio::spawn(Arc::clone(&house.draining).enforce(Arc::clone(&house.registry)));
     tokio::spawn(observe(Arc::clone(&house)));
     let feed = Feed {
         http,
@@ -196,6 +201,7 @@ async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Resul
         hello: hello(config, &repos, instance),
         book: Arc::clone(&house.book),
         registry: Arc::clone(&house.registry),
+        draining: Arc::clone(&house.draining),
         lease: Arc::clone(&house.lease),
         reports,
         state,

@@ -9,6 +9,7 @@
 
 pub mod certs;
 pub mod cut;
+pub mod directory;
 pub mod folder;
 pub mod gate;
 pub mod issuer;

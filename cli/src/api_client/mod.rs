@@ -28,15 +28,21 @@ enum Command {
         #[arg(long)]
         name: String,
         /// What it may do, such as `access_request`. Repeat it for more
-        #[arg(long, value_name = "PERMISSION", required = true, num_args = 1.., value_delimiter = ',')]
+        #[arg(long, value_name = "PERMISSION", required_unless_present = "scim", num_args = 1.., value_delimiter = ',')]
         permission: Vec<String>,
+        /// A directory such as Okta or Entra: print the token for its SCIM provisioning, good for nothing else
+        #[arg(long, conflicts_with = "permission")]
+        scim: bool,
     },
     /// List clients
     Ls,
-    /// Give a client a new secret and print it, once; the old one is void
+    /// Give a client a new secret and print it, once
     Rotate {
         /// The client's id
         id: String,
+        /// How long the old secret counts beside the new one, such as `1h`; without it it is void at once
+        #[arg(long, value_name = "DURATION")]
+        grace: Option<String>,
     },
     /// Delete a client
     Delete {
@@ -57,15 +63,16 @@ impl ApiClientArgs {
     pub(crate) async fn run(self) -> Result<(), Error> {
         let (client, output) = (self.connection.sign_in().await?, self.output);
         match self.command {
-            Command::Create { name, permission } => {
+            Command::Create { name, permission, scim } => {
                 let permissions: Vec<String> = permission.iter().map(|name| slug(name)).collect();
-                let body = json!({ "name": name, "permissions": permissions });
+                let body = json!({ "name": name, "permissions": permissions, "scim": scim });
                 let made = client.post(&["v1", "api-clients"], &body).await?;
                 output.show_as(&made, || credentials(&made))
             }
             Command::Ls => output.list(&COLUMNS, &client.list(&["v1", "api-clients"], &[]).await?),
-            Command::Rotate { id } => {
-                let made = client.post(&["v1", "api-clients", &id, "rotate"], &json!({})).await?;
+            Command::Rotate { id, grace } => {
+                let body = grace.map_or_else(|| json!({}), |grace| json!({ "grace": grace }));
+                let made = client.post(&["v1", "api-clients", &id, "rotate"], &body).await?;
                 output.show_as(&made, || credentials(&made))
             }
             Command::Delete { id } => {
@@ -82,7 +89,8 @@ fn slug(name: &str) -> String {
 }
 
 fn credentials(made: &Value) -> String {
-    format!("client_id={} client_secret={}\n", text(&made["client_id"]), text(&made["client_secret"]))
+    let word = if made["scim"] == true { "scim_token" } else { "client_secret" };
+    format!("client_id={} {word}={}\n", text(&made["client_id"]), text(&made["client_secret"]))
 }
 
 #[cfg(test)]

@@ -25,7 +25,11 @@ pub(crate) struct GrantArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// List grants
-    Ls,
+    Ls {
+        /// Only those whose holder may no longer request what they give, having left a group or since the rule changed
+        #[arg(long)]
+        unfounded: bool,
+    },
     /// Show one grant
     Show {
         /// The grant, `g_…`
@@ -67,7 +71,10 @@ impl GrantArgs {
     pub(crate) async fn run(self) -> Result<(), Error> {
         let (client, output) = (self.connection.sign_in().await?, self.output);
         match self.command {
-            Command::Ls => output.list(&COLUMNS, &client.list(&["v1", "grants"], &[]).await?),
+            Command::Ls { unfounded } => {
+                let which = unfounded.then(|| ("unfounded", true.to_string()));
+                output.list(&COLUMNS, &client.list(&["v1", "grants"], which.as_slice()).await?)
+            }
             Command::Show { id } => output.show(&client.get(&["v1", "grants", &id], &[]).await?),
             Command::Revoke { id, reason } => {
                 let done =

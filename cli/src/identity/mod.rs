@@ -34,6 +34,9 @@ enum Command {
     Disable {
         /// Its e-mail address or `sub`
         who: String,
+        /// Told to the identity and kept in the audit trail
+        #[arg(long, default_value = "")]
+        reason: String,
     },
     /// Let an identity back in
     Enable {
@@ -42,10 +45,11 @@ enum Command {
     },
 }
 
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [Column; 5] = [
     Column::new("NAME", |identity| text(&identity["name"])),
     Column::new("GROUPS", |identity| text(&identity["groups"])),
     Column::new("ENABLED", |identity| text(&identity["enabled"])),
+    Column::new("SOURCE", |identity| text(&identity["source"])),
     Column::new("LAST LOGIN(UTC)", |identity| time(&identity["last_login"])),
 ];
 
@@ -56,16 +60,22 @@ impl IdentityArgs {
         match self.command {
             Command::Ls => output.list(&COLUMNS, &client.list(&["v1", "identities"], &[]).await?),
             Command::Show { who } => output.show(&client.get(&["v1", "identities", &who], &[]).await?),
-            Command::Disable { who } => switch(&client, output, &who, false).await,
-            Command::Enable { who } => switch(&client, output, &who, true).await,
+            Command::Disable { who, reason } => switch(&client, output, &who, false, &reason).await,
+            Command::Enable { who } => switch(&client, output, &who, true, "").await,
         }
     }
 }
 
 /// `PUT` would create an identity that nobody knows, and a typing error would disable nobody.
-async fn switch(client: &Client, output: Output, who: &str, enabled: bool) -> Result<(), Error> {
+async fn switch(
+    client: &Client,
+    output: Output,
+    who: &str,
+    enabled: bool,
+    reason: &str,
+) -> Result<(), Error> {
     client.get(&["v1", "identities", who], &[]).await?;
-    let body = json!({ "enabled": enabled });
+    let body = json!({ "enabled": enabled, "reason": reason });
     let done = client.put(&["v1", "identities", who], &body).await?;
     output.show_as(&done, || switched(who, enabled, &done))
 }

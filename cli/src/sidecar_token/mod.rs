@@ -27,6 +27,10 @@ enum Command {
         /// The sidecar's name, as its configuration has it
         #[arg(long)]
         name: String,
+        /// The only repository that it may serve. Repeat it for more; without any it may serve each that no other
+        /// sidecar serves as something else
+        #[arg(long, value_name = "REPO")]
+        repo: Vec<String>,
     },
     /// List enrolled sidecars
     Ls,
@@ -48,8 +52,9 @@ impl SidecarTokenArgs {
     pub(crate) async fn run(self) -> Result<(), Error> {
         let (client, output) = (self.connection.sign_in().await?, self.output);
         match self.command {
-            Command::Create { name } => {
-                let made = client.post(&["v1", "sidecars"], &json!({ "name": name })).await?;
+            Command::Create { name, repo } => {
+                let repos = (!repo.is_empty()).then_some(repo);
+                let made = client.post(&["v1", "sidecars"], &json!({ "name": name, "repos": repos })).await?;
                 output.show_as(&made, || text(&made["token"]) + "\n")
             }
             Command::Ls => output.list(&COLUMNS, &client.list(&["v1", "sidecars"], &[]).await?),

@@ -29,7 +29,40 @@ fn disabling_an_identity_keeps_its_groups() {
     let output = postern(&double, &["identity", "disable", "alice@example.com"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let sent = double.asked("PUT /v1/identities/alice@example.com");
-    assert_eq!(sent, [json!({"enabled": false})]);
+    assert_eq!(sent, [json!({"enabled": false, "reason": ""})]);
+}
+
+#[test]
+fn a_sidecar_is_drained_and_the_order_taken_back() {
+    let until = json!({"name": "edge-1", "sessions": 2, "draining": {"until": "2026-01-31T09:15:00Z"}});
+    let double = Double::start().on("POST /v1/sidecars/edge-1/drain", 200, until);
+    let drain = ["sidecars", "drain", "edge-1", "--within", "30m", "--reason", "new kernel"];
+    assert_eq!(
+        stdout(&postern(&double, &drain)),
+        "edge-1 takes no new sessions; 2 open, until 2026-01-31 09:15:00 UTC at most\n"
+    );
+    let undone = stdout(&postern(&double, &["sidecars", "drain", "edge-1", "--undo"]));
+    assert_eq!(undone, "edge-1 takes sessions again\n");
+    let sent = double.asked("POST /v1/sidecars/edge-1/drain");
+    let wanted = [
+        json!({"undo": false, "within": "30m", "reason": "new kernel"}),
+        json!({"undo": true, "reason": ""}),
+    ];
+    assert_eq!(sent, wanted);
+}
+
+#[test]
+fn a_directorys_token_is_printed_once_and_asked_for_without_permissions() {
+    let made = json!({"client_id": "c_1", "client_secret": "pscim_x", "scim": true});
+    let double = Double::start().on("POST /v1/api-clients", 201, made);
+    let create = ["api-client", "create", "--name", "okta", "--scim"];
+    assert_eq!(stdout(&postern(&double, &create)), "client_id=c_1 scim_token=pscim_x\n");
+    let sent = double.asked("POST /v1/api-clients");
+    assert_eq!(sent, [json!({"name": "okta", "permissions": [], "scim": true})]);
+    let both = [&create[..], &["--permission", "modify_users"]].concat();
+    assert_eq!(postern(&double, &both).status.code(), Some(2));
+    let neither = ["api-client", "create", "--name", "okta"];
+    assert_eq!(postern(&double, &neither).status.code(), Some(2));
 }
 
 #[test]

@@ -120,6 +120,9 @@ pub(super) async fn review(
 ) -> Result<Filed, Failure> {
     let requester = identities::person(&mut work, request.identity.as_str()).await?;
     let mut members = members(&mut work, bundled).await?;
+    for member in &mut members {
+        reviews::regroup(&mut work, &mut member.request).await?;
+    }
     let Said { decision, reason, duration, resources } = said;
     let opinion = Opinion { by: reviewer, decision, reason: &reason, duration, resources };
     let transition = review_together(&mut members, &requester, &opinion, work.now())?;

@@ -7,10 +7,11 @@ use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Grant, Moment, Refusal, Scoped},
+    domain::{Grant, IdentityRecord, Moment, Person, Refusal, Scoped, StoredRule},
     feed::Outcome,
     measures::{self, Measure},
     plane::ControlPlane,
+    store::{Read, load},
     work::{Audience, Work},
 };
 
@@ -92,8 +93,7 @@ pub(crate) async fn show(
     id: &str,
 ) -> Result<(Grant, Moment), Failure> {
     let mut tx = plane.store.read().await?;
-    let grant: Grant =
-        crate::store::load(&mut *tx, id).await?.ok_or_else(|| Refusal::not_found("grant", id))?;
+    let grant: Grant = load(&mut *tx, id).await?.ok_or_else(|| Refusal::not_found("grant", id))?;
     check_visible(caller, &grant)?;
     Ok((grant, plane.clock.now()))
 }
@@ -109,6 +109,16 @@ fn check_visible(caller: &Caller, grant: &Grant) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::not_found("grant", grant.id.as_str()))
+}
+
+/// Whether its holder is still among those who may request what it gives.
+pub(crate) async fn is_founded(tx: &mut dyn Read, grant: &Grant) -> Result<bool, Failure> {
+    let rule: Option<StoredRule> = load(tx, &grant.rule).await?;
+    let identity: Option<IdentityRecord> = load(tx, grant.identity.as_str()).await?;
+    // An API client that asked for itself is no identity, and has no groups.
+    let name = grant.identity.to_string();
+    let person = identity.map_or_else(|| Person { name, groups: Vec::new() }, |identity| identity.person());
+    Ok(rule.is_some_and(|stored| stored.rule.lists_requester(&person)))
 }
 
 pub(super) fn about(grant: &Grant, kind: &'static str, actor: &str) -> Event {

@@ -8,7 +8,8 @@ use postern_service::audit::Event;
 use super::{Caller, Failure, grants, logins, requests, tokens};
 use crate::{
     domain::{
-        CLIENT_PREFIX, Grant, IdentityRecord, IssuedToken, Person, Refusal, Request, RequestStatus, canonical,
+        Authority, CLIENT_PREFIX, Grant, IdentityRecord, IssuedToken, Person, Refusal, Request,
+        RequestStatus, canonical,
     },
     feed::Outcome,
     measures::Measure,
@@ -63,24 +64,45 @@ pub(crate) async fn put(
         identity.set_groups(groups)?;
     }
     let was_enabled = identity.enabled;
-    identity.enabled = enabled.unwrap_or(was_enabled);
+    switch(&mut identity, enabled)?;
     work.save(&identity).await?;
     let kind = if before.is_some() { "identity.changed" } else { "identity.created" };
     work.note(about(&identity, kind, caller.name()).with("groups", identity.all_groups()));
-    if identity.enabled != was_enabled {
-        switch(&mut work, caller, &identity, reason).await?;
+    if let Some(before) = &before {
+        regrouped(&mut work, caller.name(), &identity, &before.all_groups()).await?;
     }
+    switched(&mut work, caller.name(), &identity, was_enabled, reason).await?;
     let settled = work.commit_and_wait(&Audience::All).await?;
     Ok((identity, settled.sidecars))
 }
 
-async fn switch(
+fn switch(identity: &mut IdentityRecord, enabled: Option<bool>) -> Result<(), Refusal> {
+    match enabled {
+        None => {}
+        Some(false) => identity.bar(Authority::Administrator),
+        Some(true) => identity.let_in(Authority::Administrator),
+    }
+    if enabled == Some(true) && !identity.enabled {
+        let text = format!(
+            "the directory deactivated {}, and only the directory can let it in again",
+            identity.name
+        );
+        return Err(Refusal::Conflict(text));
+    }
+    Ok(())
+}
+
+/// Tells everybody when an identity that was saved is let in or shut out now. Who is shut out loses everything.
+pub(super) async fn switched(
     work: &mut Work,
-    caller: &Caller,
+    by: &str,
     identity: &IdentityRecord,
+    was_enabled: bool,
     reason: &str,
 ) -> Result<(), Failure> {
-    let by = caller.name();
+    if identity.enabled == was_enabled {
+        return Ok(());
+    }
     let change = Change::Identity {
         identity: identity.name.clone(),
         enabled: identity.enabled,
@@ -94,6 +116,37 @@ async fn switch(
         return Ok(());
     }
     strip(work, by, identity.name.as_str(), "the identity was deactivated").await
+}
+
+/// Notes which groups an identity came to and left, and which of its grants stand on a rule that no longer lists it.
+/// Those grants go on: they were approved for this person, and they end by themselves.
+pub(super) async fn regrouped(
+    work: &mut Work,
+    by: &str,
+    identity: &IdentityRecord,
+    before: &[String],
+) -> Result<(), Failure> {
+    let now = identity.all_groups();
+    let only = |these: &[String], those: &[String]| -> Vec<String> {
+        these.iter().filter(|group| !those.contains(group)).cloned().collect()
+    };
+    let (joined, left) = (only(&now, before), only(before, &now));
+    if joined.is_empty() && left.is_empty() {
+        return Ok(());
+    }
+    work.note(about(identity, "identity.regrouped", by).with("joined", joined).with("left", left));
+    let living = Filter {
+        identity: Some(identity.name.to_string()),
+        states: vec!["SCHEDULED", "ACTIVE"],
+        order: Order::Oldest,
+        ..Filter::default()
+    };
+    for grant in work.find_all::<Grant>(&living).await? {
+        if !grants::is_founded(work.tx(), &grant).await? {
+            work.note(grants::about(&grant, "grant.unfounded", by).with("rule", grant.rule.as_str()));
+        }
+    }
+    Ok(())
 }
 
 /// Takes sign-ins, tokens, grants and open requests from somebody who is no longer let in.
@@ -119,9 +172,22 @@ pub(super) async fn strip(work: &mut Work, by: &str, name: &str, why: &str) -> R
             work.measure(Measure::Request(RequestStatus::Cancelled));
         }
     }
+    forget_reviews(work, by, name, why).await
+}
+
+/// What somebody approved who is let in no longer does not count, where nothing is decided yet.
+async fn forget_reviews(work: &mut Work, by: &str, name: &str, why: &str) -> Result<(), Failure> {
+    let pending = Filter { states: vec!["PENDING"], order: Order::Oldest, ..Filter::default() };
+    for mut request in work.find_all::<Request>(&pending).await? {
+        if request.forget_reviews(name) {
+            work.save(&request).await?;
+            let event = requests::about(&request, "request.review_forgotten", by);
+            work.note(event.with("reviewer", name).with("reason", why));
+        }
+    }
     Ok(())
 }
 
-fn about(identity: &IdentityRecord, kind: &'static str, actor: &str) -> Event {
+pub(super) fn about(identity: &IdentityRecord, kind: &'static str, actor: &str) -> Event {
     Event { actor: actor.to_owned(), identity: identity.name.to_string(), ..Event::new(kind) }
 }

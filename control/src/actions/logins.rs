@@ -8,7 +8,7 @@ use std::sync::Arc;
 use postern_protocol::{duration::Span, gate::Identity};
 use postern_service::{audit::Event, random, secret::Secret};
 
-use super::{Caller, Failure, oauth};
+use super::{Caller, Failure, identities, oauth};
 use crate::{
     domain::{
         ApiToken, DeviceApproval, IdentityRecord, Login, LoginKind, Moment, Refusal, canonical, subject,
@@ -139,6 +139,9 @@ async fn recognised(
         let kind = if before.is_some() { "identity.changed" } else { "identity.created" };
         let event = Event { identity: identity.name.to_string(), ..Event::new(kind) };
         work.note(event.with("groups", identity.all_groups()));
+    }
+    if let Some(before) = &before {
+        identities::regrouped(work, "", &identity, &before.all_groups()).await?;
     }
     Ok(identity)
 }

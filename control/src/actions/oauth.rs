@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use postern_protocol::duration::Span;
 use postern_service::{audit::Event, random, secret::Secret};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use super::{Caller, Failure, logins};
 use crate::{
@@ -66,9 +66,11 @@ pub(crate) async fn sign_in(
     id: &str,
     secret: &Secret,
 ) -> Result<Pair, SignInFailure> {
-    authenticate(plane.store.read().await.map_err(Failure::from)?.as_mut(), id, secret).await?;
+    authenticate(plane.store.read().await.map_err(Failure::from)?.as_mut(), id, secret, plane.clock.now())
+        .await?;
     let mut work = Work::begin(plane).await?;
-    let client = authenticate(work.tx(), id, secret).await?;
+    let now = work.now();
+    let client = authenticate(work.tx(), id, secret, now).await?;
     let family = random::id("f").map_err(Failure::from)?;
     let pair = issue(&mut work, Family::of_client(client, family)).await?;
     work.commit().await?;
@@ -82,9 +84,11 @@ pub(crate) async fn refresh(
     secret: &Secret,
     token: &Secret,
 ) -> Result<Pair, SignInFailure> {
-    authenticate(plane.store.read().await.map_err(Failure::from)?.as_mut(), id, secret).await?;
+    authenticate(plane.store.read().await.map_err(Failure::from)?.as_mut(), id, secret, plane.clock.now())
+        .await?;
     let mut work = Work::begin(plane).await?;
-    let client = authenticate(work.tx(), id, secret).await?;
+    let now = work.now();
+    let client = authenticate(work.tx(), id, secret, now).await?;
     let found = presented(work.tx(), token).await?;
     let holder = Holder::Client(client.id.clone());
     let known = found.filter(|known| known.holder == holder).ok_or(SignInFailure::InvalidGrant)?;
@@ -193,13 +197,21 @@ pub(super) async fn void_family(work: &mut Work, family: &str) -> Result<(), Fai
 ///
 /// It is asked twice: first for reading, so that guesses do not queue up behind the writers, and then within the work
 /// that issues tokens, since the secret may have been rotated, or the client deleted, in between.
-async fn authenticate(tx: &mut dyn Read, id: &str, secret: &Secret) -> Result<ApiClient, SignInFailure> {
+async fn authenticate(
+    tx: &mut dyn Read,
+    id: &str,
+    secret: &Secret,
+    now: Moment,
+) -> Result<ApiClient, SignInFailure> {
     let found: Option<ApiClient> = load(tx, id).await.map_err(Failure::from)?;
     let presented = random::sha256_hex(secret.reveal().as_bytes());
     // An unknown client is compared too, so that the time tells nothing.
-    let expected = found.as_ref().map_or("", |client| client.secret_sha256.as_str());
-    let same: bool = presented.as_bytes().ct_eq(format!("{expected:64}").as_bytes()).into();
-    found.filter(|_| same).ok_or(SignInFailure::InvalidClient)
+    let expected: Vec<&str> = found.as_ref().map_or(vec![""], |client| client.hashes(now).collect());
+    let same = expected.iter().fold(Choice::from(0), |same, expected| {
+        same | presented.as_bytes().ct_eq(format!("{expected:64}").as_bytes())
+    });
+    // A directory's secret is no client secret.
+    found.filter(|client| same.into() && !client.scim).ok_or(SignInFailure::InvalidClient)
 }
 
 async fn issue(work: &mut Work, family: Family) -> Result<Pair, Failure> {

@@ -9,7 +9,9 @@ use super::{
     requests::{Filed, about, decided, finish},
 };
 use crate::{
-    domain::{Actor, Decision, Grant, Opinion, Permission, Refusal, Request, StoredRule, Transition},
+    domain::{
+        Actor, Decision, Grant, IdentityRecord, Opinion, Permission, Refusal, Request, StoredRule, Transition,
+    },
     measures::Measure,
     plane::ControlPlane,
     work::Work,
@@ -44,6 +46,7 @@ pub(crate) async fn review(
         let through = by.map(|_| caller.name());
         return bundles::review(work, &request, &bundled, (&reviewer, through), said).await;
     }
+    regroup(&mut work, &mut request).await?;
     let requester = identities::person(&mut work, request.identity.as_str()).await?;
     let stored: Option<StoredRule> = work.load(&request.rule).await?;
     let rule = stored.as_ref().map(|stored| &stored.rule);
@@ -112,4 +115,14 @@ async fn reviewer(work: &mut Work, caller: &Caller, by: Option<&str>) -> Result<
     };
     caller.must(&[Permission::AccessManagementProxyManage])?;
     Ok(Actor::Identity(identities::vouched(work, caller, name).await?.person()))
+}
+
+/// Those who approved before count by the groups that they have now.
+pub(super) async fn regroup(work: &mut Work, request: &mut Request) -> Result<(), Failure> {
+    let mut people = Vec::new();
+    for review in request.reviews.iter().filter(|review| !review.by_client) {
+        people.extend(work.load::<IdentityRecord>(&review.by).await?.map(|known| known.person()));
+    }
+    request.regroup_reviews(&people);
+    Ok(())
 }

@@ -8,7 +8,7 @@ use postern_service::{
     random,
 };
 
-use super::{Caller, Failure};
+use super::{Caller, Failure, fleet};
 use crate::{
     domain::{Process, Refusal, Repo, Session, Sidecar, check_name},
     plane::ControlPlane,
@@ -18,16 +18,20 @@ use crate::{
 
 const MOST_REPOS: usize = 1_000;
 
-/// Enrols a sidecar. The token is shown once.
+/// Enrols a sidecar, for these repos if any are named. The token is shown once.
 pub(crate) async fn enrol(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     name: &str,
+    repos: Option<Vec<String>>,
 ) -> Result<(Sidecar, SidecarToken), Failure> {
     let mut work = Work::begin(plane).await?;
     let token = SidecarToken::new(&random::token()?, plane.signer.public());
     let hash = random::sha256_hex(token.reveal().as_bytes());
-    let sidecar = Sidecar::new(name, hash, work.now())?;
+    let mut sidecar = Sidecar::new(name, hash, work.now())?;
+    if let Some(repos) = repos {
+        sidecar.bind(repos)?;
+    }
     if work.load::<Sidecar>(name).await?.is_some() {
         return Err(Refusal::Exists { kind: "sidecar", name: name.to_owned() }.into());
     }
@@ -81,6 +85,10 @@ pub(crate) async fn hello(
     let mut work = Work::begin(plane).await?;
     let now = work.now();
     let mut sidecar: Sidecar = work.get("sidecar", name.as_str()).await?;
+    if let Some(refusal) = fleet::objection(&mut work, &sidecar, &hello).await? {
+        return turn_away(work, sidecar, refusal).await;
+    }
+    sidecar.refused = None;
     for served in &hello.repos {
         let known: Option<Repo> = work.load(served.name.as_str()).await?;
         let before = known.clone();
@@ -107,6 +115,17 @@ pub(crate) async fn hello(
     work.save(&Process::says(&hello, process, now)).await?;
     work.commit().await?;
     Ok(())
+}
+
+/// Refuses a sidecar's claim. It comes back every few seconds, and leaves a trace the first time.
+async fn turn_away(mut work: Work, mut sidecar: Sidecar, refusal: String) -> Result<(), Failure> {
+    if sidecar.refused.as_ref() != Some(&refusal) {
+        work.note(about(&sidecar.name, "sidecar.refused", "").with("reason", refusal.as_str()));
+        sidecar.refused = Some(refusal.clone());
+        work.save(&sidecar).await?;
+        work.commit().await?;
+    }
+    Err(Refusal::Forbidden(refusal).into())
 }
 
 fn check(hello: &Hello) -> Result<(), Refusal> {
@@ -181,6 +200,6 @@ fn unknown(chain: &str, last: Option<&Record>, records: Vec<Record>) -> Result<V
     Ok(fresh)
 }
 
-fn about(name: &SidecarName, kind: &'static str, actor: &str) -> Event {
+pub(super) fn about(name: &SidecarName, kind: &'static str, actor: &str) -> Event {
     Event { actor: actor.to_owned(), ..Event::new(kind) }.with("sidecar", name.as_str())
 }

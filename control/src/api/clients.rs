@@ -1,20 +1,24 @@
 //! `/v1/api-clients`
 
 use axum::{Extension, extract::State, http::StatusCode};
+use postern_protocol::duration::Span;
 use postern_service::secret::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     App,
-    extract::{Json, Name, Query},
+    extract::{Duration, Json, Name, Query},
     page::{List, Paging},
     problem::Problem,
     views::At,
 };
 use crate::{
-    actions::{Caller, clients},
-    domain::{ApiClient, Permissions},
+    actions::{
+        Caller,
+        clients::{self, Kind},
+    },
+    domain::{ApiClient, Permissions, Refusal},
     store::{Order, find},
 };
 
@@ -25,6 +29,18 @@ pub(super) struct NewClient {
     name: String,
     #[serde(default)]
     permissions: Permissions,
+    /// True for a directory: its secret is the bearer token of `/scim`, and no good anywhere else.
+    #[serde(default)]
+    scim: bool,
+}
+
+/// How a secret is rotated.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// How long the old secret counts beside the new one; absent: it is void at once. `7d` at most.
+    #[schemars(with = "Option<Duration>")]
+    grace: Option<Span>,
 }
 
 /// An API client.
@@ -40,6 +56,11 @@ pub(super) struct ClientView {
     client_secret: Option<String>,
     name: String,
     permissions: Permissions,
+    /// Whether it is a directory.
+    scim: bool,
+    /// Until when the secret before the last one counts, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    former_until: Option<At>,
     created_at: At,
 }
 
@@ -57,6 +78,8 @@ impl From<ApiClient> for ClientView {
             client_secret: None,
             name: client.name,
             permissions: client.permissions,
+            scim: client.scim,
+            former_until: client.former.map(|former| former.until.into()),
             created_at: client.created_at.into(),
         }
     }
@@ -66,9 +89,18 @@ impl From<ApiClient> for ClientView {
 pub(super) async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Json(NewClient { name, permissions }): Json<NewClient>,
+    Json(NewClient { name, permissions, scim }): Json<NewClient>,
 ) -> Result<(StatusCode, axum::Json<ClientView>), Problem> {
-    let made = clients::create_by(&app.plane, &caller, &name, permissions).await?;
+    let kind = match (scim, permissions.is_empty()) {
+        (false, _) => Kind::OAuth(permissions),
+        (true, true) => Kind::Directory,
+        (true, false) => {
+            return Err(
+                Refusal::Invalid("permissions: a directory has none to choose from".to_owned()).into()
+            );
+        }
+    };
+    let made = clients::create_by(&app.plane, &caller, &name, kind).await?;
     Ok((StatusCode::CREATED, axum::Json(ClientView::with_secret(made))))
 }
 
@@ -87,8 +119,9 @@ pub(super) async fn rotate(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
+    Json(Rotation { grace }): Json<Rotation>,
 ) -> Result<axum::Json<ClientView>, Problem> {
-    let rotated = clients::rotate(&app.plane, &caller, &id).await?;
+    let rotated = clients::rotate(&app.plane, &caller, &id, grace).await?;
     Ok(axum::Json(ClientView::with_secret(rotated)))
 }
 

@@ -33,6 +33,9 @@ pub(super) struct Which {
     state: Option<String>,
     identity: Option<String>,
     repo: Option<String>,
+    /// Only living ones whose holder is no longer among those who may request them; a page may hold fewer then.
+    #[serde(default)]
+    unfounded: bool,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -53,7 +56,13 @@ pub(super) async fn list(
     let mut tx = app.plane.store.read().await?;
     let now = app.plane.clock.now();
     let page = find::<Grant>(&mut *tx, &filter).await?;
-    let items = page.items.iter().map(|grant| GrantView::new(grant, now)).collect();
+    let mut items = Vec::with_capacity(page.items.len());
+    for grant in &page.items {
+        let living = matches!(grant.state_at(now), GrantState::Scheduled | GrantState::Active);
+        if !which.unfounded || (living && !grants::is_founded(&mut *tx, grant).await?) {
+            items.push(GrantView::new(grant, now));
+        }
+    }
     Ok(axum::Json(List::new(items, page.next)))
 }
 

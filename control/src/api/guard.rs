@@ -16,12 +16,12 @@ use super::{
     App,
     extract::bearer,
     idempotency,
-    operation::{Access, Rule},
+    operation::{Access, Dialect, Rule},
     problem::Problem,
 };
 use crate::{
-    actions::{Caller, logins, oauth, sidecars},
-    measures,
+    actions::{Caller, Failure, clients, logins, oauth, sidecars},
+    measures, scim,
 };
 
 /// How long a body may take.
@@ -37,9 +37,10 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let (path, method) = (rule.path, request.method().clone());
+    let (path, method, dialect) = (rule.path, request.method().clone(), rule.dialect);
     let response = match admit(app, rule, request, next).await {
         Ok(response) => response,
+        Err(problem) if dialect == Dialect::Scim => scim::ScimError::from(problem).into_response(),
         Err(problem) => problem.into_response(),
     };
     measures::http(method.as_str(), path, response.status().as_u16(), started.elapsed().as_secs_f64());
@@ -57,7 +58,7 @@ async fn admit(app: App, rule: Arc<Rule>, mut request: Request, next: Next) -> R
         }
         Access::Client(any) => {
             let token = bearer(request.headers()).ok_or_else(Problem::unauthenticated)?.to_owned();
-            let found = caller_of(&app, &token).await?.ok_or_else(Problem::unauthenticated)?;
+            let found = caller_of(&app, &rule, &token).await?.ok_or_else(Problem::unauthenticated)?;
             if !(rule.people && found.is_person()) {
                 found.must(any)?;
             }
@@ -72,20 +73,26 @@ async fn admit(app: App, rule: Arc<Rule>, mut request: Request, next: Next) -> R
     // What was begun is finished, whether or not the caller stays to hear of it.
     let task = tokio::spawn(async move {
         match caller {
-            Some(caller) => idempotency::run(&app, &rule, &caller, request, next).await,
-            None => Ok(next.run(request).await),
+            Some(caller) if rule.dialect == Dialect::Rest => {
+                idempotency::run(&app, &rule, &caller, request, next).await
+            }
+            Some(_) | None => Ok(next.run(request).await),
         }
     });
     task.await.map_err(|error| Problem::internal(&error))?
 }
 
-/// The caller that a bearer token belongs to: one of our own tokens, or a JWT of an SSO provider that is trusted.
-async fn caller_of(app: &App, token: &str) -> Result<Option<Caller>, Problem> {
+/// Who a bearer token belongs to: one of our own tokens, or a JWT of an SSO provider that is trusted. A directory's own
+/// token is good for SCIM and for nothing else.
+async fn caller_of(app: &App, rule: &Rule, token: &str) -> Result<Option<Caller>, Failure> {
     // Ours have no dots in them.
     if token.contains('.') {
-        return Ok(logins::by_jwt(&app.plane, token).await?);
+        return logins::by_jwt(&app.plane, token).await;
     }
-    Ok(oauth::caller(&app.plane, token).await?)
+    match (oauth::caller(&app.plane, token).await?, rule.dialect) {
+        (None, Dialect::Scim) => clients::directory(&app.plane, token).await,
+        (found, Dialect::Rest | Dialect::Scim) => Ok(found),
+    }
 }
 
 /// Takes the body in. A caller that is slow with it gives its place to others.

@@ -1,5 +1,7 @@
 //! `/v1/identities`
 
+use std::collections::BTreeSet;
+
 use axum::{Extension, extract::State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,10 +15,22 @@ use super::{
 };
 use crate::{
     actions::{Caller, identities},
-    domain::{IdentityRecord, Permission, Person, Refusal, canonical},
+    domain::{Authority, IdentityRecord, Permission, Person, Refusal, canonical},
     feed::Outcome,
     store::{Order, find, load},
 };
+
+/// How the control plane came to know an identity.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Source {
+    /// By SCIM.
+    Directory,
+    /// By SSO.
+    Login,
+    /// From somebody with the permission to name identities.
+    Administrator,
+}
 
 /// Groups by where they come from.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -39,6 +53,10 @@ pub(super) struct IdentityView {
     /// Who put it in which of them.
     groups_from: GroupSources,
     enabled: bool,
+    /// Who deactivated it: `administrator`, `directory`.
+    disabled_by: BTreeSet<Authority>,
+    /// Whether the directory knows it; else what it is known by: a login, or an administrator's word.
+    source: Source,
     created_at: At,
     /// When it last signed in by SSO.
     last_login: Option<At>,
@@ -58,6 +76,12 @@ impl From<IdentityRecord> for IdentityView {
                 login: identity.claimed,
             },
             enabled: identity.enabled,
+            disabled_by: identity.barred_by,
+            source: match (identity.directory_user, identity.last_login) {
+                (Some(_), _) => Source::Directory,
+                (None, Some(_)) => Source::Login,
+                (None, None) => Source::Administrator,
+            },
             created_at: identity.created_at.into(),
             last_login: identity.last_login.map(At::from),
             sidecars: Vec::new(),

@@ -36,6 +36,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    http::Uri,
     response::{IntoResponse, Response},
 };
 use tokio::sync::Semaphore;
@@ -43,16 +44,17 @@ use tokio::sync::Semaphore;
 pub(crate) use extract::Peer;
 #[cfg(test)]
 pub(crate) use operation::Access;
-use operation::Operation;
-use problem::Problem;
+pub(crate) use operation::{Operation, operation};
+pub(crate) use problem::Problem;
 pub(crate) use surface::operations;
 
-use crate::{limiter::Limiter, measures, plane::ControlPlane, web};
+use crate::{limiter::Limiter, measures, plane::ControlPlane, scim, web};
 
 /// What every handler gets.
 #[derive(Clone)]
 pub(crate) struct App {
-    plane: Arc<ControlPlane>,
+    /// Store, clock, feed.
+    pub(crate) plane: Arc<ControlPlane>,
     sign_ins: Arc<Limiter>,
     readers: Arc<Semaphore>,
     openapi: Arc<str>,
@@ -71,15 +73,19 @@ pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
         router = router.route(path, operation.guarded(&app));
     }
     router
-        .fallback(|| astray(Problem::unknown_route()))
-        .method_not_allowed_fallback(|| astray(Problem::method_not_allowed()))
+        .fallback(|uri: Uri| astray(&uri, Problem::unknown_route()))
+        .method_not_allowed_fallback(|uri: Uri| astray(&uri, Problem::method_not_allowed()))
         .with_state(app)
         .merge(pages)
 }
 
 /// Answers a call that has no operation. Its path and method are the caller's invention and no labels.
-fn astray(problem: Problem) -> std::future::Ready<Response> {
-    let response = problem.into_response();
+fn astray(uri: &Uri, problem: Problem) -> std::future::Ready<Response> {
+    let response = if uri.path().starts_with(scim::ROOT) {
+        scim::ScimError::from(problem).into_response()
+    } else {
+        problem.into_response()
+    };
     measures::http("other", "none", response.status().as_u16(), 0.0);
     std::future::ready(response)
 }

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     oauth::TokenError,
-    operation::{Access, Operation},
+    operation::{Access, Dialect, Operation},
     problem::Problem,
 };
+
+use crate::scim;
 
 const TOKEN_PATH: &str = "/v1/users/oidc/token";
 /// Where errors have the standard's own form.
@@ -23,9 +25,14 @@ pub(super) fn document(operations: &[Operation]) -> Value {
     let mut generator = settings.into_generator();
     let problem = to_value(&generator.subschema_for::<Problem>());
     let token_error = to_value(&generator.subschema_for::<TokenError>());
+    let scim_error = to_value(&generator.subschema_for::<scim::ScimErrorDocument>());
     let mut paths = Map::new();
     for operation in operations {
-        let described = describe(operation, &mut generator, &problem, &token_error);
+        let refused = match operation.rule.dialect {
+            Dialect::Rest => json!({ "application/problem+json": { "schema": problem } }),
+            Dialect::Scim => json!({ scim::MEDIA: { "schema": scim_error } }),
+        };
+        let described = describe(operation, &mut generator, &refused, &token_error);
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         if let Some(methods) = path.as_object_mut() {
             methods.insert(operation.method.as_str().to_ascii_lowercase(), described);
@@ -47,6 +54,7 @@ pub(super) fn document(operations: &[Operation]) -> Value {
                     "tokenUrl": TOKEN_PATH, "refreshUrl": TOKEN_PATH, "scopes": {},
                 } } },
                 "sidecar": { "type": "http", "scheme": "bearer" },
+                "directory": { "type": "http", "scheme": "bearer" },
             },
         },
     })
@@ -59,14 +67,14 @@ fn to_value(schema: &schemars::Schema) -> Value {
 fn describe(
     operation: &Operation,
     generator: &mut SchemaGenerator,
-    problem: &Value,
+    refused: &Value,
     token_error: &Value,
 ) -> Value {
     let mut described = json!({
         "operationId": operation_id(operation),
         "summary": operation.summary,
         "parameters": parameters(operation, generator),
-        "responses": responses(operation, generator, problem, token_error),
+        "responses": responses(operation, generator, refused, token_error),
     });
     if let Some((media, schema)) = operation.body {
         described["requestBody"] =
@@ -76,7 +84,10 @@ fn describe(
         Access::Public => described["security"] = json!([]),
         Access::Sidecar => described["security"] = json!([{ "sidecar": [] }]),
         Access::Client(any) => {
-            described["security"] = json!([{ "client": [] }]);
+            described["security"] = match operation.rule.dialect {
+                Dialect::Rest => json!([{ "client": [] }]),
+                Dialect::Scim => json!([{ "client": [] }, { "directory": [] }]),
+            };
             let others = if operation.rule.people { ", or a person who has signed in" } else { "" };
             described["description"] = json!(format!("Needs the permission {}{others}.", words(any)));
         }
@@ -86,6 +97,11 @@ fn describe(
 
 fn words(any: &[crate::domain::Permission]) -> String {
     any.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(" or ")
+}
+
+/// Whether a write may carry an `Idempotency-Key`.
+fn takes_keys(operation: &Operation) -> bool {
+    operation.rule.dialect == Dialect::Rest && matches!(operation.rule.access, Access::Client(_))
 }
 
 fn operation_id(operation: &Operation) -> String {
@@ -105,7 +121,7 @@ fn parameters(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Val
     if let Some(query) = operation.query {
         parameters.extend(in_query(query, generator));
     }
-    if operation.is_write() && matches!(operation.rule.access, Access::Client(_)) {
+    if operation.is_write() && takes_keys(operation) {
         parameters.push(header("Idempotency-Key", "A write that is sent twice with one key is done once."));
     }
     parameters.extend(operation.headers.iter().map(|(name, meaning)| header(name, meaning)));
@@ -137,7 +153,7 @@ fn in_query(schema: super::operation::SchemaOf, generator: &mut SchemaGenerator)
 fn responses(
     operation: &Operation,
     generator: &mut SchemaGenerator,
-    problem: &Value,
+    refused: &Value,
     token_error: &Value,
 ) -> Map<String, Value> {
     let mut responses = Map::new();
@@ -152,8 +168,7 @@ fn responses(
         }
     }
     for status in problem_statuses(operation) {
-        let content = json!({ "application/problem+json": { "schema": problem } });
-        responses.insert(status.to_string(), json!({ "description": reason(status), "content": content }));
+        responses.insert(status.to_string(), json!({ "description": reason(status), "content": refused }));
     }
     if operation.path.starts_with(OAUTH) {
         for status in [400, 401] {
@@ -183,7 +198,7 @@ fn problem_statuses(operation: &Operation) -> Vec<u16> {
     if is_call && operation.body.is_some() {
         statuses.extend([415, 422]);
     }
-    if matches!(operation.rule.access, Access::Client(_)) && operation.is_write() {
+    if takes_keys(operation) && operation.is_write() {
         statuses.extend([409, 422]);
     }
     if operation.is_conditional {

@@ -16,7 +16,7 @@ use super::{
     extract::{BODY_LIMIT, OPEN_BODY_LIMIT},
     guard,
 };
-use crate::domain::Permission;
+use crate::{domain::Permission, scim};
 
 /// Makes a type's schema.
 pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -43,6 +43,15 @@ pub(crate) struct Success {
     pub schema: Option<SchemaOf>,
 }
 
+/// In which form a route speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// JSON, with problem documents.
+    Rest,
+    /// SCIM, with its own errors; a directory's static token will do.
+    Scim,
+}
+
 /// What the guard in front of a handler needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
@@ -52,6 +61,8 @@ pub(crate) struct Rule {
     pub access: Access,
     /// Whether every person who has signed in may call as well, and the action decides what they get.
     pub people: bool,
+    /// In which form it speaks.
+    pub dialect: Dialect,
     /// Whether the answer shows a secret that must not be kept.
     pub shows_secret: bool,
     /// The most that a body may have, in bytes.
@@ -109,6 +120,7 @@ where
             path,
             access: Access::Public,
             people: false,
+            dialect: Dialect::Rest,
             shows_secret: false,
             body_limit: OPEN_BODY_LIMIT,
         },
@@ -134,6 +146,12 @@ impl Operation {
     pub(crate) fn people(mut self) -> Self {
         self.rule.people = true;
         self
+    }
+
+    /// For directories, and API clients with one of these permissions, in SCIM's form.
+    pub(crate) fn scim(mut self, any: &'static [Permission]) -> Self {
+        self.rule.dialect = Dialect::Scim;
+        self.client(any)
     }
 
     /// For sidecars.
@@ -175,7 +193,7 @@ impl Operation {
 
     /// Has a JSON body.
     pub(crate) fn body<T: JsonSchema>(mut self) -> Self {
-        self.body = Some((JSON, schema_of::<T>()));
+        self.body = Some((self.media(), schema_of::<T>()));
         self
     }
 
@@ -187,13 +205,26 @@ impl Operation {
 
     /// Answers JSON.
     pub(crate) fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
-        self.successes.push(Success { status, media: JSON, schema: Some(schema_of::<T>()) });
+        self.successes.push(Success { status, media: self.media(), schema: Some(schema_of::<T>()) });
         self
     }
 
     /// Answers something of this media type.
     pub(crate) fn gives_text(mut self, status: u16, media: &'static str) -> Self {
         self.successes.push(Success { status, media, schema: None });
+        self
+    }
+
+    fn media(&self) -> &'static str {
+        match self.rule.dialect {
+            Dialect::Rest => JSON,
+            Dialect::Scim => scim::MEDIA,
+        }
+    }
+
+    /// Answers that the caller has it already.
+    pub(crate) fn gives_unchanged(mut self) -> Self {
+        self.successes.push(Success { status: 304, media: "", schema: None });
         self
     }
 

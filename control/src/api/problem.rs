@@ -13,7 +13,7 @@ use crate::{actions::Failure, domain::Refusal, store::StoreError};
 
 /// A problem document.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// A stable word for programs.
     #[serde(rename = "type")]
     slug: &'static str,
@@ -34,6 +34,21 @@ impl Problem {
     fn new(slug: &'static str, status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         Self { slug, title, status: status.as_u16(), detail: detail.into(), state: None, retry_after: None }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The stable word for programs.
+    pub(crate) const fn slug(&self) -> &'static str {
+        self.slug
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// 401
@@ -122,7 +137,7 @@ impl Problem {
     }
 
     /// 500; the cause is for the log alone.
-    pub(super) fn internal(cause: &dyn std::fmt::Display) -> Self {
+    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a call failed");
         let detail = "the control plane failed: its log says why";
         Self::new("internal", StatusCode::INTERNAL_SERVER_ERROR, detail)
@@ -189,7 +204,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         // A problem document has no field that fails to serialise.
         let body = serde_json::to_string(&self).unwrap_or_default();
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let mut response =
             (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         let headers = response.headers_mut();

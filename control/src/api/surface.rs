@@ -10,7 +10,10 @@ use super::{
     page::{List, Paging},
     repos, requests, rules, sessions, sidecars, sign_in, tokens, views, webhooks, wire,
 };
-use crate::domain::{Permission, Rule};
+use crate::{
+    domain::{Permission, Rule},
+    scim,
+};
 
 use Permission::{
     AccessManagement, AccessManagementProxyManage, AccessManagementProxyRequest, AccessRequest,
@@ -44,6 +47,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         integrations(),
         sidecars_and_repos(),
         wire(),
+        scim::operations(),
     ]
     .into_iter()
     .flatten()
@@ -306,6 +310,7 @@ fn administration() -> Vec<Operation> {
         operation(post, "/v1/api-clients/{id}/rotate", "Gives an API client a new secret", clients::rotate)
             .client(USERS)
             .secret()
+            .body::<clients::Rotation>()
             .gives::<clients::ClientView>(200)
             .problems(&[404]),
         operation(delete, "/v1/api-clients/{id}", "Deletes an API client", clients::delete)
@@ -397,7 +402,7 @@ fn sidecars_and_repos() -> Vec<Operation> {
             .client(SEE_SIDECARS)
             .query::<Paging>()
             .gives::<List<sidecars::SidecarView>>(200),
-        operation(post, "/v1/sidecars", "Enrols a sidecar", sidecars::enrol)
+        operation(post.clone(), "/v1/sidecars", "Enrols a sidecar", sidecars::enrol)
             .client(SIDECARS)
             .secret()
             .body::<sidecars::NewSidecar>()
@@ -416,6 +421,16 @@ fn sidecars_and_repos() -> Vec<Operation> {
         .client(SIDECARS)
         .query::<sidecars::Why>()
         .gives_nothing()
+        .problems(&[404]),
+        operation(
+            post,
+            "/v1/sidecars/{name}/drain",
+            "Lets a sidecar take no new sessions, or take them again",
+            sidecars::drain,
+        )
+        .client(SIDECARS)
+        .body::<sidecars::DrainOrder>()
+        .gives::<sidecars::SidecarView>(200)
         .problems(&[404]),
         operation(get.clone(), "/v1/repos", "Lists repos", repos::list)
             .client(SEE_SIDECARS)

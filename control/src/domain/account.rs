@@ -16,8 +16,23 @@ pub(crate) struct ApiClient {
     pub permissions: Permissions,
     /// SHA-256 of its secret, lower-case hexadecimal. The secret is 256 random bits, so a plain hash does.
     pub secret_sha256: String,
+    /// Whether it is a directory: its secret itself is the bearer token, on `/scim` and nowhere else.
+    #[serde(default)]
+    pub scim: bool,
+    /// The secret before the last rotation, while it still counts.
+    #[serde(default)]
+    pub former: Option<FormerSecret>,
     /// When it was made.
     pub created_at: Moment,
+}
+
+/// A secret that was rotated away and is good for a while yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FormerSecret {
+    /// SHA-256, lower-case hexadecimal.
+    pub sha256: String,
+    /// Until when.
+    pub until: Moment,
 }
 
 impl ApiClient {
@@ -30,7 +45,14 @@ impl ApiClient {
         now: Moment,
     ) -> Result<Self, Refusal> {
         check_name("API client", name)?;
-        Ok(Self { id, name: name.to_owned(), permissions, secret_sha256, created_at: now })
+        let name = name.to_owned();
+        Ok(Self { id, name, permissions, secret_sha256, scim: false, former: None, created_at: now })
+    }
+
+    /// The hashes of the secrets that count now.
+    pub(crate) fn hashes(&self, now: Moment) -> impl Iterator<Item = &str> {
+        let former = self.former.as_ref().filter(|former| now < former.until);
+        std::iter::once(&*self.secret_sha256).chain(former.map(|former| &*former.sha256))
     }
 
     /// The client as somebody who does things.

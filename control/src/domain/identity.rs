@@ -1,18 +1,29 @@
 //! Who acts, and who is meant.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 pub(crate) use postern_protocol::gate::naming::{CLIENT_PREFIX, canonical, has_unseen};
 use postern_protocol::gate::{
     Identity, InvalidName,
     naming::{self, EVERYBODY, GROUP_PREFIX},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, Refusal};
 
 /// A token that names more groups was made to be a burden.
 const MOST_CLAIMED: usize = 1_000;
+
+/// Who may shut an identity out. It is let in while nobody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Authority {
+    /// A person or program with Modify Users.
+    Administrator,
+    /// The directory, by SCIM.
+    Directory,
+}
 
 /// A person or workload as the control plane knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +38,14 @@ pub(crate) struct IdentityRecord {
     /// Those that the SSO provider claimed when it last signed in.
     #[serde(default)]
     pub claimed: Vec<String>,
-    /// False when deactivated.
+    /// False when deactivated. Changed by [`IdentityRecord::bar`] and [`IdentityRecord::let_in`] alone.
     pub enabled: bool,
+    /// Who deactivated it.
+    #[serde(default)]
+    pub barred_by: BTreeSet<Authority>,
+    /// The directory's user that it is, if it is one.
+    #[serde(default)]
+    pub directory_user: Option<String>,
     /// When it last signed in by SSO.
     #[serde(default)]
     pub last_login: Option<Moment>,
@@ -45,9 +62,41 @@ impl IdentityRecord {
             provisioned: Vec::new(),
             claimed: Vec::new(),
             enabled: true,
+            barred_by: BTreeSet::new(),
+            directory_user: None,
             last_login: None,
             created_at: now,
         })
+    }
+
+    /// Shuts it out.
+    pub(crate) fn bar(&mut self, by: Authority) {
+        // Records of old do not say who it was.
+        if !self.enabled && self.barred_by.is_empty() {
+            self.barred_by.insert(Authority::Administrator);
+        }
+        self.barred_by.insert(by);
+        self.enabled = false;
+    }
+
+    /// Takes back what this authority said against it. An administrator may take back the directory's word too once
+    /// the directory knows the identity no longer.
+    pub(crate) fn let_in(&mut self, by: Authority) {
+        if !self.enabled && self.barred_by.is_empty() {
+            self.barred_by.insert(Authority::Administrator);
+        }
+        self.barred_by.remove(&by);
+        if by == Authority::Administrator && self.directory_user.is_none() {
+            self.barred_by.clear();
+        }
+        self.enabled = self.barred_by.is_empty();
+    }
+
+    /// Forgets every group: whoever has the name next is somebody else.
+    pub(crate) fn empty(&mut self) {
+        self.groups.clear();
+        self.provisioned.clear();
+        self.claimed.clear();
     }
 
     /// The groups that rules know it by: all that anybody put it in, each once.
@@ -193,6 +242,25 @@ mod tests {
             let list: Vec<String> = list.into_iter().map(str::to_owned).collect();
             assert_eq!(alice.is_listed(&list), listed, "{list:?}");
         }
+    }
+
+    #[test]
+    fn an_identity_is_let_in_while_nobody_shuts_it_out() {
+        let mut alice = IdentityRecord::new("alice@example.com", Moment::default()).unwrap();
+        alice.directory_user = Some("u_1".to_owned());
+        alice.bar(Authority::Administrator);
+        alice.bar(Authority::Directory);
+        alice.let_in(Authority::Directory);
+        assert!(!alice.enabled);
+        alice.bar(Authority::Directory);
+        alice.let_in(Authority::Administrator);
+        assert!(!alice.enabled);
+        alice.directory_user = None;
+        alice.let_in(Authority::Administrator);
+        assert!(alice.enabled);
+        alice.enabled = false;
+        alice.let_in(Authority::Directory);
+        assert!(!alice.enabled, "an old record says that somebody shut it out");
     }
 
     #[test]

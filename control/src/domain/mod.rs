@@ -7,6 +7,7 @@ mod bundle;
 mod condition;
 mod delivery;
 mod device;
+mod directory;
 mod favourite;
 mod grant;
 mod hours;
@@ -27,7 +28,7 @@ mod states;
 mod version;
 mod webhook;
 
-pub(crate) use account::{ApiClient, ApiToken, Holder, IssuedToken, Replay, TokenUse};
+pub(crate) use account::{ApiClient, ApiToken, FormerSecret, Holder, IssuedToken, Replay, TokenUse};
 pub(crate) use bundle::{Bundle, Bundled, Member, Part, review_together};
 pub(crate) use condition::{Condition, Facts};
 pub(crate) use delivery::{Delivery, DeliveryState, Outcome, Parcel};
@@ -35,9 +36,10 @@ pub(crate) use device::{
     Answer as DeviceAnswer, Approval as DeviceApproval, DeviceLogin, NotYet, PATIENCE as DEVICE_PATIENCE,
     shown, typed, user_code,
 };
+pub(crate) use directory::{DirectoryGroup, DirectoryUser, Membership};
 pub(crate) use favourite::Favourite;
 pub(crate) use grant::{Grant, GrantState};
-pub(crate) use identity::{Actor, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
+pub(crate) use identity::{Actor, Authority, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
 pub(crate) use login::{Login, LoginKind, permissions_of, subject};
 pub(crate) use moment::Moment;
 pub(crate) use pattern::ResourcePattern;
@@ -48,6 +50,6 @@ pub(crate) use refusal::Refusal;
 pub(crate) use request::{Ask, Request, RequestStatus, Scoped};
 pub(crate) use review::{Decision, Opinion, Review, Transition};
 pub(crate) use rule::{Approval, Judgement, Rule, RuleOwner, RuleSet, StoredRule, Verdict};
-pub(crate) use sidecar::{Kill, Repo, Session, Sidecar};
+pub(crate) use sidecar::{Draining, Kill, Repo, Session, Sidecar};
 pub(crate) use version::{Seen, Versioned};
 pub(crate) use webhook::{Format, Key, Webhook};

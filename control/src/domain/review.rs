@@ -135,9 +135,14 @@ impl Rule {
 
     /// Whether it is anything to this person: as somebody who may ask, or who may be asked.
     pub(crate) fn concerns(&self, person: &Person) -> bool {
-        let in_emergency = self.break_glass.as_ref().is_some_and(|glass| person.is_listed(&glass.requesters));
         let when_late = self.escalate.as_ref().is_some_and(|escalation| person.is_listed(&escalation.to));
-        person.is_listed(&self.requesters) || self.lists_approver(person, false) || in_emergency || when_late
+        self.lists_requester(person) || self.lists_approver(person, false) || when_late
+    }
+
+    /// Whether this person may ask, be it in an emergency.
+    pub(crate) fn lists_requester(&self, person: &Person) -> bool {
+        let in_emergency = self.break_glass.as_ref().is_some_and(|glass| person.is_listed(&glass.requesters));
+        person.is_listed(&self.requesters) || in_emergency
     }
 
     /// What is needed: once a request was escalated, those to whom it was may stand in for anybody.
@@ -289,6 +294,23 @@ impl Request {
             ))),
             None if list.is_empty() => Err(Refusal::Invalid("resources: name what is left".to_owned())),
             None => Ok(list),
+        }
+    }
+
+    /// Forgets what somebody said who is let in no longer, while nothing is decided. True when there was something.
+    pub(crate) fn forget_reviews(&mut self, by: &str) -> bool {
+        let before = self.reviews.len();
+        if self.status == RequestStatus::Pending {
+            self.reviews.retain(|review| review.by != by);
+        }
+        self.reviews.len() < before
+    }
+
+    /// Lets reviews count by the groups that their reviewers have now.
+    pub(crate) fn regroup_reviews(&mut self, people: &[Person]) {
+        for review in self.reviews.iter_mut().filter(|review| !review.by_client) {
+            let now = people.iter().find(|person| person.name == review.by);
+            review.groups = now.map_or_else(Vec::new, |person| person.groups.clone());
         }
     }
 

@@ -1,8 +1,10 @@
 //! Sidecars, the repos that they serve, and the sessions that they report.
 
+use std::collections::BTreeSet;
+
 use postern_protocol::gate::{
-    AccountName, Change, Engine, GrantId, Hello, Identity, RepoName, ServedRepo, SessionId, SessionStart,
-    SidecarName,
+    AccountName, Change, Drain, Engine, GrantId, Hello, Identity, RepoName, ServedRepo, SessionId,
+    SessionStart, SidecarName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,28 @@ pub(crate) struct Sidecar {
     pub hello: Option<Hello>,
     /// When it said so.
     pub seen_at: Option<Moment>,
+    /// The only repos that it may serve; absent: any that no other sidecar serves as something else.
+    #[serde(default)]
+    pub repos: Option<BTreeSet<RepoName>>,
+    /// Why it was turned away last, until it is let in again.
+    #[serde(default)]
+    pub refused: Option<String>,
+    /// Whether it is to take no new sessions.
+    #[serde(default)]
+    pub draining: Option<Draining>,
+}
+
+/// Somebody wants a sidecar to take no new sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Draining {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub at: Moment,
+    /// When the sessions that are open end; absent: when they end by themselves.
+    pub until: Option<Moment>,
 }
 
 impl Sidecar {
@@ -30,7 +54,32 @@ impl Sidecar {
         if name.contains([':', '/']) {
             return Err(Refusal::Invalid(format!("`{name}` is no name for a sidecar: no `:` and no `/`")));
         }
-        Ok(Self { name: name.into(), token_sha256, created_at: now, hello: None, seen_at: None })
+        Ok(Self {
+            name: name.into(),
+            token_sha256,
+            created_at: now,
+            hello: None,
+            seen_at: None,
+            repos: None,
+            refused: None,
+            draining: None,
+        })
+    }
+
+    /// Binds it to these repos.
+    pub(crate) fn bind(&mut self, repos: Vec<String>) -> Result<(), Refusal> {
+        if repos.is_empty() {
+            return Err(Refusal::Invalid("repos: name one at least, or leave them out".to_owned()));
+        }
+        repos.iter().try_for_each(|repo| check_name("repo", repo))?;
+        self.repos = Some(repos.iter().map(|repo| repo.as_str().into()).collect());
+        Ok(())
+    }
+
+    /// The order to drain as the feed carries it.
+    pub(crate) fn drain(&self) -> Option<Drain> {
+        let Draining { by, reason, at: _, until } = self.draining.clone()?;
+        Some(Drain { until: until.map(Moment::as_millis), by, reason })
     }
 
     /// The repo of this name, if the sidecar serves it.

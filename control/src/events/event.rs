@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 /// The words before the point of those audit kinds that tell of a change. The rest of the trail tells of statements
 /// and of the trail itself.
-const FAMILIES: [&str; 14] = [
+const FAMILIES: [&str; 15] = [
     "request",
     "grant",
     "session",
     "identity",
+    "directory",
     "group",
     "rule",
     "bundle",

@@ -8,8 +8,8 @@ use postern_protocol::{
 };
 
 use crate::{
-    domain::{self, IdentityRecord, IssuedToken, Moment, Repo, Session},
-    store::{Filter, Order, Read, StoreError, find_all},
+    domain::{self, IdentityRecord, IssuedToken, Moment, Repo, Session, Sidecar},
+    store::{Filter, Order, Read, StoreError, find_all, load},
 };
 
 const PART: usize = 1_000;
@@ -35,6 +35,7 @@ pub(super) async fn snapshot(
         disabled_repos: disabled_repos(tx, repos).await?,
         disabled_identities: disabled_identities(tx).await?,
         kills: kills(tx, name).await?,
+        drain: load::<Sidecar>(tx, name.as_str()).await?.and_then(|sidecar| sidecar.drain()),
         ..Snapshot::default()
     };
     let parts = parts(first, grants, tokens(tx, now).await?, ended);

@@ -4,9 +4,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Filter, Read, StoreError, Table, Write};
 use crate::domain::{
-    ApiClient, ApiToken, Bundle, Delivery, DeviceLogin, Favourite, Grant, IdentityRecord, IssuedToken, Login,
-    Moment, Process, Replay, Repo, Request, RuleOwner, RunningPlane, Session, Sidecar, StoredRule, TokenUse,
-    Webhook,
+    ApiClient, ApiToken, Bundle, Delivery, DeviceLogin, DirectoryGroup, DirectoryUser, Favourite, Grant,
+    IdentityRecord, IssuedToken, Login, Membership, Moment, Process, Replay, Repo, Request, RuleOwner,
+    RunningPlane, Session, Sidecar, StoredRule, TokenUse, Webhook,
 };
 
 /// What a record can be found by.
@@ -95,7 +95,11 @@ impl Entity for ApiClient {
     }
 
     fn columns(&self) -> Columns<'_> {
-        Columns { lookup: Some(&self.name), ..Columns::default() }
+        Columns {
+            lookup: Some(&self.name),
+            state: Some(if self.scim { "scim" } else { "oauth" }),
+            ..Columns::default()
+        }
     }
 }
 
@@ -368,5 +372,51 @@ impl Entity for Delivery {
             due: Some(self.due),
             ..Columns::default()
         }
+    }
+}
+
+/// The directory's own id of what it provisioned.
+fn external_id(attributes: &serde_json::Map<String, serde_json::Value>) -> Option<&str> {
+    attributes.get("externalId").and_then(serde_json::Value::as_str)
+}
+
+impl Entity for DirectoryUser {
+    const TABLE: Table = Table::DirectoryUsers;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            lookup: Some(&self.key),
+            identity: Some(self.identity.as_str()),
+            owner: external_id(&self.attributes),
+            ..Columns::default()
+        }
+    }
+}
+
+impl Entity for DirectoryGroup {
+    const TABLE: Table = Table::DirectoryGroups;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { lookup: Some(&self.key), owner: external_id(&self.attributes), ..Columns::default() }
+    }
+}
+
+impl Entity for Membership {
+    const TABLE: Table = Table::Memberships;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { identity: Some(&self.user), owner: Some(&self.group), ..Columns::default() }
     }
 }

@@ -81,12 +81,18 @@ pub(crate) enum Table {
     Webhooks,
     /// [`crate::domain::Delivery`]
     Deliveries,
+    /// [`crate::domain::DirectoryUser`]
+    DirectoryUsers,
+    /// [`crate::domain::DirectoryGroup`]
+    DirectoryGroups,
+    /// [`crate::domain::Membership`]
+    Memberships,
 }
 
 impl Table {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::ApiClients,
         Self::ApiTokens,
         Self::Sidecars,
@@ -109,6 +115,9 @@ impl Table {
         Self::Processes,
         Self::Webhooks,
         Self::Deliveries,
+        Self::DirectoryUsers,
+        Self::DirectoryGroups,
+        Self::Memberships,
     ];
 
     /// Its name in the database.
@@ -136,6 +145,9 @@ impl Table {
             Self::Processes => "processes",
             Self::Webhooks => "webhooks",
             Self::Deliveries => "deliveries",
+            Self::DirectoryUsers => "directory_users",
+            Self::DirectoryGroups => "directory_groups",
+            Self::Memberships => "memberships",
         }
     }
 }

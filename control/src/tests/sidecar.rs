@@ -31,7 +31,11 @@ pub(super) struct Feed {
 impl Sidecar {
     pub(super) async fn enrol(house: &House, name: &str) -> Self {
         let body = house.admin.post("/v1/sidecars", json!({"name": name})).await.expect(201);
-        let token: SidecarToken = body["token"].as_str().unwrap().parse().unwrap();
+        Self::with_token(house, name, body["token"].as_str().unwrap())
+    }
+
+    pub(super) fn with_token(house: &House, name: &str, token: &str) -> Self {
+        let token: SidecarToken = token.parse().unwrap();
         let wire = Client { token: token.reveal().to_owned(), ..house.admin.clone() };
         Self { wire, token, name: name.to_owned(), instance: "i-1".to_owned() }
     }
@@ -162,6 +166,7 @@ impl Feed {
             whole.disabled_repos.extend(part.disabled_repos);
             whole.disabled_identities.extend(part.disabled_identities);
             whole.kills.extend(part.kills);
+            whole.drain = whole.drain.or(part.drain);
             whole.ended.extend(part.ended);
             if whole.last {
                 return whole;

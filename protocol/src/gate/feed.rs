@@ -78,8 +78,24 @@ pub struct Snapshot {
     pub disabled_identities: Vec<Identity>,
     /// Sessions of this sidecar that somebody killed while it was away.
     pub kills: Vec<Change>,
+    /// Whether the sidecar is being drained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
     /// For grants that ended less than a day ago: how, so that the client can be told.
     pub ended: Vec<Change>,
+}
+
+/// A sidecar is to take no new sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// When those that are open end, in milliseconds since the Unix epoch by the control plane's clock; absent: when
+    /// they end by themselves.
+    pub until: Option<i64>,
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What can change for a sidecar.
@@ -130,6 +146,8 @@ pub enum Change {
         /// Why.
         reason: String,
     },
+    /// The sidecar is to take no new sessions; absent: it may take them again.
+    Drain(Option<Drain>),
     /// One session is to end; its grant stays.
     Kill {
         /// Which.

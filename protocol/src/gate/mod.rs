@@ -12,7 +12,7 @@ mod report;
 mod resource;
 mod token;
 
-pub use feed::{Change, EndCause, Envelope, FEED_EVENT, Message, Position, Snapshot};
+pub use feed::{Change, Drain, EndCause, Envelope, FEED_EVENT, Message, Position, Snapshot};
 pub use grant::{Grant, MovementLimits, ResourceGrant, Scope, SessionTerms, Star, Stretch, Terms};
 pub use issuer::{Issuer, Naming};
 pub use names::{AccountName, GrantId, Identity, RepoName, RequestId, SessionId, SidecarName, TokenId};

@@ -61,6 +61,7 @@ pub(crate) fn follow(change: &Change, book: &Book, registry: &Registry) -> Ended
             }
             ended
         }
-        Change::Token(_) | Change::TokenRevoked { .. } => Ended::default(),
+        // Who is in stays in: the order has a time of its own.
+        Change::Drain(_) | Change::Token(_) | Change::TokenRevoked { .. } => Ended::default(),
     }
 }

@@ -12,8 +12,8 @@ use std::{
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use postern_protocol::gate::{
-    AccessToken, AccountName, Change, EndCause, Grant, GrantId, Identity, RepoName, ResourceGrant, Scope,
-    Terms, TokenId,
+    AccessToken, AccountName, Change, Drain, EndCause, Grant, GrantId, Identity, RepoName, ResourceGrant,
+    Scope, Terms, TokenId,
 };
 use postern_service::random::sha256_hex;
 use tokio::time::Instant;
@@ -160,6 +160,8 @@ pub(crate) struct Everything {
     pub(crate) identities_off: Vec<Identity>,
     /// Recent ends of grants, and kills.
     pub(crate) changes: Vec<Change>,
+    /// Whether the sidecar is being drained.
+    pub(crate) drain: Option<Drain>,
 }
 
 /// The book.
@@ -330,8 +332,8 @@ impl Picture {
             Change::Identity { identity, enabled: false, by, reason } => {
                 self.identities_off.insert(identity.clone(), Off { by: by.clone(), reason: reason.clone() });
             }
-            // Concerns a session, not the book.
-            Change::Kill { .. } => {}
+            // Concerns a session, or the sidecar, and not the book.
+            Change::Kill { .. } | Change::Drain(_) => {}
         }
     }
 

@@ -17,7 +17,7 @@ use reqwest::StatusCode;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Book, Lease, Reports,
+    Book, Draining, Lease, Reports,
     apply::{self, Ended},
     book::Everything,
     clock::ControlClock,
@@ -38,8 +38,8 @@ pub(crate) enum FeedError {
     #[error("cannot reach the control plane: {0}")]
     Unreachable(#[from] reqwest::Error),
     /// It answers with an error.
-    #[error("the control plane refuses this sidecar: {0}")]
-    Refused(StatusCode),
+    #[error("the control plane refuses this sidecar: {0} {1}")]
+    Refused(StatusCode, String),
     /// Nothing came for a while, or the stream was closed.
     #[error("the control plane stopped speaking")]
     Silent,
@@ -110,6 +110,7 @@ pub(crate) struct Feed {
     pub(crate) hello: Hello,
     pub(crate) book: Arc<Book>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) draining: Arc<Draining>,
     pub(crate) lease: Arc<Lease>,
     pub(crate) reports: Reports,
     pub(crate) state: Arc<FeedState>,
@@ -155,7 +156,7 @@ impl Feed {
         }
         let request = self.http.get(format!("{}/v1/sidecar/feed", self.url)).query(&query);
         let response = timeout(SILENCE, request.bearer_auth(self.token.reveal()).send());
-        let mut response = accepted(response.await.map_err(|_| FeedError::Silent)??)?;
+        let mut response = accepted(response.await.map_err(|_| FeedError::Silent)??).await?;
         let mut events = EventReader::default();
         loop {
             let chunk = timeout(SILENCE, response.chunk()).await.map_err(|_| FeedError::Silent)??;
@@ -171,7 +172,7 @@ impl Feed {
     async fn greet(&self) -> Result<Welcome, FeedError> {
         let request = self.http.post(format!("{}/v1/sidecar/hello", self.url)).json(&self.hello);
         let response = request.bearer_auth(self.token.reveal()).timeout(SILENCE).send().await?;
-        Ok(accepted(response)?.json().await?)
+        Ok(accepted(response).await?.json().await?)
     }
 
     fn take(&self, stream: &mut Stream, envelope: Envelope) -> Result<(), FeedError> {
@@ -199,8 +200,17 @@ impl Feed {
     }
 
     fn collect(&self, stream: &mut Stream, part: Snapshot, clock: &ControlClock, arrived: Instant) {
-        let Snapshot { position, last, grants, tokens, disabled_repos, disabled_identities, kills, ended } =
-            part;
+        let Snapshot {
+            position,
+            last,
+            grants,
+            tokens,
+            disabled_repos,
+            disabled_identities,
+            kills,
+            drain,
+            ended,
+        } = part;
         let parts = stream.parts.get_or_insert_default();
         parts.grants.extend(grants);
         parts.tokens.extend(tokens);
@@ -208,6 +218,7 @@ impl Feed {
         parts.identities_off.extend(disabled_identities);
         parts.changes.extend(ended);
         parts.changes.extend(kills);
+        parts.drain = parts.drain.take().or(drain);
         if !last {
             return;
         }
@@ -218,6 +229,7 @@ impl Feed {
             .filter(|change| matches!(change, Change::Kill { .. }))
             .cloned()
             .collect();
+        self.draining.set(everything.drain.as_ref(), clock);
         self.book.replace(everything, clock);
         self.arrived_at(position);
         self.state.synced.store(true, Ordering::Release);
@@ -241,6 +253,9 @@ impl Feed {
         let mut ended = Ended::default();
         // What is already in the book is written again without harm; only the newest position counts.
         for change in changes {
+            if let Change::Drain(drain) = change {
+                self.draining.set(drain.as_ref(), clock);
+            }
             self.book.write(change, clock);
             ended.and(apply::follow(change, &self.book, &self.registry));
         }
@@ -269,8 +284,16 @@ impl Feed {
     }
 }
 
-fn accepted(response: reqwest::Response) -> Result<reqwest::Response, FeedError> {
-    if response.status().is_success() { Ok(response) } else { Err(FeedError::Refused(response.status())) }
+async fn accepted(mut response: reqwest::Response) -> Result<reqwest::Response, FeedError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    // The reason is short; what comes after its first part is not waited for.
+    let part = timeout(SILENCE, response.chunk()).await.map_err(|_| FeedError::Silent)??.unwrap_or_default();
+    let problem: serde_json::Value = serde_json::from_slice(&part).unwrap_or_default();
+    let detail = problem["detail"].as_str().unwrap_or_default().escape_debug().to_string();
+    Err(FeedError::Refused(status, detail))
 }
 
 /// Between half of a pause and the whole of it, so that many sidecars do not come back at once.

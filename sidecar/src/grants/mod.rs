@@ -6,6 +6,7 @@
 mod apply;
 mod book;
 mod clock;
+mod drain;
 mod feed;
 mod held;
 mod lease;
@@ -14,6 +15,7 @@ mod sse;
 mod verify;
 
 pub(crate) use book::{Access, Book, Denied, Standing};
+pub(crate) use drain::Draining;
 pub(crate) use feed::{Feed, FeedState};
 pub(crate) use lease::Lease;
 pub(crate) use report::Reports;

@@ -155,7 +155,9 @@ fn no_entry(no: &NoEntry, message: String) -> ErrorText {
             ErrorText::new(1045, "28000", format!("{message}. {}", denial(access, denied, public_url)))
         }
         NoEntry::Sessions { .. } => ErrorText::new(1203, "42000", message),
-        NoEntry::NoLease | NoEntry::NoKeys | NoEntry::TooMany => ErrorText::new(1040, "08004", message),
+        NoEntry::NoLease | NoEntry::NoKeys | NoEntry::Draining | NoEntry::TooMany => {
+            ErrorText::new(1040, "08004", message)
+        }
         NoEntry::Fallen(ending, grant) => last_word(ending, grant),
         NoEntry::NoRandomness(_) => ErrorText::new(1105, "HY000", message),
     }

@@ -137,7 +137,7 @@ fn no_entry(no: &NoEntry, message: String) -> ErrorText {
         }
         NoEntry::Denied { access, denied, public_url } => denial(access, denied, public_url, message),
         NoEntry::TooMany | NoEntry::Sessions { .. } => ErrorText::new("53300", message),
-        NoEntry::NoLease | NoEntry::NoKeys => ErrorText::new("57P03", message),
+        NoEntry::NoLease | NoEntry::NoKeys | NoEntry::Draining => ErrorText::new("57P03", message),
         NoEntry::Fallen(ending, grant) => last_word(ending, grant),
         NoEntry::NoRandomness(_) => ErrorText::new("XX000", message),
     }

@@ -34,6 +34,8 @@ pub(crate) enum Ending {
     LeaseRanOut,
     /// The sidecar's own token was revoked.
     Retired { by: String, reason: String },
+    /// The sidecar was drained, and the time for that is over.
+    Drained { by: String, reason: String },
     /// Records would be lost, and the configuration forbids that.
     AuditFull,
     /// The sidecar has lost the means to end this session's statements for certain.
@@ -67,6 +69,7 @@ impl Ending {
             Self::RepoDisabled { .. } => "repo_disabled",
             Self::LeaseRanOut => "lease",
             Self::Retired { .. } => "sidecar_revoked",
+            Self::Drained { .. } => "drained",
             Self::AuditFull => "audit_full",
             Self::Unguarded => "unguarded",
             Self::Tripwire => "tripwire",
@@ -99,6 +102,7 @@ impl Ending {
             }
             Self::LeaseRanOut => "lease ran out: the control plane cannot be reached".to_owned(),
             Self::Retired { by, reason } => told("this sidecar was revoked", by, reason),
+            Self::Drained { by, reason } => told("this sidecar was drained", by, reason),
             Self::AuditFull => "access suspended: audit records can no longer be kept".to_owned(),
             Self::Unguarded => {
                 "access suspended: the sidecar has lost its connection for ending this account's sessions"
@@ -121,7 +125,8 @@ impl Ending {
             | Self::Killed { by, .. }
             | Self::IdentityDisabled { by, .. }
             | Self::RepoDisabled { by, .. }
-            | Self::Retired { by, .. } => by,
+            | Self::Retired { by, .. }
+            | Self::Drained { by, .. } => by,
             Self::Expired
             | Self::AfterHours
             | Self::Idle(_)

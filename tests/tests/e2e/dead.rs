@@ -7,6 +7,7 @@
 use std::{env, sync::Arc};
 
 use postern_tests::{
+    directory::Directory,
     stage::{ALICE, Access, REPO, Stage, Wish},
     wait::{patiently, until, until_some},
     wire::{Fields, Raw, extended, frame, query, sync},
@@ -368,13 +369,41 @@ async fn a_disabled_repo_ends_its_sessions_and_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_disabled_identity_loses_its_sessions_and_stays_out() {
+async fn whoever_the_directory_shuts_out_loses_every_session_and_comes_back_to_nothing() {
     let end = async |stage: &mut Stage, access: &Access| {
-        let out = json!({"groups": ["engineering"], "enabled": false});
-        stage.api.put(&format!("/v1/identities/{ALICE}"), out).await.ok();
+        let okta = Directory::of(&stage.api, &stage.control.url(), "okta").await;
+        let alice = okta.provision("Alice@Example.com").await;
+        stage.raw(access).await.unwrap();
+        okta.set_active(&alice, false).await;
         until("the refusal", async || stage.raw(access).await.is_err()).await;
+        okta.set_active(&alice, true).await;
     };
-    ended_by(Wish::default(), 3600, &["client:admin", GRANT], end).await;
+    let told = ["identity deactivated", "client:okta", GRANT];
+    let (stage, access) = ended_by(Wish::default(), 3600, &told, end).await;
+    let fresh = stage.token(ALICE).await;
+    until("the token to be known", async || {
+        stage.raw_as("app_rw", &fresh).await.err().is_some_and(|refused| refused.code() == "28000")
+    })
+    .await;
+    assert_eq!(stage.raw(&access).await.err().unwrap().code(), "28P01");
+}
+
+#[tokio::test]
+async fn a_drained_sidecar_takes_nobody_in_and_ends_who_is_left_in_time() {
+    let end = async |stage: &mut Stage, access: &Access| {
+        let kept = stage.connect(access).await;
+        stage.api.post("/v1/sidecars/edge-1/drain", json!({})).await.ok();
+        assert_eq!(stage.raw(access).await.err().unwrap().code(), "57P03");
+        assert!(!stage.sidecar.is_ready().await);
+        kept.query_one("select 1", &[]).await.unwrap();
+        let order = json!({"within": "1s", "reason": "new kernel"});
+        stage.api.post("/v1/sidecars/edge-1/drain", order).await.ok();
+    };
+    let told = ["drained", "client:admin", "new kernel", GRANT];
+    let (stage, access) = ended_by(Wish::default(), 3600, &told, end).await;
+    stage.api.post("/v1/sidecars/edge-1/drain", json!({"undo": true})).await.ok();
+    stage.raw(&access).await.unwrap();
+    assert!(stage.sidecar.is_ready().await);
 }
 
 #[tokio::test]

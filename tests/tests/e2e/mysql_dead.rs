@@ -12,6 +12,7 @@ use std::{
 };
 
 use postern_tests::{
+    directory::Directory,
     mysql::{
         accounts::DATABASE,
         answer::Refusal,
@@ -50,7 +51,7 @@ on_both! {
     an_expired_grant_ends_its_sessions_without_the_control_plane
     a_lost_control_plane_ends_every_session_when_the_lease_runs_out
     a_disabled_repo_ends_its_sessions_and_lets_nobody_in
-    a_disabled_identity_loses_its_sessions_and_stays_out
+    whoever_the_directory_shuts_out_loses_every_session
     a_killed_session_ends_alone
     a_sidecar_whose_token_is_withdrawn_ends_its_sessions_and_lets_nobody_in
     a_grant_that_shrinks_ends_the_sessions_that_need_more
@@ -495,13 +496,14 @@ async fn a_disabled_repo_ends_its_sessions_and_lets_nobody_in(version: Version) 
     assert!(stage.raw(&access).await.is_err());
 }
 
-async fn a_disabled_identity_loses_its_sessions_and_stays_out(version: Version) {
+async fn whoever_the_directory_shuts_out_loses_every_session(version: Version) {
     let end = async |stage: &mut Stage, access: &Access| {
-        let out = json!({"groups": ["engineering"], "enabled": false});
-        stage.api.put(&format!("/v1/identities/{ALICE}"), out).await.ok();
+        let okta = Directory::of(&stage.api, &stage.control.url(), "okta").await;
+        let alice = okta.provision(ALICE).await;
+        okta.set_active(&alice, false).await;
         until("the refusal", async || stage.raw(access).await.is_err()).await;
     };
-    ended_by(version, ordinary(), &["client:admin", GRANT], end).await;
+    ended_by(version, ordinary(), &["identity deactivated", "client:okta", GRANT], end).await;
 }
 
 async fn a_killed_session_ends_alone(version: Version) {
