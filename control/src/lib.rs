@@ -47,10 +47,10 @@ use config::{ControlConfig, OidcConfig};
 use domain::Permission;
 use feed::Outbox;
 use outbound::{Outbound, Policy};
-use outbox::Couriers;
+use outbox::{Courier, Couriers};
 use places::Places;
 use plane::ControlPlane;
-use slack::Slack;
+use slack::{Slack, SlackCourier};
 use store::{BackupError, Place, StoreError};
 use webhooks::Webhooks;
 
@@ -163,16 +163,14 @@ pub async fn run(path: &Path) -> Result<(), Error> {
         let asked = Arc::clone(&plane);
         admin::serve(admin, metrics, Arc::new(move || asked.ready())).await?;
     }
-    let mut router = api::router(Arc::clone(&plane));
-    let mut slack_tasks = None;
-    if let Some(config) = config.slack.clone() {
-        let slack = Slack::new(Arc::clone(&plane), config, 1).map_err(Error::Slack)?;
-        slack_tasks = Some(slack::start(&slack));
-        router = router.merge(slack::router(slack));
-    }
+    let slack = config.slack.clone().map(|slack| Slack::new(Arc::clone(&plane), slack, 1));
+    let slack = slack.transpose().map_err(Error::Slack)?;
+    let slack_tasks = slack.as_ref().map(slack::start);
+    let router = api::router(Arc::clone(&plane));
+    let router = slack.iter().fold(router, |router, slack| router.merge(slack::router(Arc::clone(slack))));
     let timers = tokio::spawn(timers::run(Arc::clone(&plane)));
     let talk = tokio::spawn(feed::bus::run(Arc::clone(&plane), outbox));
-    let deliveries = tokio::spawn(outbox::run(Arc::clone(&plane), couriers(&config)?));
+    let deliveries = tokio::spawn(outbox::run(Arc::clone(&plane), couriers(&config, slack)?));
     let server = server::Server { listener, tls: acceptor, router, places: Places::default() };
     let mut serving = tokio::spawn(server.run(plane.hub.stopping(), config.shutdown_grace.duration()));
     loop {
@@ -195,9 +193,11 @@ pub async fn run(path: &Path) -> Result<(), Error> {
 }
 
 /// All who tell somebody outside of events.
-fn couriers(config: &ControlConfig) -> Result<Couriers, Error> {
+fn couriers(config: &ControlConfig, slack: Option<Arc<Slack>>) -> Result<Couriers, Error> {
     let outbound = Outbound::new(Policy::new(config.outbound.allow.clone())).map_err(Error::Outbound)?;
-    Ok(Arc::new(vec![Box::new(Webhooks::new(outbound))]))
+    let mut couriers: Vec<Box<dyn Courier>> = vec![Box::new(Webhooks::new(outbound))];
+    couriers.extend(slack.map(|slack| Box::new(SlackCourier(slack)) as Box<dyn Courier>));
+    Ok(Arc::new(couriers))
 }
 
 async fn listen(config: &ControlConfig, tls: bool) -> Result<TcpListener, Error> {

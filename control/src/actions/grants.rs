@@ -35,7 +35,10 @@ pub(crate) async fn revoke(
 ) -> Result<Changed, Failure> {
     let called = Instant::now();
     let mut work = Work::begin(plane).await?;
-    let mut grant = visible(&mut work, caller, id).await?;
+    let mut grant: Grant = work.get("grant", id).await?;
+    if !may_take_back(&mut work, caller, &grant).await? {
+        check_visible(caller, &grant)?;
+    }
     revoke_within(&mut work, &mut grant, caller.name(), reason).await?;
     let now = work.now();
     let settled = work.commit_and_wait(&Audience::Repo(grant.repo.clone())).await?;
@@ -96,6 +99,13 @@ pub(crate) async fn show(
     let grant: Grant = load(&mut *tx, id).await?.ok_or_else(|| Refusal::not_found("grant", id))?;
     check_visible(caller, &grant)?;
     Ok((grant, plane.clock.now()))
+}
+
+/// Whoever may give access may take it back: the people whom the grant's rule names as approvers.
+async fn may_take_back(work: &mut Work, caller: &Caller, grant: &Grant) -> Result<bool, Failure> {
+    let rule: Option<StoredRule> = work.load(&grant.rule).await?;
+    let person = caller.actor().person();
+    Ok(caller.is_person() && rule.is_some_and(|stored| stored.rule.lists_approver(&person, true)))
 }
 
 async fn visible(work: &mut Work, caller: &Caller, id: &str) -> Result<Grant, Failure> {

@@ -21,19 +21,21 @@ const TIDY_EVERY: u32 = 240;
 const MARK_TICKS: u32 = 4;
 const BATCH: u32 = 500;
 
-/// How long the change log is kept: a sidecar that was away longer gets a snapshot.
-const LOG_KEPT: Span = Span::from_secs(86_400);
+/// How long before its end a grant's requester hears of it.
+const AHEAD: Span = Span::from_secs(300);
 
 /// What nobody needs any more once it is due.
-const EPHEMERAL: [Table; 7] = [
+const EPHEMERAL: [Table; 6] = [
     Table::ApiTokens,
     Table::AccessTokens,
     Table::Logins,
     Table::DeviceLogins,
     Table::Replays,
-    Table::SlackInvitations,
     Table::SlackSeen,
 ];
+
+/// How long the change log is kept: a sidecar that was away longer gets a snapshot.
+const LOG_KEPT: Span = Span::from_secs(86_400);
 
 /// A process of a sidecar that was silent for so long is gone, and its sessions with it.
 const GONE_AFTER: Span = Span::from_secs(300);
@@ -59,6 +61,7 @@ async fn step(plane: &Arc<ControlPlane>, started: Moment, count: u32) -> Result<
     settle(plane).await?;
     if count.is_multiple_of(MARK_TICKS) {
         beat(plane).await?;
+        warn(plane).await?;
         let mut tx = plane.store.read().await?;
         plane.bell.reached(tx.audit_reach().await?.newest);
         measures::grants_active(tx.count(Table::Grants, GrantState::Active.as_str()).await?);
@@ -139,6 +142,35 @@ pub(crate) async fn settle(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
             work.measure(Measure::GrantEnded(EndCause::Expired));
         } else {
             work.note(grants::about(&grant, "grant.began", ""));
+        }
+    }
+    work.commit().await?;
+    Ok(())
+}
+
+/// Tells of grants that are about to end.
+pub(crate) async fn warn(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
+    let now = plane.clock.now();
+    let ending = Filter {
+        due_by: Some(now.plus(AHEAD)),
+        states: vec!["ACTIVE"],
+        order: Order::Oldest,
+        ..Filter::default()
+    };
+    let mut tx = plane.store.read().await?;
+    let mut grants_ending = find_all::<Grant>(&mut *tx, &ending).await?.into_iter();
+    let quiet = !grants_ending.any(|mut grant| grant.announce(AHEAD, now));
+    drop(tx);
+    if quiet {
+        return Ok(());
+    }
+    let mut work = Work::begin(plane).await?;
+    let now = work.now();
+    for mut grant in work.find_all::<Grant>(&ending).await? {
+        if grant.announce(AHEAD, now) {
+            work.save(&grant).await?;
+            let ends = grant.expires_at.timestamp().to_string();
+            work.note(grants::about(&grant, "grant.ending", "").with("expires_at", ends));
         }
     }
     work.commit().await?;

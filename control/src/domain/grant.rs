@@ -102,6 +102,9 @@ pub(crate) struct Grant {
     pub ended: Option<Ending>,
     /// When it was given.
     pub created_at: Moment,
+    /// The end that was announced.
+    #[serde(default)]
+    pub announced: Option<Moment>,
 }
 
 impl Grant {
@@ -129,6 +132,7 @@ impl Grant {
             state,
             ended: None,
             created_at: now,
+            announced: None,
         }
     }
 
@@ -208,6 +212,17 @@ impl Grant {
             self.state = state;
         }
         Some(state)
+    }
+
+    /// Announces its end, once for each end; one that is given for no longer than that is not announced.
+    pub(crate) fn announce(&mut self, ahead: Span, now: Moment) -> bool {
+        let near = self.state_at(now) == GrantState::Active && self.expires_at <= now.plus(ahead);
+        let brief = self.not_before.plus(ahead) >= self.expires_at;
+        if !near || brief || self.announced == Some(self.expires_at) {
+            return false;
+        }
+        self.announced = Some(self.expires_at);
+        true
     }
 
     /// Gives it more time, up to `longest` from now on (or from its beginning, when that is ahead).

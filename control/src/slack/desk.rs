@@ -6,15 +6,18 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::timeout};
 
 use super::{
-    callback::{Callback, EventCall, Interaction},
+    buttons,
+    callback::{Callback, Event, EventCall, EventCallback, Interaction},
     commands,
     config::SlackConfig,
+    dialog, home,
     records::Seen,
-    web_api::WebApi,
+    text::escape,
+    web_api::{Method, SlackError, WebApi},
 };
 use crate::{actions::Failure, plane::ControlPlane, work::Work};
 
@@ -115,22 +118,52 @@ impl Slack {
     }
 
     async fn late(&self, about: &Callback, reply: &Value) {
-        let Callback::Command(command) = about else { return };
-        if let Err(error) = self.api.respond(&command.response_url, reply).await {
-            tracing::warn!(%error, "an answer to a command could not be given");
+        let outcome = match about {
+            Callback::Command(command) => self.api.respond(&command.response_url, reply).await,
+            // The dialog has closed: what was wrong with it is said directly.
+            Callback::Interaction(Interaction::ViewSubmission(call)) => {
+                let errors = reply.get("errors").and_then(Value::as_object);
+                let texts = errors.into_iter().flat_map(|errors| errors.values().filter_map(Value::as_str));
+                let text = texts.map(escape).collect::<Vec<_>>().join("\n");
+                if text.is_empty() {
+                    return;
+                }
+                self.whisper(&call.user.id, &text).await
+            }
+            Callback::Interaction(_) | Callback::Event(_) => return,
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a late answer could not be given");
         }
+    }
+
+    /// Writes a line to somebody directly.
+    pub(super) async fn whisper(&self, user: &str, text: &str) -> Result<(), SlackError> {
+        let method = Method::ConversationsOpen;
+        let opened = self.api.call(method, &json!({"users": user})).await?;
+        let channel = opened.pointer("/channel/id").and_then(Value::as_str);
+        let channel = channel.ok_or(SlackError::Unclear { method: method.as_str() })?;
+        let body = json!({"channel": channel, "text": text, "unfurl_links": false, "unfurl_media": false});
+        self.api.call(Method::PostMessage, &body).await.map(drop)
     }
 
     async fn answer(self: Arc<Self>, callback: Callback) -> Reply {
         match callback {
             Callback::Command(command) => Reply::Json(commands::run(&self, &command).await),
-            Callback::Interaction(
-                Interaction::BlockActions(_)
-                | Interaction::ViewSubmission(_)
-                | Interaction::BlockSuggestion(_)
-                | Interaction::Other,
-            )
-            | Callback::Event(_) => Reply::Done,
+            Callback::Interaction(Interaction::BlockActions(call)) => {
+                tokio::spawn(buttons::pressed(self, *call));
+                Reply::Done
+            }
+            Callback::Interaction(Interaction::ViewSubmission(call)) => dialog::submit(&self, &call).await,
+            Callback::Interaction(Interaction::BlockSuggestion(call)) => dialog::suggest(&self, &call).await,
+            Callback::Event(EventCallback { event: Event::AppHomeOpened { user, tab }, .. }) => {
+                if tab == "home" {
+                    tokio::spawn(async move { home::show(&self, &user).await });
+                }
+                Reply::Done
+            }
+            Callback::Interaction(Interaction::Other)
+            | Callback::Event(EventCallback { event: Event::Other, .. }) => Reply::Done,
         }
     }
 

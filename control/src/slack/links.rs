@@ -19,6 +19,9 @@ use crate::{
     work::Work,
 };
 
+/// Requests that one may keep at hand.
+const MOST_FAVOURITES: usize = 10;
+
 /// Why somebody is nobody here.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unlinked {
@@ -121,6 +124,25 @@ pub(super) async fn untie(plane: &Arc<ControlPlane>, team: &str, user: &str) -> 
     work.note(about(&link, "slack.unlinked"));
     work.commit().await?;
     Ok(true)
+}
+
+/// Keeps a request at hand for its requester, or no longer.
+pub(super) async fn keep(
+    plane: &Arc<ControlPlane>,
+    link: &str,
+    request: &str,
+    keep: bool,
+) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let mut link: Link = work.get("link", link).await?;
+    link.favourites.retain(|kept| kept != request);
+    if keep {
+        link.favourites.insert(0, request.to_owned());
+        link.favourites.truncate(MOST_FAVOURITES);
+    }
+    work.save(&link).await?;
+    work.commit().await?;
+    Ok(())
 }
 
 fn about(link: &Link, kind: &'static str) -> Event {

@@ -4,14 +4,20 @@
 //! dialogs and home tabs through the Web API (`web_api`). What is asked for is done by [`crate::actions`] as the
 //! identity that the Slack user is linked to; nothing is decided here.
 
-#![allow(dead_code, reason = "dialogs, buttons and messages, which use the rest of this, follow")]
-
+mod acting;
+mod buttons;
 mod callback;
+mod case;
 mod commands;
 mod config;
+mod courier;
 mod desk;
+mod dialog;
+mod home;
 mod identify;
+mod kit;
 mod links;
+mod message;
 mod pace;
 mod records;
 mod routes;
@@ -27,6 +33,7 @@ use axum::Router;
 use tokio::task::JoinSet;
 
 pub(crate) use config::SlackConfig;
+pub(crate) use courier::SlackCourier;
 pub(crate) use desk::Slack;
 
 /// The addresses that Slack calls over HTTP.

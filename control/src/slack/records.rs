@@ -30,21 +30,6 @@ pub(crate) struct Link {
     pub favourites: Vec<String>,
 }
 
-/// A link that somebody has begun in Slack and is to finish in the browser.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Invitation {
-    /// SHA-256 of the code, lower-case hexadecimal.
-    pub sha256: String,
-    /// `T…`
-    pub team: String,
-    /// What people call it.
-    pub workspace: String,
-    /// `U…`
-    pub user: String,
-    /// Until when.
-    pub expires_at: Moment,
-}
-
 /// A call that came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
@@ -52,6 +37,19 @@ pub(crate) struct Seen {
     pub key: String,
     /// When it may be forgotten.
     pub expires_at: Moment,
+}
+
+/// A message that follows its request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Post {
+    /// What it is about.
+    pub key: String,
+    /// Where it stands.
+    pub channel: String,
+    /// Its name there.
+    pub ts: String,
+    /// SHA-256 of what it shows; empty when that is not known.
+    pub shown: String,
 }
 
 impl Link {
@@ -80,18 +78,6 @@ impl Entity for Link {
     }
 }
 
-impl Entity for Invitation {
-    const TABLE: Table = Table::SlackInvitations;
-
-    fn id(&self) -> &str {
-        &self.sha256
-    }
-
-    fn columns(&self) -> Columns<'_> {
-        Columns { due: Some(self.expires_at), ..Columns::default() }
-    }
-}
-
 impl Entity for Seen {
     const TABLE: Table = Table::SlackSeen;
 
@@ -101,5 +87,17 @@ impl Entity for Seen {
 
     fn columns(&self) -> Columns<'_> {
         Columns { due: Some(self.expires_at), ..Columns::default() }
+    }
+}
+
+impl Entity for Post {
+    const TABLE: Table = Table::SlackPosts;
+
+    fn id(&self) -> &str {
+        &self.key
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns::default()
     }
 }

@@ -33,7 +33,6 @@ pub(super) enum Method {
     ConnectionsOpen,
     ConversationsHistory,
     ConversationsOpen,
-    PostEphemeral,
     PostMessage,
     UpdateMessage,
     UsersInfo,
@@ -51,7 +50,6 @@ impl Method {
             Self::ConnectionsOpen => "apps.connections.open",
             Self::ConversationsHistory => "conversations.history",
             Self::ConversationsOpen => "conversations.open",
-            Self::PostEphemeral => "chat.postEphemeral",
             Self::PostMessage => "chat.postMessage",
             Self::UpdateMessage => "chat.update",
             Self::UsersInfo => "users.info",
@@ -82,7 +80,6 @@ impl Method {
             }
             Self::AuthTest
             | Self::ConnectionsOpen
-            | Self::PostEphemeral
             | Self::UsersInfo
             | Self::ViewsOpen
             | Self::ViewsPublish
@@ -138,17 +135,6 @@ impl SlackError {
         match self {
             Self::Refused { word, .. } => PASSING.contains(&word.as_str()),
             Self::RateLimited { .. } | Self::Unreachable { .. } | Self::Unclear { .. } => true,
-        }
-    }
-
-    /// Whether Slack may have done what was asked all the same.
-    pub(super) fn is_unclear(&self) -> bool {
-        match self {
-            Self::Refused { word, .. } => {
-                ["internal_error", "fatal_error", "request_timeout"].contains(&word.as_str())
-            }
-            Self::Unclear { .. } => true,
-            Self::RateLimited { .. } | Self::Unreachable { .. } => false,
         }
     }
 

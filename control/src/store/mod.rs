@@ -69,14 +69,14 @@ pub(crate) enum Table {
     Favourites,
     /// `slack::records::Link`
     SlackLinks,
-    /// `slack::records::Invitation`
-    SlackInvitations,
     /// `slack::records::Seen`
     SlackSeen,
     /// [`crate::domain::RunningPlane`]
     RunningPlanes,
     /// [`crate::domain::Process`]
     Processes,
+    /// `slack::records::Post`
+    SlackPosts,
     /// [`crate::domain::Webhook`]
     Webhooks,
     /// [`crate::domain::Delivery`]
@@ -109,7 +109,7 @@ impl Table {
         Self::Bundles,
         Self::Favourites,
         Self::SlackLinks,
-        Self::SlackInvitations,
+        Self::SlackPosts,
         Self::SlackSeen,
         Self::RunningPlanes,
         Self::Processes,
@@ -139,10 +139,10 @@ impl Table {
             Self::Bundles => "bundles",
             Self::Favourites => "favourites",
             Self::SlackLinks => "slack_links",
-            Self::SlackInvitations => "slack_invitations",
             Self::SlackSeen => "slack_seen",
             Self::RunningPlanes => "running_planes",
             Self::Processes => "processes",
+            Self::SlackPosts => "slack_posts",
             Self::Webhooks => "webhooks",
             Self::Deliveries => "deliveries",
             Self::DirectoryUsers => "directory_users",

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::{
     modal::Modal,
     server::{SIGNING_SECRET, Slack, Way},
-    workspace::{APP, CHANNEL, Message, TEAM},
+    workspace::{APP, BOT, CHANNEL, Message, TEAM},
 };
-use crate::wait::until_some;
+use crate::wait::{until, until_some};
 
 /// What the app said to a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +126,11 @@ impl Slack {
             "is_enterprise_install": "false",
         });
         Call { path: "/slack/commands", envelope: "slash_commands", payload }
+    }
+
+    /// Waits until the app answers over HTTP.
+    pub async fn is_served(&self) {
+        until("the app", async || self.deliver(self.command_call(BOT, "help")).await.status == 200).await;
     }
 
     /// The body of a command, for calls that are not as they should be.

@@ -53,6 +53,7 @@ mod people;
 mod planes;
 mod regression;
 mod session_terms;
+mod slack;
 mod sso;
 mod tls;
 mod unnoticed;

@@ -1,11 +1,19 @@
 //! `help`
 
 /// Every command, and what it does.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 10] = [
     ("connect", "ties your Slack user to the account that you sign in with"),
     ("disconnect", "unties them"),
     ("list repos", "the data repositories that you can ask for"),
     ("list sidecars", "the gates that stand in front of them"),
+    (
+        "request [REPO [ACCOUNT [TABLE…] [DURATION] [REASON]]]",
+        "opens the request dialog, filled with what you typed",
+    ),
+    ("my requests", "your access now, and what you asked for in the last seven days"),
+    ("review", "what waits for you"),
+    ("revoke ID", "ends a grant, by its id or its request's"),
+    ("status ID", "how a request stands"),
     ("help", "this"),
 ];
 

@@ -2,6 +2,7 @@
 
 mod help;
 mod list;
+mod mine;
 
 use std::sync::Arc;
 
@@ -22,13 +23,18 @@ pub(super) async fn run(slack: &Arc<Slack>, command: &Command) -> Value {
         ["disconnect"] => disconnect(slack, command).await,
         ["list", "repos"] => list::repos(slack, command).await,
         ["list", "sidecars"] => list::sidecars(slack, command).await,
+        ["request", rest @ ..] => mine::request(slack, command, rest).await,
+        ["my", "requests"] => mine::my_requests(slack, command).await,
+        ["review"] => mine::review(slack, command).await,
+        ["revoke", id] => mine::revoke(slack, command, id).await,
+        ["status", id] => mine::status(slack, command, id).await,
         [] | ["help", ..] => return quiet(&help::text(&command.command)),
         _ => {
             let text = format!("{} is no command.\n{}", code(&command.text), help::text(&command.command));
             return quiet(&text);
         }
     };
-    known.unwrap_or_else(|unlinked| quiet(&sorry(&unlinked, &command.command)))
+    known.unwrap_or_else(|unlinked| quiet(&unlinked_text(&unlinked, &command.command)))
 }
 
 /// An answer that only the one who asked sees.
@@ -36,7 +42,8 @@ pub(super) fn quiet(text: &str) -> Value {
     json!({"response_type": "ephemeral", "text": text})
 }
 
-fn sorry(unlinked: &Unlinked, command: &str) -> String {
+/// What somebody is told who is nobody here.
+pub(super) fn unlinked_text(unlinked: &Unlinked, command: &str) -> String {
     match unlinked {
         Unlinked::Unknown => format!("Connect your account first: {}", code(&format!("{command} connect"))),
         Unlinked::Failure(failure) => failure_text(failure),

@@ -1,18 +1,26 @@
 //! The Slack app against a double of Slack: what people see, and what nobody can bring about.
 
+mod dialog;
+mod requests;
+mod safety;
 mod transport;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use postern_tests::{
-    slack::{Slack as Double, Way},
+    slack::{Message, Slack as Double, Way, rendered},
     wait::until,
 };
-use serde_json::json;
-use tokio::{net::TcpListener, task::JoinSet};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinSet, time::sleep};
 
-use super::House;
-use crate::slack::{self, Slack, SlackConfig};
+use super::{House, sidecar::Sidecar};
+use crate::{
+    domain::Delivery,
+    outbox::{self, Courier},
+    slack::{self, Slack, SlackConfig, SlackCourier},
+    store::{Filter, find_all},
+};
 
 const ALICE: &str = "UALICE";
 const BOB: &str = "UBOB";
@@ -23,8 +31,9 @@ const GUEST: &str = "UGUEST";
 
 /// A control plane whose app is in a workspace.
 struct Floor {
-    _house: House,
+    house: House,
     slack: Double,
+    sidecar: Option<Sidecar>,
     _tasks: JoinSet<()>,
 }
 
@@ -54,7 +63,9 @@ impl Floor {
         let File { slack: config } = toml::from_str(&double.config(socket_mode, link)).unwrap();
         config.check().unwrap();
         let app = Slack::new(Arc::clone(&house.plane), config, 1_000).unwrap();
-        let tasks = slack::start(&app);
+        let mut tasks = slack::start(&app);
+        let couriers: Vec<Box<dyn Courier>> = vec![Box::new(SlackCourier(Arc::clone(&app)))];
+        tasks.spawn(outbox::run(Arc::clone(&house.plane), Arc::new(couriers)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let router = slack::router(Arc::clone(&app));
@@ -63,6 +74,66 @@ impl Floor {
             double.reach(Way::Http(base));
         }
         until("the app to know its workspace", async || app.is_at_work()).await;
-        Self { _house: house, slack: double, _tasks: tasks }
+        Self { house, slack: double, sidecar: None, _tasks: tasks }
+    }
+}
+
+impl Floor {
+    /// The same, with a sidecar that serves `sales` and has found two tables in it.
+    async fn with_sales() -> Self {
+        let floor = Self::new().await;
+        let sidecar = Sidecar::enrol(&floor.house, "edge-1").await;
+        sidecar.hello(&["sales"]).await;
+        let columns = json!([{"name": "id", "type": "integer"}, {"name": "note", "type": "text"}]);
+        let table =
+            |name: &str| json!({"schema": "public", "table": name, "kind": "table", "columns": columns});
+        let tables = [table("customers"), table("orders"), table("sales")];
+        let report = json!({"repo": "sales", "after": null, "through": null, "tables": tables});
+        sidecar.wire.post("/v1/sidecar/resources", report).await.expect(204);
+        for user in [ALICE, BOB, CAROL, DAVE] {
+            floor.slack.command(user, "connect").await;
+        }
+        Self { sidecar: Some(sidecar), ..floor }
+    }
+
+    /// The sidecar finds these tables instead.
+    async fn catalog(&self, tables: &[Value]) {
+        let report = json!({"repo": "sales", "after": null, "through": null, "tables": tables});
+        let sidecar = self.sidecar.as_ref().unwrap();
+        sidecar.wire.post("/v1/sidecar/resources", report).await.expect(204);
+    }
+
+    /// Somebody types `/postern request …` and sends the dialog off as it opens.
+    async fn ask(&self, user: &str, words: &str) {
+        self.slack.command(user, &format!("request {words}")).await;
+        let wrong = self.slack.dialog(user).await.submit().await;
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    /// The newest card whose title says so.
+    async fn card(&self, standing: &str) -> Message {
+        let fits = |message: &Message| {
+            rendered(message).lines().next().is_some_and(|title| title.contains(standing))
+        };
+        self.slack.posted(&format!("a card that says {standing}"), fits).await
+    }
+
+    /// The newest request.
+    async fn request_id(&self) -> String {
+        let list = self.house.admin.get("/v1/requests").await.expect(200);
+        list["items"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// How often the outbox has tried in vain.
+    async fn tried(&self) -> u32 {
+        let mut tx = self.house.plane.store.read().await.unwrap();
+        let all = find_all::<Delivery>(&mut *tx, &Filter::default()).await.unwrap();
+        all.iter().map(|delivery| delivery.attempts).sum()
+    }
+
+    /// Time goes on, but no faster than that an attempt comes to its end.
+    async fn later(&self) {
+        self.house.clock.advance(Duration::from_secs(2));
+        sleep(Duration::from_millis(150)).await;
     }
 }

@@ -1,0 +1,183 @@
+//! The home tab: what waits for somebody, what they have, what they had.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    acting::Acting,
+    case::{Standing, standing},
+    commands::unlinked_text,
+    desk::Slack,
+    kit::{Style, actions, button, context, divider, header, section, section_with},
+    message::{button_id, when},
+    text::{code, escape, shortened},
+    web_api::Method,
+};
+use crate::{
+    actions::{Failure, requests},
+    domain::{Grant, Moment, Request},
+    store::{self, Filter},
+};
+
+/// How much of each is shown.
+const MOST_WAITING: usize = 10;
+const MOST_ACTIVE: usize = 10;
+const MOST_RECENT: usize = 5;
+const MOST_KEPT: usize = 10;
+const PAGE: u32 = 200;
+
+/// What somebody's home tab is made of.
+struct Stock {
+    waiting: Vec<Request>,
+    own: Vec<(Request, Option<Grant>)>,
+    kept: Vec<Request>,
+    now: Moment,
+}
+
+/// Brings somebody's home tab up to date.
+pub(super) async fn show(slack: &Arc<Slack>, user: &str) {
+    let blocks = match slack.acting_user(user).await {
+        Ok(acting) => match stock(slack, &acting).await {
+            Ok(stock) => view(&stock),
+            Err(failure) => vec![section(&super::commands::failure_text(&failure))],
+        },
+        Err(unlinked) => vec![section(&unlinked_text(&unlinked, "/postern"))],
+    };
+    let body = json!({"user_id": user, "view": {"type": "home", "blocks": blocks}});
+    if let Err(error) = slack.api.call(Method::ViewsPublish, &body).await {
+        tracing::warn!(%error, "a home tab could not be shown");
+    }
+}
+
+/// Pending requests that wait for somebody's review.
+pub(super) async fn waiting_for(slack: &Slack, acting: &Acting<'_>) -> Result<Vec<Request>, Failure> {
+    let mut tx = slack.plane.store.read().await?;
+    let filter = Filter { limit: Some(PAGE), ..Filter::default() };
+    Ok(requests::to_review(&mut *tx, &acting.caller, filter, slack.plane.clock.now()).await?.items)
+}
+
+async fn stock(slack: &Slack, acting: &Acting<'_>) -> Result<Stock, Failure> {
+    let waiting = waiting_for(slack, acting).await?;
+    let mut tx = slack.plane.store.read().await?;
+    let identity = Some(acting.link.identity.to_string());
+    let filter = Filter { identity, limit: Some(PAGE), ..Filter::default() };
+    let mut own = Vec::new();
+    for request in store::find_all::<Request>(&mut *tx, &filter).await? {
+        let grant = match &request.grant {
+            Some(grant) => store::load(&mut *tx, grant.as_str()).await?,
+            None => None,
+        };
+        own.push((request, grant));
+    }
+    let mut kept = Vec::new();
+    for id in acting.link.favourites.iter().take(MOST_KEPT) {
+        kept.extend(
+            store::load::<Request>(&mut *tx, id)
+                .await?
+                .filter(|request| request.identity == acting.link.identity),
+        );
+    }
+    Ok(Stock { waiting, own, kept, now: slack.plane.clock.now() })
+}
+
+fn place(request: &Request) -> String {
+    format!("{} of {}", code(request.account.as_str()), code(request.repo.as_str()))
+}
+
+fn view(stock: &Stock) -> Vec<Value> {
+    let ask = button(button_id::REQUEST, "Request access…", "new", Style::Primary);
+    let mut blocks = vec![header("Postern"), actions(&[ask]), divider(), header("Waiting for me")];
+    blocks.extend(waiting(stock));
+    blocks.extend([divider(), header("My access")]);
+    blocks.extend(active(stock));
+    blocks.extend([divider(), header("My requests")]);
+    blocks.extend(recent(stock));
+    if !stock.kept.is_empty() {
+        blocks.extend([divider(), header("Favourites")]);
+        blocks.extend(stock.kept.iter().flat_map(favourite));
+    }
+    blocks
+}
+
+fn or_none(blocks: Vec<Value>, none: &str) -> Vec<Value> {
+    if blocks.is_empty() { vec![context(none)] } else { blocks }
+}
+
+fn waiting(stock: &Stock) -> Vec<Value> {
+    let one = |request: &Request| {
+        let reason = escape(&shortened(&request.reason.replace('\n', " "), 300));
+        let text = format!(
+            "{} for {} as {}\n{reason}",
+            code(request.identity.as_str()),
+            request.duration,
+            place(request)
+        );
+        let id = request.id.as_str();
+        let buttons = [
+            button(button_id::APPROVE, "Approve", id, Style::Primary),
+            button(button_id::SHORTER, "Approve shorter…", id, Style::Plain),
+            button(button_id::DENY, "Deny…", id, Style::Danger),
+        ];
+        [section(&text), actions(&buttons)]
+    };
+    or_none(stock.waiting.iter().take(MOST_WAITING).flat_map(one).collect(), "Nothing waits for you.")
+}
+
+fn active(stock: &Stock) -> Vec<Value> {
+    let live = |(request, grant): &(Request, Option<Grant>)| {
+        let grant = grant.as_ref()?;
+        let state = standing(request, Some(grant), stock.now);
+        if !matches!(state, Standing::Active | Standing::Scheduled) {
+            return None;
+        }
+        let line = if state == Standing::Active {
+            format!("{}: {} left, until {}", place(request), left(grant, stock.now), when(grant.expires_at))
+        } else {
+            format!("{}: begins {}", place(request), when(grant.not_before))
+        };
+        let id = request.id.as_str();
+        let extend = button(button_id::EXTEND, "Extend…", id, Style::Plain);
+        let back = button(button_id::REVOKE, "Give back", id, Style::Danger);
+        Some([section(&line), actions(&[extend, back])])
+    };
+    or_none(
+        stock.own.iter().filter_map(live).take(MOST_ACTIVE).flatten().collect(),
+        "You have no access now.",
+    )
+}
+
+/// The time that is left, to the minute.
+fn left(grant: &Grant, now: Moment) -> String {
+    let minutes = (grant.expires_at.as_millis() - now.as_millis()).max(0) / 60_000;
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes}m"),
+        (hours, 0) => format!("{hours}h"),
+        (hours, minutes) => format!("{hours}h{minutes}m"),
+    }
+}
+
+fn recent(stock: &Stock) -> Vec<Value> {
+    let one = |(request, grant): &(Request, Option<Grant>)| {
+        let state = standing(request, grant.as_ref(), stock.now);
+        let text = format!("{}: {} ({})", place(request), state.as_str(), when(request.created_at));
+        let id = request.id.as_str();
+        let mut buttons = vec![
+            button(button_id::AGAIN, "Request again…", id, Style::Plain),
+            button(button_id::KEEP, "Keep", id, Style::Plain),
+        ];
+        if state == Standing::Waiting {
+            buttons.push(button(button_id::CANCEL, "Withdraw", id, Style::Danger));
+        }
+        [section(&text), actions(&buttons)]
+    };
+    or_none(stock.own.iter().take(MOST_RECENT).flat_map(one).collect(), "You have asked for nothing yet.")
+}
+
+fn favourite(request: &Request) -> [Value; 2] {
+    let id = request.id.as_str();
+    let again = button(button_id::AGAIN, "Request again…", id, Style::Plain);
+    let text =
+        format!("{} for {}\n{}", place(request), request.duration, super::message::what(&request.resources));
+    [section_with(&text, &again), actions(&[button(button_id::FORGET, "Forget", id, Style::Plain)])]
+}

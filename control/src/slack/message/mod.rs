@@ -1,0 +1,94 @@
+//! What messages say. In: a [`Case`]. Out: text and blocks; nothing secret is in a case.
+
+mod card;
+mod direct;
+
+use postern_protocol::gate::{ResourceGrant, Scope};
+use serde_json::Value;
+
+use super::text::{code, escape};
+use crate::domain::{Moment, Review};
+
+pub(super) use card::{alarm, card};
+pub(super) use direct::{Notice, direct};
+
+/// Resources that are named one by one.
+const MOST_LINES: usize = 20;
+
+/// A message: what a notification shows, and what the reader sees.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Said {
+    pub text: String,
+    pub blocks: Vec<Value>,
+}
+
+/// The names of the buttons.
+pub(super) mod button_id {
+    pub(crate) const APPROVE: &str = "approve";
+    pub(crate) const DENY: &str = "deny";
+    pub(crate) const SHORTER: &str = "shorter";
+    pub(crate) const REVOKE: &str = "revoke";
+    pub(crate) const CANCEL: &str = "cancel";
+    pub(crate) const AGAIN: &str = "again";
+    pub(crate) const EXTEND: &str = "extend";
+    pub(crate) const REQUEST: &str = "request";
+    pub(crate) const KEEP: &str = "keep";
+    pub(crate) const FORGET: &str = "forget";
+    pub(crate) const PAGE: &str = "page";
+}
+
+/// A moment, in the reader's own time zone.
+pub(super) fn when(at: Moment) -> String {
+    let seconds = at.as_millis().div_euclid(1_000);
+    let plain = at.timestamp().strftime("%Y-%m-%d %H:%M UTC");
+    format!("<!date^{seconds}^{{date_short_pretty}} {{time}}|{plain}>")
+}
+
+/// Tables and columns, line by line.
+pub(super) fn what(resources: &[ResourceGrant]) -> String {
+    if resources.is_empty() {
+        return "everything that the account can do".to_owned();
+    }
+    let line = |entry: &ResourceGrant| {
+        let privileges: Vec<&str> = entry.privileges.iter().map(|privilege| privilege.as_str()).collect();
+        format!("• {} {}", code(&entry.resource.to_string()), privileges.join(", "))
+    };
+    let mut lines: Vec<String> = resources.iter().take(MOST_LINES).map(line).collect();
+    let more = resources.len().saturating_sub(MOST_LINES);
+    if more > 0 {
+        lines.push(format!("… and {more} more"));
+    }
+    lines.join("\n")
+}
+
+/// What a grant covers, line by line.
+pub(super) fn covered(scope: &Scope) -> String {
+    match scope {
+        Scope::Whole => what(&[]),
+        Scope::Limited(resources) => what(resources),
+    }
+}
+
+/// One review, on one line.
+pub(super) fn review(review: &Review) -> String {
+    let verb = match review.decision {
+        crate::domain::Decision::Approve => "approved",
+        crate::domain::Decision::Deny => "denied",
+    };
+    let shorter = review.duration.map(|span| format!(" for {span}")).unwrap_or_default();
+    let reason = review.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let reason = if reason.is_empty() { String::new() } else { format!(": {}", quoted(&reason)) };
+    format!("{} {verb}{shorter} {}{reason}", code(&review.by), when(review.at))
+}
+
+/// Somebody's words inside a line of ours.
+pub(super) fn quoted(words: &str) -> String {
+    let plain: String =
+        words.chars().map(|letter| if "*_~`".contains(letter) { '\u{b7}' } else { letter }).collect();
+    format!("“{}”", escape(&super::text::shortened(&plain, 600)))
+}
+
+/// Mentions of these users.
+pub(super) fn mentions(users: &[String]) -> String {
+    users.iter().map(|user| format!("<@{}>", escape(user))).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,169 @@
+//! What nobody can bring about by Slack, and what an outage cannot take.
+
+use std::collections::BTreeSet;
+
+use postern_tests::{
+    slack::{Fault, rendered},
+    wait::until,
+};
+use serde_json::json;
+
+use super::{ALICE, BOB, CAROL, DAVE, Floor};
+use crate::tests::alices;
+
+#[tokio::test]
+async fn nobody_approves_their_own_request_or_one_that_is_not_theirs_to_approve() {
+    let floor = Floor::with_sales().await;
+    floor
+        .house
+        .admin
+        .put("/v1/identities/alice@example.com", json!({"groups": ["engineering", "dba"]}))
+        .await
+        .expect(200);
+    floor.ask(ALICE, "sales app_ro public.orders 1h OPS-1").await;
+    let card = floor.card("waiting").await;
+    for button in ["approve", "deny", "shorter"] {
+        floor.slack.click(ALICE, &card, button).await;
+    }
+    until("three refusals", async || {
+        floor.slack.whispers(ALICE).iter().filter(|text| text.contains("a request of their own")).count() == 3
+    })
+    .await;
+    floor.slack.click(DAVE, &card, "approve").await;
+    floor.slack.whispered(DAVE, "is not among those who may review").await;
+    floor.slack.click("UNOBODY", &card, "approve").await;
+    floor.house.admin.put("/v1/identities/bob@example.com", json!({"groups": []})).await.expect(200);
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.whispered(BOB, "is not among those who may review").await;
+    floor.house.admin.put("/v1/identities/carol@example.com", json!({"enabled": false})).await.expect(200);
+    floor.slack.click(CAROL, &card, "approve").await;
+    floor.slack.whispered(CAROL, "is deactivated").await;
+    let id = floor.request_id().await;
+    let request = floor.house.admin.get(&format!("/v1/requests/{id}")).await.expect(200);
+    assert_eq!((&request["status"], &request["reviews"]), (&json!("PENDING"), &json!([])));
+}
+
+#[tokio::test]
+async fn words_of_others_mention_nobody_and_link_nowhere() {
+    let floor = Floor::with_sales().await;
+    let reason = "<!channel> <!everyone> <@UBOB> <https://evil.example|*click*> & `code`";
+    floor.ask(ALICE, &format!("sales app_ro public.orders 1h {reason}")).await;
+    let card = floor.card("waiting").await;
+    floor.slack.click(BOB, &card, "deny").await;
+    let mut dialog = floor.slack.dialog(BOB).await;
+    dialog.write("reason", reason).await;
+    assert!(dialog.submit().await.is_empty());
+    floor.slack.told(ALICE, "was denied").await;
+    floor.card("denied").await;
+    let mut marked = Vec::new();
+    for message in floor.slack.channel().into_iter().chain(floor.slack.direct(ALICE)) {
+        marked.push(message.text.clone());
+        collect(&message.blocks, &mut marked);
+    }
+    for text in marked {
+        assert!(
+            !text.contains("<!channel") && !text.contains("<!everyone") && !text.contains("<http"),
+            "{text}"
+        );
+    }
+}
+
+/// Every text that Slack reads as markup.
+fn collect(value: &serde_json::Value, into: &mut Vec<String>) {
+    if value["type"] == "mrkdwn" {
+        into.extend(value["text"].as_str().map(str::to_owned));
+    }
+    let members = value.as_object().into_iter().flat_map(serde_json::Map::values);
+    members.chain(value.as_array().into_iter().flatten()).for_each(|inner| collect(inner, into));
+}
+
+#[tokio::test]
+async fn an_outage_delays_messages_and_nothing_else() {
+    let floor = Floor::with_sales().await;
+    floor.slack.be_down(true);
+    let id = floor.house.filed().await;
+    let review = json!({"decision": "approve", "by": "bob@example.com"});
+    floor.house.admin.post(&format!("/v1/requests/{id}/reviews"), review).await.expect(200);
+    until("the attempts", async || floor.tried().await >= 1).await;
+    assert!(floor.slack.channel().is_empty());
+    floor.slack.be_down(false);
+    until("the messages to come through", async || {
+        floor.later().await;
+        floor.slack.channel().iter().any(|message| rendered(message).contains("active"))
+            && !floor.slack.direct(ALICE).is_empty()
+    })
+    .await;
+    assert_eq!(floor.slack.channel().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_gets_lost_doubles_no_message() {
+    let floor = Floor::with_sales().await;
+    floor.slack.fail("chat.postMessage", Fault::Lost);
+    floor.house.filed().await;
+    until("the second attempt", async || {
+        floor.later().await;
+        floor.slack.count("conversations.history") > 0
+    })
+    .await;
+    let card = floor.card("waiting").await;
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.card("active").await;
+    assert_eq!(floor.slack.channel().len(), 1);
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    let floor = Floor::with_sales().await;
+    for fault in [Fault::Wait(1), Fault::Status(503), Fault::Word("internal_error")] {
+        floor.slack.fail("chat.postMessage", fault);
+    }
+    floor.house.filed().await;
+    until("the card", async || {
+        floor.later().await;
+        !floor.slack.channel().is_empty()
+    })
+    .await;
+    assert_eq!(floor.slack.channel().len(), 1);
+}
+
+#[tokio::test]
+async fn what_slack_refuses_for_good_is_given_up_and_holds_up_nothing_else() {
+    let floor = Floor::with_sales().await;
+    floor.slack.fail("chat.postMessage", Fault::Word("is_archived"));
+    floor.house.filed().await;
+    floor.house.admin.post("/v1/requests", alices("3h")).await.expect(201);
+    until("the other three messages", async || {
+        floor.slack.channel().len() + floor.slack.direct(ALICE).len() == 3
+    })
+    .await;
+    assert_eq!(floor.tried().await, 4);
+}
+
+#[tokio::test]
+async fn of_a_thousand_requests_at_once_each_is_posted_once_and_slacks_limits_are_kept() {
+    let floor = Floor::with_sales().await;
+    let mut filed = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let admin = floor.house.admin.clone();
+        filed.spawn(async move {
+            for _ in 0..100 {
+                admin.post("/v1/requests", alices("1h")).await.expect(201);
+            }
+        });
+    }
+    filed.join_all().await;
+    let mut there = 0;
+    while there < 1_000 {
+        until("another message", async || floor.slack.channel().len() > there).await;
+        there = floor.slack.channel().len();
+    }
+    let keys: BTreeSet<String> = floor
+        .slack
+        .channel()
+        .iter()
+        .map(|message| message.metadata["event_payload"]["key"].to_string())
+        .collect();
+    assert_eq!((keys.len(), floor.slack.channel().len()), (1_000, 1_000));
+    assert_eq!(floor.slack.limited(), 0);
+}
