@@ -78,7 +78,7 @@ impl<S: Source> Asker<S> {
     }
 
     /// Waits for the next look, and takes the questions that it answers.
-    async fn await_need(&self, due: Instant, attended: Option<Instant>) -> Vec<Question<S>> {
+    async fn await_need(&mut self, due: Instant, attended: Option<Instant>) -> Vec<Question<S>> {
         let now = Instant::now();
         let rested = now + (self.took * 10).clamp(SHORT_BREATH, BREATH);
         loop {
@@ -94,6 +94,7 @@ impl<S: Source> Asker<S> {
             tokio::select! {
                 () = sleep_until(until) => {}
                 () = self.keeper.wake.notified() => {}
+                () = self.source.stirred() => return std::mem::take(&mut *self.keeper.waiting()),
             }
         }
     }

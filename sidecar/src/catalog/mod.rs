@@ -95,6 +95,11 @@ pub(crate) trait Source: Send + 'static {
     /// The database took too long.
     fn too_slow() -> Self::Error;
 
+    /// Returns when somebody else has seen a change since this was called last. May be dropped at any time.
+    fn stirred(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     /// How long until the next look while nobody attends, after one that saw this; nothing if it failed.
     fn rest(&self, _seen: Option<&Self::Snapshot>) -> Duration {
         UNATTENDED

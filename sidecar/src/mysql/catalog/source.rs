@@ -9,7 +9,7 @@ use postern_protocol::{
     gate::{AccountName, RepoName},
     mysql::Malformed,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{Snapshot, fingerprint, load};
 use crate::{
@@ -41,15 +41,26 @@ pub(crate) struct Snapshots {
     known: Vec<(String, Weak<Snapshot>)>,
 }
 
-/// The account that looks while nobody attends, and how many tables it sees.
+/// The account that looks while nobody attends, and how many tables it sees. It calls the others where it sees a change.
 #[derive(Debug, Default)]
-pub(crate) struct Lookout(Mutex<Option<(AccountName, usize)>>);
+pub(crate) struct Lookout {
+    holder: Mutex<Option<(AccountName, usize)>>,
+    calls: watch::Sender<()>,
+}
 
 impl Lookout {
+    /// The account has seen a change.
+    fn call(&self, account: &AccountName) {
+        let held = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.as_ref().is_some_and(|(holder, _)| holder == account) {
+            self.calls.send_replace(());
+        }
+    }
+
     /// Whether this account has to look: it sees most, or nobody else sees anything. It has seen so many tables, or its
     /// last look has failed.
     fn is_held_by(&self, account: &AccountName, seen: Option<usize>) -> bool {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         let others = held.as_ref().filter(|(holder, _)| holder != account);
         match (others, seen) {
             (Some((_, most)), Some(seen)) if seen <= *most => false,
@@ -76,6 +87,7 @@ pub(crate) struct Sight {
     /// The quick fingerprint of the look that has begun, and of the last one that came to its end.
     quick: Option<String>,
     before: Option<String>,
+    calls: watch::Receiver<()>,
 }
 
 /// A connection to look through.
@@ -108,8 +120,9 @@ impl Snapshots {
 }
 
 impl Sight {
-    pub(crate) const fn new(target: Arc<Target>, account: AccountName) -> Self {
-        Self { target, account, compared: None, took: Duration::ZERO, quick: None, before: None }
+    pub(crate) fn new(target: Arc<Target>, account: AccountName) -> Self {
+        let calls = target.lookout.calls.subscribe();
+        Self { target, account, compared: None, took: Duration::ZERO, quick: None, before: None, calls }
     }
 
     /// Whether the whole fingerprint may be asked for again.
@@ -162,6 +175,8 @@ impl catalog::Source for Sight {
         fingerprint: String,
     ) -> Result<(Arc<Snapshot>, String), BackError> {
         let target = Arc::clone(&self.target);
+        target.lookout.call(&self.account);
+        self.calls.mark_unchanged();
         let mut snapshots = target.snapshots.lock().await;
         if let Some(same) = snapshots.find(&fingerprint) {
             return Ok((same, fingerprint));
@@ -189,6 +204,11 @@ impl catalog::Source for Sight {
 
     fn too_slow() -> BackError {
         BackError::Timeout
+    }
+
+    async fn stirred(&mut self) {
+        // The sender lies in the target, and so lives as long.
+        let _ = self.calls.changed().await;
     }
 
     /// One account looks for all of them: the one that sees most.
