@@ -25,5 +25,6 @@ pub mod provider;
 pub mod rest;
 pub mod slack;
 pub mod stage;
+pub mod storm;
 pub mod wait;
 pub mod wire;

@@ -5,6 +5,7 @@ mod lexer;
 mod ordinary;
 mod scopes;
 mod session;
+pub(crate) mod storm;
 
 use std::sync::Arc;
 

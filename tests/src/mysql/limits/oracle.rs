@@ -22,7 +22,7 @@ const LATE: [u16; 5] = [1205, 1213, 1317, 1969, 3024];
 const UNSTABLE: [&str; 13] = [
     "explain",
     "describe",
-    "show ",
+    "show",
     "now(",
     "current_",
     "rand",

@@ -3,6 +3,7 @@
 mod limits;
 mod session;
 mod statements;
+mod storm;
 
 use std::sync::Arc;
 

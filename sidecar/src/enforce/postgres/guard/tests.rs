@@ -2,6 +2,7 @@
 
 mod bounds;
 mod copies;
+mod storm;
 
 use std::sync::Arc;
 
