@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod audit;
 pub mod config;
+pub mod http;
 pub mod loopback;
 pub mod random;
 pub mod secret;

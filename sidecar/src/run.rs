@@ -11,6 +11,8 @@ use postern_protocol::gate::{Hello, InvalidSidecarToken, SidecarToken};
 use postern_service::{
     admin,
     config::ConfigError,
+    http,
+    loopback::is_private,
     random,
     signals::{Request, Signals},
     tls::{TlsError, certificates, provider},
@@ -26,7 +28,6 @@ use crate::{
     identity::Throttle,
     listener::{ClientTls, Listener, Places},
     metrics,
-    net::is_loopback,
     server::InvalidServer,
     session::{Ending, Registry, SessionRuntime},
 };
@@ -255,23 +256,11 @@ fn audit_writer(config: &Config, path: &Path, instance: &str, loss: Loss) -> Res
 fn http_client(config: &Config, url: &str) -> Result<reqwest::Client, Error> {
     let parsed =
         reqwest::Url::parse(url).map_err(|_| Error::Repo(format!("[control] url: `{url}` is no URL")))?;
-    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    if parsed.scheme() != "https" && !(parsed.scheme() == "http" && is_loopback(host)) {
+    if !is_private(&parsed, "https", "http") {
         return Err(Error::PlainControl);
     }
-    let mut client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(Duration::from_secs(5))
-        .tcp_nodelay(true);
-    if let Some(ca) = &config.control.ca {
-        let mut anchors = Vec::new();
-        for certificate in certificates(ca.as_path())? {
-            anchors.push(reqwest::Certificate::from_der(&certificate)?);
-        }
-        client = client.tls_certs_only(anchors);
-    }
-    Ok(client.build()?)
+    let authorities = config.control.ca.as_deref().map(certificates).transpose()?;
+    Ok(http::client(authorities.as_deref())?.build()?)
 }
 
 /// Keeps the gauges true, and the book tidy.

@@ -1,10 +1,11 @@
 //! MySQL's ways to say where to connect: the stock clients of both families, URL, JDBC, `.my.cnf`, `MYSQL_PWD`.
 
+use postern_service::loopback::is_loopback;
 use serde_json::{Value, json};
 
 use super::{
     Target,
-    words::{authority, is_local, percent, shell},
+    words::{authority, percent, shell},
 };
 
 /// What the lines are called, in the order in which they are printed.
@@ -13,7 +14,7 @@ pub(super) const FORMS: [&str; 6] = ["mysql", "mariadb", "url", "jdbc", "my.cnf"
 /// Every form of one target.
 pub(super) fn strings(target: &Target<'_>) -> Value {
     let Target { host, port, account, token, repo: _ } = *target;
-    let tls = |word: &str| if is_local(host) { String::new() } else { word.to_owned() };
+    let tls = |word: &str| if is_loopback(host) { String::new() } else { word.to_owned() };
     let (user, place) = (percent(account), authority(host, port));
     // A client takes `localhost` for a socket of the file system otherwise.
     let options = format!("--protocol=TCP --host={host} --port={port} --user={}", shell(account));

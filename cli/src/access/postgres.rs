@@ -1,10 +1,11 @@
 //! PostgreSQL's ways to say where to connect: psql, URL, JDBC, `.pgpass`, `PGPASSWORD`.
 
+use postern_service::loopback::is_loopback;
 use serde_json::{Value, json};
 
 use super::{
     Target,
-    words::{authority, is_local, percent, shell},
+    words::{authority, percent, shell},
 };
 
 /// What the lines are called, in the order in which they are printed.
@@ -13,7 +14,7 @@ pub(super) const FORMS: [&str; 6] = ["psql", "url", "jdbc", "pgpass", "service",
 /// Every form of one target.
 pub(super) fn strings(target: &Target<'_>) -> Value {
     let Target { host, port, repo, account, token } = *target;
-    let tls = if is_local(host) { "" } else { "require" };
+    let tls = if is_loopback(host) { "" } else { "require" };
     let (user, database) = (percent(account), percent(repo));
     let conninfo = format!(
         "host={host} port={port} dbname={} user={}{}",

@@ -1,7 +1,5 @@
 //! Texts as their readers want them quoted.
 
-use std::net::IpAddr;
-
 use serde_json::Value;
 
 use crate::print::text;
@@ -13,11 +11,6 @@ pub(super) fn block(strings: &Value, forms: &[&str]) -> String {
         format!("  {form:<7} {value}\n")
     });
     std::iter::once(format!("{}\n", text(&strings["account"]))).chain(lines).collect()
-}
-
-/// A token goes in clear only where nobody can listen.
-pub(crate) fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Host and port, as a URL has them.

@@ -14,14 +14,14 @@ use std::{
     process::ExitStatus,
 };
 
-use postern_service::random;
+use postern_service::{loopback::is_loopback, random};
 use tokio::{
     process::Command,
     signal::unix::{SignalKind, signal},
 };
 
 use super::Target;
-use crate::{access::words::is_local, error::Error};
+use crate::error::Error;
 
 /// Settings of libpq that would lead somewhere else.
 const LEADS_ELSEWHERE: [&str; 4] = ["PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGPASSFILE"];
@@ -126,7 +126,7 @@ fn postgres(command: &mut Command, target: &Target) {
         .env("PGDATABASE", &target.repo)
         .env("PGUSER", &target.account)
         .env("PGPASSWORD", target.token.reveal());
-    if !is_local(&target.host) && env::var_os("PGSSLMODE").is_none() {
+    if !is_loopback(&target.host) && env::var_os("PGSSLMODE").is_none() {
         command.env("PGSSLMODE", "require");
     }
 }
@@ -169,7 +169,7 @@ impl OptionFile {
         let file = Self { folder: folder.clone() };
         // MySQL's programs and MariaDB's say it differently, and each passes over the other's words.
         let tls =
-            if is_local(&target.host) { "" } else { "loose-ssl-mode=REQUIRED\n[client-mariadb]\nssl\n" };
+            if is_loopback(&target.host) { "" } else { "loose-ssl-mode=REQUIRED\n[client-mariadb]\nssl\n" };
         let text = format!("[client]\npassword={}\n{tls}", target.token.reveal());
         fs::OpenOptions::new()
             .write(true)

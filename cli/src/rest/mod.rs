@@ -13,7 +13,11 @@ use std::{
 };
 
 use clap::Args;
-use postern_service::{random, secret::Secret};
+use postern_service::{
+    loopback::{is_here, is_private},
+    random,
+    secret::Secret,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -112,15 +116,10 @@ pub(crate) fn base_url(text: &str) -> Result<Url, Error> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(bad());
     }
-    if url.scheme() == "http" && !is_loopback(&url) {
+    if !is_private(&url, "https", "http") {
         print::note("warning: http:// sends secrets over the network unencrypted");
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn http_client(base: &Url, ca: Option<&Path>) -> Result<reqwest::Client, Error> {
@@ -129,7 +128,7 @@ fn http_client(base: &Url, ca: Option<&Path>) -> Result<reqwest::Client, Error> 
         .connect_timeout(CONNECT_WITHIN)
         .timeout(ANSWER_WITHIN)
         .redirect(reqwest::redirect::Policy::none());
-    if is_loopback(base) {
+    if is_here(base) {
         builder = builder.no_proxy();
     }
     if let Some(file) = ca {

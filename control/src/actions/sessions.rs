@@ -27,22 +27,9 @@ pub(crate) async fn kill(
     if !caller.manages("", session.identity.as_str()) {
         return Err(Refusal::not_found("session", id).into());
     }
-    session.kill = Some(Kill { by: caller.name().to_owned(), reason: reason.to_owned() });
+    mark(&mut work, &mut session, caller.name(), reason);
     work.save(&session).await?;
     let to = Audience::Sidecar(session.sidecar.clone());
-    if let Some(change) = session.kill_change() {
-        work.tell(to.clone(), change);
-    }
-    let event = Event {
-        actor: caller.name().to_owned(),
-        identity: session.identity.to_string(),
-        repo: session.repo.to_string(),
-        account: session.account.to_string(),
-        grant: session.grant.to_string(),
-        session: session.id.to_string(),
-        ..Event::new("session.killed")
-    };
-    work.note(event.with("reason", reason));
     let settled = work.commit_and_wait(&to).await?;
     Ok((session, settled.sidecars))
 }
@@ -92,22 +79,28 @@ async fn begin(work: &mut Work, mut session: Session) -> Result<(), Failure> {
             open.iter().filter(|known| known.grant == session.grant && known.kill.is_none()).count();
         if elsewhere >= usize::try_from(most).unwrap_or(usize::MAX) {
             let reason = format!("the grant allows {most} sessions at once, and as many are open elsewhere");
-            let event = Event {
-                identity: session.identity.to_string(),
-                repo: session.repo.to_string(),
-                account: session.account.to_string(),
-                grant: session.grant.to_string(),
-                session: session.id.to_string(),
-                ..Event::new("session.killed")
-            };
-            work.note(event.with("reason", reason.as_str()));
-            session.kill = Some(Kill { by: String::new(), reason });
-            if let Some(change) = session.kill_change() {
-                work.tell(Audience::Sidecar(session.sidecar.clone()), change);
-            }
+            mark(work, &mut session, "", &reason);
         }
     }
     work.save(&session).await
+}
+
+/// Writes down at a session that it is to end, and tells its sidecar. To be saved.
+fn mark(work: &mut Work, session: &mut Session, by: &str, reason: &str) {
+    session.kill = Some(Kill { by: by.to_owned(), reason: reason.to_owned() });
+    if let Some(change) = session.kill_change() {
+        work.tell(Audience::Sidecar(session.sidecar.clone()), change);
+    }
+    let event = Event {
+        actor: by.to_owned(),
+        identity: session.identity.to_string(),
+        repo: session.repo.to_string(),
+        account: session.account.to_string(),
+        grant: session.grant.to_string(),
+        session: session.id.to_string(),
+        ..Event::new("session.killed")
+    };
+    work.note(event.with("reason", reason));
 }
 
 async fn of_process(work: &mut Work, sidecar: &SidecarName, instance: &str) -> Result<Vec<Session>, Failure> {

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use super::{
     error::ScimError,
-    listing::{Shown, Which},
+    listing::Shown,
     normal, patch,
-    schema::{Fields, GROUPS, USERS},
-    wire::{Asked, Body, Conditions, Id, answer, resource, tag},
+    resource::{Record, Resource, shown},
+    schema::{Fields, GROUPS, ResourceType, USERS},
+    wire::{Asked, Body, Conditions, Id},
 };
 use crate::{
     actions::{
@@ -24,35 +25,8 @@ use crate::{
     },
     api::App,
     domain::DirectoryGroup,
-    store::{Read, load},
+    store::{Read, StoreError},
 };
-
-/// `GET /scim/v2/Groups`
-pub(super) async fn list(State(app): State<App>, Asked(which): Asked<Which>) -> Result<Response, ScimError> {
-    let question = which.about(&GROUPS)?;
-    let mut tx = app.plane.store.read().await?;
-    let by_members = question.asks_about("members");
-    let mut found = Vec::new();
-    for group in question.candidates::<DirectoryGroup>(&mut *tx, "displayName").await? {
-        let mut fields = bare(&app.plane.public_url, &group);
-        if by_members {
-            add_members(&app, &mut *tx, &group, &mut fields).await?;
-        }
-        if question.fits(&fields) {
-            found.push((group, fields));
-        }
-    }
-    question.sort(&mut found);
-    let (total, page) = question.page(found);
-    let mut shown = Vec::with_capacity(page.len());
-    for (group, mut fields) in page {
-        if question.projection.shows("members") && !by_members {
-            add_members(&app, &mut *tx, &group, &mut fields).await?;
-        }
-        shown.push(fields);
-    }
-    Ok(answer(StatusCode::OK, &question.document(total, shown)))
-}
 
 /// `POST /scim/v2/Groups`
 pub(super) async fn create(
@@ -63,21 +37,6 @@ pub(super) async fn create(
     let (attributes, members) = parts(normal::resource(&GROUPS, &body)?)?;
     let group = groups::create(&app.plane, &caller, attributes, members).await?;
     shown(&app, &group, &Shown::default(), StatusCode::CREATED).await
-}
-
-/// `GET /scim/v2/Groups/{id}`
-pub(super) async fn show(
-    State(app): State<App>,
-    Id(id): Id,
-    conditions: Conditions,
-    Asked(asked): Asked<Shown>,
-) -> Result<Response, ScimError> {
-    let found: Option<DirectoryGroup> = load(&mut *app.plane.store.read().await?, &id).await?;
-    let group = found.ok_or_else(|| ScimError::not_found("group", &id))?;
-    if conditions.is_known(group.version) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
-    }
-    shown(&app, &group, &asked, StatusCode::OK).await
 }
 
 /// `PUT /scim/v2/Groups/{id}`
@@ -147,50 +106,21 @@ fn parts(mut fields: Fields) -> Result<(Fields, BTreeSet<String>), ScimError> {
     Ok((fields, ids))
 }
 
-async fn shown(
-    app: &App,
-    group: &DirectoryGroup,
-    asked: &Shown,
-    status: StatusCode,
-) -> Result<Response, ScimError> {
-    let mut fields = bare(&app.plane.public_url, group);
-    let projection = asked.projection(&GROUPS);
-    if projection.shows("members") {
-        add_members(app, &mut *app.plane.store.read().await?, group, &mut fields).await?;
-    }
-    let location = GROUPS.location(&app.plane.public_url, &group.id);
-    Ok(resource(status, &projection.of(fields), group.version, &location))
-}
+impl Resource for DirectoryGroup {
+    const TYPE: &'static ResourceType = &GROUPS;
+    const KEY: &'static str = "displayName";
+    const LINKS: &'static str = "members";
 
-/// The resource without its members.
-fn bare(public_url: &str, group: &DirectoryGroup) -> Fields {
-    let mut fields = group.attributes.clone();
-    fields.insert("schemas".to_owned(), json!([GROUPS.core.id]));
-    fields.insert("id".to_owned(), json!(group.id));
-    let meta = json!({
-        "resourceType": GROUPS.name, "created": group.created_at.timestamp().to_string(),
-        "lastModified": group.changed_at.timestamp().to_string(), "version": tag(group.version),
-        "location": GROUPS.location(public_url, &group.id),
-    });
-    fields.insert("meta".to_owned(), meta);
-    fields
-}
-
-async fn add_members(
-    app: &App,
-    tx: &mut dyn Read,
-    group: &DirectoryGroup,
-    fields: &mut Fields,
-) -> Result<(), ScimError> {
-    let members: Vec<Value> = directory::members_of(tx, &group.id)
-        .await?
-        .iter()
-        .map(|id| {
-            json!({ "value": id, "type": USERS.name, "$ref": USERS.location(&app.plane.public_url, id) })
-        })
-        .collect();
-    if !members.is_empty() {
-        fields.insert("members".to_owned(), Value::Array(members));
+    fn record(&self) -> Record<'_> {
+        let Self { attributes, version, created_at, changed_at, .. } = self;
+        Record { attributes, version: *version, created_at: *created_at, changed_at: *changed_at }
     }
-    Ok(())
+
+    async fn links(&self, tx: &mut dyn Read, public_url: &str) -> Result<Vec<Value>, StoreError> {
+        let members = directory::members_of(tx, &self.id).await?;
+        let shown = members
+            .iter()
+            .map(|id| json!({ "value": id, "type": USERS.name, "$ref": USERS.location(public_url, id) }));
+        Ok(shown.collect())
+    }
 }

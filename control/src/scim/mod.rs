@@ -15,6 +15,7 @@ mod normal;
 mod patch;
 mod path;
 mod projection;
+mod resource;
 mod schema;
 mod users;
 mod wire;
@@ -23,7 +24,7 @@ use axum::http::Method;
 
 use crate::{
     api::{Operation, operation},
-    domain::Permission,
+    domain::{DirectoryGroup, DirectoryUser, Permission},
 };
 
 pub(crate) use document::ScimErrorDocument;
@@ -31,6 +32,7 @@ pub(crate) use error::ScimError;
 
 use document::{ListDocument, PatchDocument, ResourceDocument};
 use listing::{Shown, Which};
+use resource::{list, show};
 
 /// The media type of it all.
 pub(crate) const MEDIA: &str = "application/scim+json";
@@ -50,84 +52,55 @@ pub(crate) fn operations() -> Vec<Operation> {
 }
 
 fn of_users() -> Vec<Operation> {
-    let one = "/scim/v2/Users/{id}";
+    let [all, one] = ["/scim/v2/Users", "/scim/v2/Users/{id}"];
     vec![
-        operation(Method::GET, "/scim/v2/Users", "Lists the directory's users", users::list)
-            .scim(USERS)
-            .query::<Which>()
-            .gives::<ListDocument>(200),
-        operation(Method::POST, "/scim/v2/Users", "Provisions a user", users::create)
-            .scim(USERS)
-            .body::<ResourceDocument>()
-            .gives::<ResourceDocument>(201)
-            .problems(&[409]),
-        operation(Method::GET, one, "Shows a user", users::show)
-            .scim(USERS)
-            .query::<Shown>()
-            .gives::<ResourceDocument>(200)
-            .gives_unchanged()
-            .takes_header("If-None-Match", UNLESS)
-            .problems(&[404]),
-        operation(Method::PUT, one, "Replaces a user", users::replace)
-            .scim(USERS)
-            .body::<ResourceDocument>()
-            .gives::<ResourceDocument>(200)
-            .takes_header("If-Match", ONLY)
-            .problems(&[404, 409, 412]),
-        operation(Method::PATCH, one, "Changes a user; `active: false` shuts it out", users::patch)
-            .scim(USERS)
-            .query::<Shown>()
-            .body::<PatchDocument>()
-            .gives::<ResourceDocument>(200)
-            .takes_header("If-Match", ONLY)
-            .problems(&[404, 409, 412]),
-        operation(Method::DELETE, one, "Removes a user and shuts its identity out", users::remove)
-            .scim(USERS)
-            .gives_nothing()
-            .takes_header("If-Match", ONLY)
-            .problems(&[404, 412]),
+        lists(operation(Method::GET, all, "Lists the directory's users", list::<DirectoryUser>)),
+        makes(operation(Method::POST, all, "Provisions a user", users::create)),
+        shows(operation(Method::GET, one, "Shows a user", show::<DirectoryUser>)),
+        replaces(operation(Method::PUT, one, "Replaces a user", users::replace)),
+        patches(operation(Method::PATCH, one, "Changes a user; `active: false` shuts it out", users::patch)),
+        removes(operation(Method::DELETE, one, "Removes a user and shuts its identity out", users::remove)),
     ]
 }
 
 fn of_groups() -> Vec<Operation> {
-    let one = "/scim/v2/Groups/{id}";
+    let [all, one] = ["/scim/v2/Groups", "/scim/v2/Groups/{id}"];
+    let patch = operation(Method::PATCH, one, "Renames a group, adds and removes members", groups::patch);
     vec![
-        operation(Method::GET, "/scim/v2/Groups", "Lists the directory's groups", groups::list)
-            .scim(USERS)
-            .query::<Which>()
-            .gives::<ListDocument>(200),
-        operation(Method::POST, "/scim/v2/Groups", "Makes a group", groups::create)
-            .scim(USERS)
-            .body::<ResourceDocument>()
-            .gives::<ResourceDocument>(201)
-            .problems(&[409]),
-        operation(Method::GET, one, "Shows a group", groups::show)
-            .scim(USERS)
-            .query::<Shown>()
-            .gives::<ResourceDocument>(200)
-            .gives_unchanged()
-            .takes_header("If-None-Match", UNLESS)
-            .problems(&[404]),
-        operation(Method::PUT, one, "Replaces a group", groups::replace)
-            .scim(USERS)
-            .body::<ResourceDocument>()
-            .gives::<ResourceDocument>(200)
-            .takes_header("If-Match", ONLY)
-            .problems(&[404, 409, 412]),
-        operation(Method::PATCH, one, "Renames a group, adds and removes members", groups::patch)
-            .scim(USERS)
-            .query::<Shown>()
-            .body::<PatchDocument>()
-            .gives::<ResourceDocument>(200)
-            .gives_nothing()
-            .takes_header("If-Match", ONLY)
-            .problems(&[404, 409, 412]),
-        operation(Method::DELETE, one, "Removes a group", groups::remove)
-            .scim(USERS)
-            .gives_nothing()
-            .takes_header("If-Match", ONLY)
-            .problems(&[404, 412]),
+        lists(operation(Method::GET, all, "Lists the directory's groups", list::<DirectoryGroup>)),
+        makes(operation(Method::POST, all, "Makes a group", groups::create)),
+        shows(operation(Method::GET, one, "Shows a group", show::<DirectoryGroup>)),
+        replaces(operation(Method::PUT, one, "Replaces a group", groups::replace)),
+        patches(patch).gives_nothing(),
+        removes(operation(Method::DELETE, one, "Removes a group", groups::remove)),
     ]
+}
+
+fn lists(operation: Operation) -> Operation {
+    operation.scim(USERS).query::<Which>().gives::<ListDocument>(200)
+}
+
+fn makes(operation: Operation) -> Operation {
+    operation.scim(USERS).body::<ResourceDocument>().gives::<ResourceDocument>(201).problems(&[409])
+}
+
+fn shows(operation: Operation) -> Operation {
+    let shown = operation.scim(USERS).query::<Shown>().gives::<ResourceDocument>(200);
+    shown.gives_unchanged().takes_header("If-None-Match", UNLESS).problems(&[404])
+}
+
+fn replaces(operation: Operation) -> Operation {
+    let changed = operation.scim(USERS).body::<ResourceDocument>().gives::<ResourceDocument>(200);
+    changed.takes_header("If-Match", ONLY).problems(&[404, 409, 412])
+}
+
+fn patches(operation: Operation) -> Operation {
+    let changed = operation.scim(USERS).query::<Shown>().body::<PatchDocument>();
+    changed.gives::<ResourceDocument>(200).takes_header("If-Match", ONLY).problems(&[404, 409, 412])
+}
+
+fn removes(operation: Operation) -> Operation {
+    operation.scim(USERS).gives_nothing().takes_header("If-Match", ONLY).problems(&[404, 412])
 }
 
 fn of_discovery() -> Vec<Operation> {

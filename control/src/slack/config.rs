@@ -1,6 +1,6 @@
 //! `[slack]`
 
-use postern_service::secret::Secret;
+use postern_service::{loopback::is_private, secret::Secret};
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -45,7 +45,7 @@ impl SlackConfig {
     /// Refuses what cannot work.
     pub(crate) fn check(&self) -> Result<(), String> {
         let url = Url::parse(&self.api_url).map_err(|error| format!("slack.api_url: {error}"))?;
-        if !is_safe(&url) {
+        if !is_private(&url, "https", "http") {
             return Err("slack.api_url: https, or http to this machine".to_owned());
         }
         let id =
@@ -58,14 +58,6 @@ impl SlackConfig {
         }
         Ok(())
     }
-}
-
-/// Whether a token may go there: over TLS, or without it to this machine.
-pub(super) fn is_safe(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let here =
-        host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    matches!(url.scheme(), "https" | "wss") || (here && matches!(url.scheme(), "http" | "ws"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, Stream, StreamExt, stream::SplitSink};
-use postern_service::{random, secret::Secret};
+use postern_service::{loopback::is_private, random, secret::Secret};
 use reqwest::Url;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
@@ -27,7 +27,6 @@ use tokio_tungstenite::{
 
 use super::{
     callback::{Callback, Command, EventCall, Interaction},
-    config::is_safe,
     desk::{Eventful, Reply, Slack, Unwelcome},
     tls,
     web_api::{Method, SlackError},
@@ -118,7 +117,7 @@ fn jittered(pause: Duration) -> Duration {
 async fn connect(slack: &Slack, token: &Secret) -> Result<Socket, ConnectError> {
     let opened = slack.api.call_as(token, Method::ConnectionsOpen, &json!({})).await?;
     let url = opened.get("url").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
-    let url = url.filter(is_safe).ok_or(ConnectError::Address)?;
+    let url = url.filter(|url| is_private(url, "wss", "ws")).ok_or(ConnectError::Address)?;
     let socket = timeout(CONNECT, open(&url)).await.map_err(|_| ConnectError::Network)??;
     Ok(socket)
 }

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use reqwest::Url;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use crate::loopback::is_loopback;
+use crate::{http, loopback::is_private};
 
 /// From the first byte of a question to the last of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,8 +29,7 @@ pub enum UnusableUrl {
 /// The address, if keys and tokens may be fetched from there: over TLS, or on this machine.
 pub fn permitted(url: &str) -> Result<Url, UnusableUrl> {
     let parsed = Url::parse(url).map_err(|_| UnusableUrl::Invalid(url.to_owned()))?;
-    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    if parsed.scheme() != "https" && !(parsed.scheme() == "http" && is_loopback(host)) {
+    if !is_private(&parsed, "https", "http") {
         return Err(UnusableUrl::Plain(url.to_owned()));
     }
     if !parsed.username().is_empty() || parsed.password().is_some() || parsed.fragment().is_some() {
@@ -41,22 +40,15 @@ pub fn permitted(url: &str) -> Result<Url, UnusableUrl> {
 
 /// A client that follows no redirects, and trusts the given authorities (PEM) or else those of the machine.
 pub fn client(ca: Option<&str>) -> Result<reqwest::Client, io::Error> {
-    let mut builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(Duration::from_secs(5))
-        .timeout(PATIENCE);
-    if let Some(pem) = ca {
-        let anchors: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
-            .map(|found| found.map_err(io::Error::other))
-            .map(|found| reqwest::Certificate::from_der(&found?).map_err(io::Error::other))
-            .collect::<Result<_, _>>()?;
-        if anchors.is_empty() {
-            return Err(io::Error::other("it holds no certificate"));
-        }
-        builder = builder.tls_certs_only(anchors);
+    let authorities: Option<Vec<_>> = ca
+        .map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>())
+        .transpose()
+        .map_err(io::Error::other)?;
+    if authorities.as_ref().is_some_and(Vec::is_empty) {
+        return Err(io::Error::other("it holds no certificate"));
     }
-    builder.build().map_err(io::Error::other)
+    let client = http::client(authorities.as_deref()).and_then(|client| client.timeout(PATIENCE).build());
+    client.map_err(io::Error::other)
 }
 
 /// The body of an answer, read to its end or to where it becomes too long.
