@@ -3,7 +3,7 @@
 //! In: what a client says of itself. Out: a registered session whose grant holds, or the reason why there is none;
 //! each engine puts that into its own words.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use postern_protocol::gate::{AccountName, Engine, GrantId, Identity, SessionStart};
 use postern_service::random;
@@ -161,7 +161,7 @@ impl Gatehouse {
             started_at: jiff::Timestamp::now().as_millisecond(),
         };
         let leash = Leash::new(admission.deadline(), self.registry.untold()).within(until);
-        let limits = admission.limits().map(Arc::clone);
+        let limits = admission.limits();
         let (grant, most) = (start.grant.clone(), admission.max_sessions());
         let session = Session::new(engine, start, peer, leash, limits);
         let full = || NoEntry::Sessions { most: most.unwrap_or_default(), grant };

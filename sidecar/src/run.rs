@@ -259,7 +259,7 @@ fn http_client(config: &Config, url: &str) -> Result<reqwest::Client, Error> {
     if !is_private(&parsed, "https", "http") {
         return Err(Error::PlainControl);
     }
-    let authorities = config.control.ca.as_deref().map(certificates).transpose()?;
+    let authorities = config.control.ca.as_ref().map(|ca| certificates(ca.as_path())).transpose()?;
     Ok(http::client(authorities.as_deref())?.build()?)
 }
 

@@ -143,7 +143,8 @@ impl Place {
             command.args(["--reuid", &uid.to_string(), "--regid", &gid.to_string(), "--clear-groups"]);
         }
         command.args(["--pdeathsig", self.kind.death, "--"]).arg(program).kill_on_drop(true);
-        command.current_dir(&self.folder);
+        // A MariaDB that starts clears away what others have in a folder for temporary files that they share.
+        command.current_dir(&self.folder).env("TMPDIR", &self.folder);
         // Settings of whoever started the demo are not the server's.
         let foreign = |name: &str| self.kind.variables.iter().any(|start| name.starts_with(start));
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(foreign)) {

@@ -18,6 +18,6 @@ pub(crate) use breach::Breach;
 pub(crate) use denial::{Denial, Reason};
 pub(crate) use limits::{Columns, Limits, TableLimits};
 pub(crate) use news::News;
-pub(crate) use quota::Quota;
+pub(crate) use quota::{Quota, Tally};
 pub(crate) use remedy::Remedy;
 pub(crate) use verdicts::{Footing, LONGEST_KEPT, Verdict, Verdicts};

@@ -1,9 +1,13 @@
-//! How much a session moves: rows in one answer, rows and statements in a minute.
+//! How much a session moves: rows in one answer, rows and statements in a minute. The minutes are the grant's: all of
+//! its sessions here share one [`Tally`].
 //!
 //! A statement too many is refused, and the session goes on. Rows too many are not there to be refused any more: the
 //! answer is cut off, and the session ends with it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use postern_protocol::gate::MovementLimits;
 
@@ -31,19 +35,34 @@ impl Window {
     }
 }
 
+/// What all sessions of a grant have moved in the minutes that run.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    statements: Mutex<Window>,
+    rows: Mutex<Window>,
+}
+
+fn add(window: &Mutex<Window>, count: u64, most: u64) -> Option<Duration> {
+    window.lock().unwrap_or_else(PoisonError::into_inner).add(count, most, Instant::now())
+}
+
 /// The counts of one session.
 #[derive(Debug, Default)]
 pub(crate) struct Quota {
-    statements: Window,
-    rows: Window,
+    tally: Arc<Tally>,
     in_answer: u64,
 }
 
 impl Quota {
+    /// Of a session that adds to this tally.
+    pub(crate) const fn new(tally: Arc<Tally>) -> Self {
+        Self { tally, in_answer: 0 }
+    }
+
     /// Leave to run so many statements more.
-    pub(crate) fn statements(&mut self, count: u64, limits: MovementLimits) -> Result<(), Denial> {
+    pub(crate) fn statements(&self, count: u64, limits: MovementLimits) -> Result<(), Denial> {
         let Some(most) = limits.statements_per_minute else { return Ok(()) };
-        self.statements.add(count, most, Instant::now()).map_or(Ok(()), |wait| {
+        add(&self.tally.statements, count, most).map_or(Ok(()), |wait| {
             let message = format!("the grant allows {most} statements a minute");
             let hint = format!("Go on in {} s.", wait.as_secs() + 1);
             Err(Denial::in_words(Reason::Rate, "53400", message, "").with_hint(hint))
@@ -59,7 +78,7 @@ impl Quota {
             return Err(format!("the grant allows {most} rows in one answer"));
         }
         match limits.rows_per_minute {
-            Some(most) if count > 0 && self.rows.add(count, most, Instant::now()).is_some() => {
+            Some(most) if count > 0 && add(&self.tally.rows, count, most).is_some() => {
                 Err(format!("the grant allows {most} rows a minute"))
             }
             Some(_) | None => Ok(()),
@@ -79,7 +98,7 @@ mod tests {
     #[test]
     fn a_minute_holds_so_many_statements() {
         let limits = MovementLimits { statements_per_minute: Some(2), ..MovementLimits::default() };
-        let mut quota = Quota::default();
+        let quota = Quota::default();
         assert!(quota.statements(2, limits).is_ok());
         let denial = quota.statements(1, limits).unwrap_err();
         assert_eq!((denial.sqlstate, &*denial.message), ("53400", "the grant allows 2 statements a minute"));
@@ -87,6 +106,19 @@ mod tests {
         let now = Instant::now();
         assert!(window.add(3, 2, now).is_some());
         assert!(window.add(2, 2, now + MINUTE).is_none());
+    }
+
+    #[test]
+    fn a_grants_sessions_share_its_minutes_and_each_answer_stands_alone() {
+        let limits =
+            MovementLimits { max_rows: Some(2), rows_per_minute: Some(3), statements_per_minute: Some(3) };
+        let tally = Arc::new(Tally::default());
+        let (mut one, mut other) = (Quota::new(Arc::clone(&tally)), Quota::new(tally));
+        assert!(one.statements(2, limits).is_ok() && other.statements(1, limits).is_ok());
+        assert!(one.statements(1, limits).is_err() && other.statements(1, limits).is_err());
+        assert!(one.rows(0, 2, limits).is_ok() && other.rows(0, 1, limits).is_ok());
+        assert_eq!(other.rows(0, 1, limits).unwrap_err(), "the grant allows 3 rows a minute");
+        assert!(Quota::default().statements(3, limits).is_ok(), "another grant's minute is its own");
     }
 
     #[test]

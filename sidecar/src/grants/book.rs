@@ -23,7 +23,7 @@ use super::{
     held::{Held, Hour},
 };
 use crate::{
-    enforce::Limits,
+    enforce::{Limits, Tally},
     session::{Deadline, Ending, Session},
 };
 
@@ -61,9 +61,9 @@ impl Admission {
         self.grant.grant.session.max_sessions
     }
 
-    /// What the session is held to; nothing where the grant is whole.
-    pub(crate) fn limits(&self) -> Option<&Arc<Limits>> {
-        self.grant.limits.as_ref()
+    /// What the session is held to, and where what it moves is counted; nothing where the grant is whole.
+    pub(crate) fn limits(&self) -> Option<(Arc<Limits>, Arc<Tally>)> {
+        self.grant.limits.clone().map(|limits| (limits, Arc::clone(&self.grant.tally)))
     }
 }
 
@@ -461,9 +461,11 @@ mod tests {
         let orders = ResourceGrant { resource: "public.orders".parse().unwrap(), privileges: Vec::new() };
         let scope = Scope::Limited(vec![orders]);
         book.write(&Change::Grant(grant(1, scope.clone())), &clock());
-        let first = Arc::clone(book.admit(&wanted()).unwrap().limits().unwrap());
+        let (first, counted) = book.admit(&wanted()).unwrap().limits().unwrap();
         book.replace(Everything { grants: vec![grant(2, scope)], ..Everything::default() }, &clock());
-        assert!(Arc::ptr_eq(&first, book.admit(&wanted()).unwrap().limits().unwrap()));
+        let (second, still_counted) = book.admit(&wanted()).unwrap().limits().unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        assert!(Arc::ptr_eq(&counted, &still_counted), "a new revision does not begin a new minute");
     }
 
     #[tokio::test(start_paused = true)]

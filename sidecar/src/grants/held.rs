@@ -6,13 +6,18 @@ use postern_protocol::gate::Grant;
 use tokio::time::Instant;
 
 use super::clock::ControlClock;
-use crate::{enforce::Limits, session::Deadline};
+use crate::{
+    enforce::{Limits, Tally},
+    session::Deadline,
+};
 
 /// A grant that is held now.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) grant: Grant,
     pub(super) limits: Option<Arc<Limits>>,
+    /// What its sessions have moved, whatever its revision.
+    pub(super) tally: Arc<Tally>,
     starts: Instant,
     ends: Instant,
     hours: Option<Box<[Stretch]>>,
@@ -47,6 +52,7 @@ impl Held {
         clock: &ControlClock,
         before: Option<&Self>,
     ) -> Self {
+        let tally = before.map(|before| Arc::clone(&before.tally)).unwrap_or_default();
         let (mut starts, mut ends) = (clock.instant(grant.not_before), clock.instant(grant.expires_at));
         let stretch = |stretch: &postern_protocol::gate::Stretch| Stretch {
             from: clock.instant(stretch.from),
@@ -62,7 +68,7 @@ impl Held {
                 stretch.to = stretch.to.min(earlier.to);
             }
         }
-        Self { grant, limits, starts, ends, hours }
+        Self { grant, limits, tally, starts, ends, hours }
     }
 
     /// When it is over.

@@ -8,7 +8,10 @@ use postern_protocol::gate::{AccountName, Engine, GrantId, Identity, RepoName, S
 use tokio::sync::watch;
 
 use super::{Ending, Leash, Untold};
-use crate::{enforce::Limits, grants::Standing};
+use crate::{
+    enforce::{Limits, Tally},
+    grants::Standing,
+};
 
 /// One session.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(crate) struct Session {
     pub(crate) started_at: i64,
     pub(crate) leash: Leash,
     limits: Option<ArcSwap<Limits>>,
+    tally: Arc<Tally>,
     dead: watch::Sender<bool>,
 }
 
@@ -35,11 +39,12 @@ impl Session {
         start: SessionStart,
         client: SocketAddr,
         leash: Leash,
-        limits: Option<Arc<Limits>>,
+        limits: Option<(Arc<Limits>, Arc<Tally>)>,
     ) -> Self {
         let SessionStart { id, grant, identity, repo, account, application, started_at, client: _ } = start;
         let dead = watch::Sender::new(false);
-        let limits = limits.map(ArcSwap::new);
+        let (limits, tally) = limits.unzip();
+        let (limits, tally) = (limits.map(ArcSwap::new), tally.unwrap_or_default());
         Self {
             engine,
             id,
@@ -52,6 +57,7 @@ impl Session {
             started_at,
             leash,
             limits,
+            tally,
             dead,
         }
     }
@@ -64,6 +70,11 @@ impl Session {
     /// What it is held to now.
     pub(crate) fn limits(&self) -> Option<Arc<Limits>> {
         self.limits.as_ref().map(ArcSwap::load_full)
+    }
+
+    /// Where what it moves is counted.
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
     }
 
     /// Puts it on the ground that holds now. Its task hears of it at once.

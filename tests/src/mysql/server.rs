@@ -167,28 +167,29 @@ impl Installed {
         ["--no-defaults".to_owned()].into_iter().chain(paths).chain(settings).collect()
     }
 
-    fn command(&self, program: &str) -> Command {
-        bound_as_ordinary_user(self.root.join(program), "KILL")
+    /// One of its programs, with a folder for temporary files that no other server has: a MariaDB that starts clears away
+    /// what is in it.
+    fn command(&self, program: &str, own: &Path) -> Command {
+        let mut command = bound_as_ordinary_user(self.root.join(program), "KILL");
+        command.env("TMPDIR", own);
+        command
     }
 
-    /// Makes an empty data folder.
-    fn initialize(&self, data: &Path) {
+    /// Makes an empty data folder, with temporary files in `own`.
+    fn initialize(&self, data: &Path, own: &Path) {
         if self.version.is_mariadb() {
-            let mut install = self.command("bin/mariadb-install-db");
+            let mut install = self.command("bin/mariadb-install-db", own);
             install.args(self.arguments(data)).arg("--auth-root-authentication-method=normal");
             succeed(install.args(["--skip-test-db", "--force"]));
         } else {
-            succeed(
-                self.command(self.version.server()).args(self.arguments(data)).arg("--initialize-insecure"),
-            );
+            let mut install = self.command(self.version.server(), own);
+            succeed(install.args(self.arguments(data)).arg("--initialize-insecure"));
         }
     }
 
     fn launch(&self, data: &Path, port: u16, log: &Path) -> Process {
-        let mut command = self.command(self.version.server());
+        let mut command = self.command(self.version.server(), data);
         command.args(self.arguments(data)).arg(format!("--port={port}")).current_dir(data);
-        // A MariaDB that starts clears away what others have in a folder that they share.
-        command.arg(format!("--tmpdir={}", data.display()));
         for (name, file) in [
             ("socket", "socket"),
             ("pid-file", "server.pid"),
@@ -216,7 +217,7 @@ impl Installed {
         }
         let _ = fs::remove_dir_all(&data);
         give_to_server(&place);
-        self.initialize(&data);
+        self.initialize(&data, &place);
         write_for_server(&data);
         self.fill(&data).await;
         fs::write(place.join("recipe"), recipe).expect("the cache is writable");

@@ -22,7 +22,7 @@ use super::{door::Door, target::Target, traffic::Traffic};
 use crate::{
     catalog::{Attendance, Keeper},
     enforce::{
-        Breach, Limits, Remedy,
+        Breach, Limits, Quota, Remedy,
         mysql::{self, Catalog, Ground, Guard, Judged, Over, Pace, redact},
     },
     gatehouse::Gatehouse,
@@ -69,7 +69,13 @@ impl Limited {
         let target = Arc::clone(&door.target);
         let guarded = mysql::Session { capabilities, ascii_only, remedy };
         Self {
-            guard: Guard::new(guarded, ground, Arc::clone(&target.verdicts), own_connections),
+            guard: Guard::new(
+                guarded,
+                ground,
+                Arc::clone(&target.verdicts),
+                own_connections,
+                Quota::new(session.tally()),
+            ),
             traffic: Traffic::new(capabilities, &door.threads, session),
             session: Arc::clone(session),
             traces: Traces::new(house, session, redact),

@@ -25,7 +25,7 @@ use super::{refusal::Refusal, target::Target, traffic::Traffic};
 use crate::{
     catalog::Attendance,
     enforce::{
-        Breach, Limits, Remedy,
+        Breach, Limits, Quota, Remedy,
         postgres::{Ground, Guard, Judged, Pace, Start, catalog::Catalog, judge, redact},
     },
     gatehouse::Gatehouse,
@@ -74,7 +74,15 @@ impl Limited {
         let key = random::hex(&random::bytes::<12>()?);
         let remedy = Remedy { repo: session.repo.to_string(), account: session.account.to_string() };
         Ok(Self {
-            guard: Guard::new(judge, ground, Arc::clone(&target.verdicts), pinned, &key, remedy),
+            guard: Guard::new(
+                judge,
+                ground,
+                Arc::clone(&target.verdicts),
+                pinned,
+                &key,
+                remedy,
+                Quota::new(session.tally()),
+            ),
             traffic: Traffic::default(),
             session: Arc::clone(session),
             target: Arc::clone(target),

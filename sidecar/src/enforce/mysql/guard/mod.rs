@@ -183,6 +183,7 @@ impl Guard {
         ground: Ground,
         verdicts: Arc<Verdicts<Ground>>,
         own_connections: OwnConnections,
+        quota: Quota,
     ) -> Self {
         Self {
             conversation: Conversation::new(session.capabilities),
@@ -204,7 +205,7 @@ impl Guard {
             judged: None,
             asked: false,
             patient: false,
-            quota: Quota::default(),
+            quota,
             rows: 0,
             news: News::default(),
         }

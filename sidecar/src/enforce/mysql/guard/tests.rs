@@ -24,7 +24,13 @@ fn agreed() -> Capabilities {
 
 fn guard_with(ground: Ground, capabilities: Capabilities) -> Guard {
     let session = Session { capabilities, ascii_only: false, remedy: Remedy::default() };
-    Guard::new(session, ground, Arc::default(), Box::new(|number| (number == 7).then_some(70)))
+    Guard::new(
+        session,
+        ground,
+        Arc::default(),
+        Box::new(|number| (number == 7).then_some(70)),
+        Quota::default(),
+    )
 }
 
 fn guard() -> Guard {

@@ -192,6 +192,7 @@ impl Guard {
         pinned: Pinned,
         key: &str,
         remedy: Remedy,
+        quota: Quota,
     ) -> Self {
         Self {
             judge,
@@ -213,7 +214,7 @@ impl Guard {
             serial: 0,
             remedy,
             room: Arc::default(),
-            quota: Quota::default(),
+            quota,
             news: News::default(),
             texts: Recent::default(),
             shown: Recent::default(),

@@ -82,7 +82,7 @@ const ORDINARY: &[&str] = &["public.sales.id"];
 const WIDE: &[&str] = &["public.sales.id", "public.secret"];
 
 fn guard_on(ground: Ground) -> Guard {
-    Guard::new(toy, ground, Arc::default(), Pinned::default(), "KEY", Remedy::default())
+    Guard::new(toy, ground, Arc::default(), Pinned::default(), "KEY", Remedy::default(), Quota::default())
 }
 
 fn guard() -> Guard {
@@ -206,7 +206,7 @@ fn settings_that_were_returned_to_defaults_are_adrift_when_the_defaults_are_othe
     let moved = || Ground { start: Arc::new(Start::new("", "long ago")), ..begun() };
     let guard = || {
         let verdicts = Arc::clone(&verdicts);
-        Guard::new(toy, begun(), verdicts, Pinned::default(), "KEY", Remedy::default())
+        Guard::new(toy, begun(), verdicts, Pinned::default(), "KEY", Remedy::default(), Quota::default())
     };
     // The second finds the verdict of the first.
     for text in ["reset all", "reset all"] {

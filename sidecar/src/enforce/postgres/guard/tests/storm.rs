@@ -48,8 +48,15 @@ fn text_of(kind: u8, body: &[u8]) -> Result<Option<&[u8]>, u8> {
 fn whatever_the_bytes_only_judged_texts_reach_the_server() {
     let ground = ground_of(shop_parts(), Star::Deny);
     storm(&samples(), 4_000, |input| {
-        let mut guard =
-            Guard::new(judge, ground.clone(), Arc::default(), Pinned::default(), SECRET, Remedy::default());
+        let mut guard = Guard::new(
+            judge,
+            ground.clone(),
+            Arc::default(),
+            Pinned::default(),
+            SECRET,
+            Remedy::default(),
+            Quota::default(),
+        );
         let mut up = BytesMut::new();
         let mut pace = guard.take_from_client(input, &mut up);
         while matches!(pace, Ok(Pace::WantsCatalog | Pace::WantsVerdict)) {
