@@ -134,7 +134,12 @@ impl Slack {
 
     /// What everybody sees in the approvers' channel.
     pub fn channel(&self) -> Vec<Message> {
-        self.state.lock().in_channel()
+        self.state.lock().in_channel().cloned().collect()
+    }
+
+    /// How many messages that is.
+    pub fn count_in_channel(&self) -> usize {
+        self.state.lock().in_channel().count()
     }
 
     /// What the app wrote to somebody directly.

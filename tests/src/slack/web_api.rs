@@ -203,8 +203,8 @@ impl Workspace {
     }
 
     /// The messages of the approvers' channel that everybody sees.
-    pub(super) fn in_channel(&self) -> Vec<Message> {
+    pub(super) fn in_channel(&self) -> impl Iterator<Item = &Message> {
         let seen = |message: &&Message| message.channel == CHANNEL && message.only_for.is_none();
-        self.messages.iter().filter(seen).cloned().collect()
+        self.messages.iter().filter(seen)
     }
 }

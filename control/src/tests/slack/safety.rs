@@ -155,8 +155,8 @@ async fn of_a_thousand_requests_at_once_each_is_posted_once_and_slacks_limits_ar
     filed.join_all().await;
     let mut there = 0;
     while there < 1_000 {
-        until("another message", async || floor.slack.channel().len() > there).await;
-        there = floor.slack.channel().len();
+        until("another message", async || floor.slack.count_in_channel() > there).await;
+        there = floor.slack.count_in_channel();
     }
     let keys: BTreeSet<String> = floor
         .slack
