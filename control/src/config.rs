@@ -62,7 +62,7 @@ impl ControlConfig {
     /// Reads the file, and refuses what this version cannot do.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let config: Self = load(path)?;
-        let slack = config.slack.as_ref().map(SlackConfig::check).transpose();
+        let slack = config.slack.as_ref().map(|slack| slack.check(config.oidc.is_some())).transpose();
         slack.map_err(|text| ConfigError::invalid(path, text))?;
         if let Some(oidc) = &config.oidc {
             oidc.check().map_err(|error| ConfigError::invalid(path, error.to_string()))?;

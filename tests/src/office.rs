@@ -67,7 +67,12 @@ impl Office {
 
     /// Starts it with these tables in the control plane's file.
     pub async fn open_with(tables: &str) -> Self {
-        let control = Control::start_with(tables).await;
+        Self::open_at(crate::port::free(), tables).await
+    }
+
+    /// The same with the control plane at this port.
+    pub async fn open_at(port: u16, tables: &str) -> Self {
+        let control = Control::start_at(port, tables).await;
         let api = control.bootstrap();
         people(&api).await;
         let sidecar_token = enrol(&api, "edge-1").await;

@@ -10,6 +10,7 @@ use crate::{
     folder::Folder,
     gate::{Control, Extra, Sidecar, SidecarWish},
     office::Office,
+    port,
     postgres::{DATABASE, Postgres, Version},
     rest::Api,
     wait::until,
@@ -44,6 +45,8 @@ pub struct Wish {
     pub database_wire: bool,
     /// Tables for the control plane's file.
     pub control: String,
+    /// Where the control plane listens; anywhere if absent.
+    pub control_port: Option<u16>,
     /// Lines for elsewhere in the sidecar's file.
     pub extra: Extra,
 }
@@ -91,7 +94,8 @@ impl Stage {
 
     /// A stage around a server that is there already.
     pub async fn around(postgres: Postgres, wish: Wish) -> Self {
-        let Office { control_wire, api, control, sidecar_token } = Office::open_with(&wish.control).await;
+        let port = wish.control_port.unwrap_or_else(port::free);
+        let Office { control_wire, api, control, sidecar_token } = Office::open_at(port, &wish.control).await;
         let database_wire = Wire::to(postgres.port()).await;
         let (folder, authority) = (Folder::new(), Authority::new());
         let tls = wish.tls.then(|| authority.server(&["localhost", "127.0.0.1"]).write(&folder, "server"));

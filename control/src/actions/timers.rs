@@ -25,13 +25,14 @@ const BATCH: u32 = 500;
 const AHEAD: Span = Span::from_secs(300);
 
 /// What nobody needs any more once it is due.
-const EPHEMERAL: [Table; 6] = [
+const EPHEMERAL: [Table; 7] = [
     Table::ApiTokens,
     Table::AccessTokens,
     Table::Logins,
     Table::DeviceLogins,
     Table::Replays,
     Table::SlackSeen,
+    Table::SlackConnects,
 ];
 
 /// How long the change log is kept: a sidecar that was away longer gets a snapshot.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 /// The words before the point of those audit kinds that tell of a change. The rest of the trail tells of statements
 /// and of the trail itself.
-const FAMILIES: [&str; 15] = [
+const FAMILIES: [&str; 16] = [
     "request",
     "grant",
     "session",
@@ -24,6 +24,7 @@ const FAMILIES: [&str; 15] = [
     "delivery",
     "api_client",
     "api_token",
+    "slack",
 ];
 
 /// Something that happened.

@@ -9,8 +9,7 @@ use crate::{
         requests::{self, Filed},
         reviews::{self, Said},
     },
-    domain::{Ask, Decision, IdentityRecord, Refusal},
-    store,
+    domain::{Ask, Decision},
 };
 
 /// Somebody in Slack with the rights of their identity.
@@ -23,14 +22,7 @@ pub(super) struct Acting<'a> {
 impl Slack {
     /// The identity behind a link, as it is now: its groups, and whether it is let in at all.
     pub(super) async fn acting(&self, link: Link) -> Result<Acting<'_>, Failure> {
-        let name = link.identity.as_str();
-        let mut tx = self.plane.store.read().await?;
-        let known: Option<IdentityRecord> = store::load(&mut *tx, name).await?;
-        let known = known.ok_or_else(|| Refusal::not_found("identity", name))?;
-        if !known.enabled {
-            return Err(Refusal::IdentityDisabled(name.to_owned()).into());
-        }
-        let caller = Caller::person(known.person(), &self.plane.admins);
+        let caller = Caller::person(self.behind(&link).await?.person(), &self.plane.admins);
         Ok(Acting { slack: self, caller, link })
     }
 }

@@ -30,6 +30,9 @@ pub(super) async fn pressed(slack: Arc<Slack>, call: BlockActions) {
     if action.action_id == button_id::PAGE {
         return;
     }
+    if action.action_id == button_id::CONNECT {
+        return dialog::open_connect(&slack, &call.user.id, &call.trigger_id).await;
+    }
     let told = match slack.linked(&call.user.id).await {
         Ok(link) => {
             act(&slack, link, &call, action).await.unwrap_or_else(|failure| Some(failure_text(&failure)))

@@ -2,7 +2,7 @@
 
 use postern_service::{loopback::is_private, secret::Secret};
 use reqwest::Url;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 const SLACK: &str = "https://slack.com/api";
 
@@ -27,7 +27,7 @@ pub(crate) struct SlackConfig {
 }
 
 /// How a Slack user becomes an identity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LinkBy {
     /// By signing in to the SSO provider in the browser.
@@ -37,13 +37,23 @@ pub(crate) enum LinkBy {
     Email,
 }
 
+impl LinkBy {
+    /// The word in the configuration and in records.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Email => "email",
+        }
+    }
+}
+
 fn slack() -> String {
     SLACK.to_owned()
 }
 
 impl SlackConfig {
-    /// Refuses what cannot work.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Refuses what cannot work; `sign_in` says whether people can sign in at an SSO provider.
+    pub(crate) fn check(&self, sign_in: bool) -> Result<(), String> {
         let url = Url::parse(&self.api_url).map_err(|error| format!("slack.api_url: {error}"))?;
         if !is_private(&url, "https", "http") {
             return Err("slack.api_url: https, or http to this machine".to_owned());
@@ -53,8 +63,12 @@ impl SlackConfig {
         if !self.channel.starts_with(['C', 'G']) || !id(&self.channel) {
             return Err("slack.channel: a channel's id, such as C0123456789".to_owned());
         }
-        if self.link == LinkBy::Browser {
-            return Err("slack.link: signing in by the browser is not supported yet; \"email\" is".to_owned());
+        if self.link == LinkBy::Browser && !sign_in {
+            return Err(
+                "slack.link: \"browser\", which it is when nothing is said, has people sign in at the SSO \
+                        provider: add an [oidc] section, or set link = \"email\""
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -67,8 +81,17 @@ mod tests {
     fn config(more: &str) -> Result<SlackConfig, String> {
         let text = format!("bot_token = 'b'\nsigning_secret = 's'\nlink = 'email'\n{more}");
         let config: SlackConfig = toml::from_str(&text).map_err(|error| error.to_string())?;
-        config.check()?;
+        config.check(false)?;
         Ok(config)
+    }
+
+    #[test]
+    fn who_connects_in_the_browser_needs_a_provider_to_sign_in_at() {
+        let text = "bot_token = 'b'\nsigning_secret = 's'\nchannel = 'C1'";
+        let config: SlackConfig = toml::from_str(text).unwrap();
+        assert_eq!(config.link, LinkBy::Browser);
+        assert!(config.check(false).unwrap_err().contains("[oidc]"));
+        assert_eq!(config.check(true), Ok(()));
     }
 
     #[test]

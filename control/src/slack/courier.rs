@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{
     case::Case,
     desk::{Slack, Workspace},
-    message::{Notice, Said, alarm, card, direct},
+    message::{LinkChange, Notice, Said, alarm, card, direct},
     records::{Link, Post},
     web_api::{Method, SlackError},
 };
@@ -49,16 +49,21 @@ enum Piece {
     Notice,
     /// A loud one.
     Alarm,
+    /// One to a Slack user who was connected, or is so no longer.
+    Link,
 }
 
 /// What a delivery says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Order {
     piece: Piece,
+    #[serde(default)]
     request: String,
     /// The event's type and number.
     kind: String,
     event: String,
+    #[serde(default)]
+    link: Option<LinkChange>,
 }
 
 /// Slack as a courier of the outbox.
@@ -108,8 +113,11 @@ impl Courier for SlackCourier {
 
 /// What an event brings about: the card follows everything, some of it is told to the requester, some aloud.
 fn parcels(event: &Event) -> Vec<Result<Parcel, StoreError>> {
-    let Some(request) = &event.request else { return Vec::new() };
     let family = event.kind.split('.').next().unwrap_or_default();
+    if family == "slack" {
+        return LinkChange::of(event).map(|change| change.parcel(event)).into_iter().collect();
+    }
+    let Some(request) = &event.request else { return Vec::new() };
     if !["request", "grant"].contains(&family) || event.kind == "request.refused" {
         return Vec::new();
     }
@@ -121,12 +129,12 @@ fn parcels(event: &Event) -> Vec<Result<Parcel, StoreError>> {
         pieces.push(Piece::Alarm);
     }
     let parcel = |piece: Piece| {
-        let order =
-            Order { piece, request: request.clone(), kind: event.kind.clone(), event: event.id.clone() };
+        let (kind, event) = (event.kind.clone(), event.id.clone());
+        let order = Order { piece, request: request.clone(), kind: kind.clone(), event, link: None };
         let body = serde_json::to_string(&order)?;
         // A card and its alarms stand in one channel, in order; what the requester is told waits for neither.
         let subject = if piece == Piece::Notice { format!("{request}/notice") } else { request.clone() };
-        Ok(Parcel { target: target(request), subject, kind: event.kind.clone(), body })
+        Ok(Parcel { target: target(request), subject, kind, body })
     };
     pieces.into_iter().map(parcel).collect()
 }
@@ -136,6 +144,17 @@ fn parcels(event: &Event) -> Vec<Result<Parcel, StoreError>> {
 fn target(request: &str) -> String {
     let digit = request.bytes().last().unwrap_or_default() % TARGETS;
     format!("{NAME}-{digit}")
+}
+
+impl LinkChange {
+    fn parcel(self, event: &Event) -> Result<Parcel, StoreError> {
+        let (kind, number) = (event.kind.clone(), event.id.clone());
+        let subject = format!("link/{}", self.slack);
+        let target = target(&self.slack);
+        let (request, link) = (String::new(), Some(self));
+        let order = Order { piece: Piece::Link, request, kind: kind.clone(), event: number, link };
+        Ok(Parcel { target, subject, kind, body: serde_json::to_string(&order)? })
+    }
 }
 
 impl From<SlackError> for Outcome {
@@ -153,6 +172,14 @@ impl From<SlackError> for Outcome {
 
 impl Slack {
     async fn bring(&self, here: &Workspace, order: &Order, again: bool) -> Result<Outcome, Failure> {
+        if let Some(change) = &order.link {
+            let key = format!("link/{}", order.event);
+            let told = match change.told(&here.team) {
+                Some((user, said)) => self.write_to(&user, &key, &said, again).await,
+                None => Ok(()),
+            };
+            return Ok(told.map_or_else(Outcome::from, |()| Outcome::Taken("ok".to_owned())));
+        }
         let mut tx = self.plane.store.read().await?;
         let case = Case::read(&mut *tx, &order.request, &here.team, self.plane.clock.now()).await?;
         drop(tx);
@@ -161,6 +188,7 @@ impl Slack {
             Piece::Card => self.bring_card(&case, again).await?,
             Piece::Alarm => self.bring_alarm(&case, order, again).await,
             Piece::Notice => self.bring_notice(here, &case, order, again).await?,
+            Piece::Link => return Ok(Outcome::Never("the order does not say who is linked".to_owned())),
         };
         Ok(match outcome {
             Ok(()) => Outcome::Taken("ok".to_owned()),
@@ -253,7 +281,7 @@ impl Slack {
             return Ok((ts, false));
         }
         let body = json!({
-            "channel": channel, "text": said.text, "blocks": said.blocks, "unfurl_links": false,
+            "channel": channel, "text": said.text, "blocks": said.blocks, "parse": "none", "unfurl_links": false,
             "unfurl_media": false, "metadata": {"event_type": METADATA, "event_payload": {"key": key}},
         });
         let posted = self.api.call(Method::PostMessage, &body).await?;
@@ -274,7 +302,11 @@ impl Slack {
     }
 
     async fn change(&self, post: &Post, said: &Said) -> Result<(), SlackError> {
-        let body = json!({"channel": post.channel, "ts": post.ts, "text": said.text, "blocks": said.blocks});
+        // Where nothing is said of it, changed messages are read for names and addresses, unlike new ones.
+        let body = json!({
+            "channel": post.channel, "ts": post.ts, "text": said.text, "blocks": said.blocks, "parse": "none",
+            "link_names": false,
+        });
         match self.api.call(Method::UpdateMessage, &body).await {
             // Somebody has deleted it: there is nothing left to bring up to date.
             Err(SlackError::Refused { word, .. }) if word == "message_not_found" => Ok(()),
@@ -318,5 +350,29 @@ mod tests {
             assert_eq!(pieces(kind, true), told, "{kind}");
         }
         assert_eq!(pieces("grant.created", false), vec![]);
+    }
+
+    #[test]
+    fn who_was_connected_hears_of_it_and_so_does_who_was_replaced() {
+        let told = |kind: &'static str, replaced_by: Option<&str>| {
+            let recorded = Recorded { identity: "alice".to_owned(), ..Recorded::new(kind) };
+            let recorded = recorded.with("slack", "T1/U1");
+            let recorded = match replaced_by {
+                Some(by) => recorded.with("replaced_by", by),
+                None => recorded,
+            };
+            let record = Chain::new("control").append(jiff::Timestamp::UNIX_EPOCH, recorded);
+            let parcel = parcels(&Event::of(7, record).unwrap()).pop()?.unwrap();
+            let (user, said) = serde_json::from_str::<Order>(&parcel.body).unwrap().link?.told("T1")?;
+            assert_eq!(user, "U1");
+            Some(said.text)
+        };
+        assert!(told("slack.linked", None).unwrap().contains("`alice`"));
+        assert!(told("slack.unlinked", Some("T1/U2")).unwrap().contains("<@U2>"));
+        for (kind, by) in
+            [("slack.unlinked", None), ("slack.unlinked", Some("T1/U1")), ("slack.link_declined", None)]
+        {
+            assert_eq!(told(kind, by), None, "{kind} {by:?}");
+        }
     }
 }

@@ -143,7 +143,9 @@ impl Slack {
         let opened = self.api.call(method, &json!({"users": user})).await?;
         let channel = opened.pointer("/channel/id").and_then(Value::as_str);
         let channel = channel.ok_or(SlackError::Unclear { method: method.as_str() })?;
-        let body = json!({"channel": channel, "text": text, "unfurl_links": false, "unfurl_media": false});
+        let body = json!({
+            "channel": channel, "text": text, "parse": "none", "unfurl_links": false, "unfurl_media": false,
+        });
         self.api.call(Method::PostMessage, &body).await.map(drop)
     }
 

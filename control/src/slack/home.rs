@@ -10,6 +10,7 @@ use super::{
     commands::unlinked_text,
     desk::Slack,
     kit::{Style, actions, button, context, divider, header, section, section_with},
+    links::Unlinked,
     message::{button_id, when},
     text::{code, escape, shortened},
     web_api::Method,
@@ -42,6 +43,12 @@ pub(super) async fn show(slack: &Arc<Slack>, user: &str) {
             Ok(stock) => view(&stock),
             Err(failure) => vec![section(&super::commands::failure_text(&failure))],
         },
+        Err(Unlinked::Unknown) => vec![
+            section(
+                "Connect your Slack user to who you are when you sign in: then you can ask and approve here.",
+            ),
+            actions(&[button(button_id::CONNECT, "Connect…", "me", Style::Primary)]),
+        ],
         Err(unlinked) => vec![section(&unlinked_text(&unlinked, "/postern"))],
     };
     let body = json!({"user_id": user, "view": {"type": "home", "blocks": blocks}});

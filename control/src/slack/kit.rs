@@ -21,7 +21,8 @@ pub(super) fn plain(text: &str, most: usize) -> Value {
 }
 
 fn mrkdwn(text: &str, most: usize) -> Value {
-    json!({"type": "mrkdwn", "text": cut(text, most)})
+    // Verbatim: addresses, channels and people are what was marked as such here, and nothing that was typed.
+    json!({"type": "mrkdwn", "text": cut(text, most), "verbatim": true})
 }
 
 /// Markup that is cut between two lines, so that no entity and no mention is cut in two.
@@ -142,6 +143,14 @@ pub(super) fn reporting(mut input: Value) -> Value {
 pub(super) fn hinted(mut input: Value, hint: &str) -> Value {
     input["hint"] = plain(hint, 2_000);
     input
+}
+
+/// A dialog in which there is nothing to fill in.
+pub(super) fn note(callback_id: &str, title: &str, blocks: Vec<Value>) -> Value {
+    json!({
+        "type": "modal", "callback_id": callback_id, "title": plain(title, 24), "close": plain("Close", 24),
+        "blocks": blocks,
+    })
 }
 
 /// A dialog.

@@ -28,6 +28,9 @@ pub(super) enum Unlinked {
     /// They have not connected yet.
     #[error("connect your account first")]
     Unknown,
+    /// Slack has not said yet which workspace this is.
+    #[error("the app is not at work yet; try again")]
+    NotReady,
     /// The e-mail address of their profile is no use.
     #[error("{0}")]
     Unfit(&'static str),
@@ -43,16 +46,29 @@ pub(super) enum Unlinked {
 }
 
 impl Slack {
-    /// The link of a user of this workspace, if there is one.
+    /// The link of a user of this workspace, if there is one. One that was made when e-mail addresses were trusted is
+    /// none where they are so no longer.
     pub(super) async fn link_of(&self, user: &str) -> Result<Option<Link>, Failure> {
         let Some(here) = self.workspace.load_full() else { return Ok(None) };
         let mut tx = self.plane.store.read().await?;
-        Ok(store::load(&mut *tx, &Link::key(&here.team, user)).await?)
+        let link: Option<Link> = store::load(&mut *tx, &Link::key(&here.team, user)).await?;
+        Ok(link.filter(|link| link.by == LinkBy::Browser || self.config.link == LinkBy::Email))
     }
 
-    /// Whom a user of this workspace acts as. Where e-mail addresses are trusted, the first call makes the link.
+    /// The identity behind a link, as it is now; one that is not let in is nobody.
+    pub(super) async fn behind(&self, link: &Link) -> Result<IdentityRecord, Failure> {
+        let name = link.identity.as_str();
+        let mut tx = self.plane.store.read().await?;
+        let known: Option<IdentityRecord> = store::load(&mut *tx, name).await?;
+        let known = known.ok_or_else(|| Refusal::not_found("identity", name))?;
+        if known.enabled { Ok(known) } else { Err(Refusal::IdentityDisabled(name.to_owned()).into()) }
+    }
+
+    /// Whom a user of this workspace acts as, if that identity is let in. Where e-mail addresses are trusted, the first
+    /// call makes the link.
     pub(super) async fn linked(&self, user: &str) -> Result<Link, Unlinked> {
         if let Some(link) = self.link_of(user).await? {
+            self.behind(&link).await?;
             return Ok(link);
         }
         match self.config.link {
@@ -62,7 +78,7 @@ impl Slack {
     }
 
     async fn link_by_email(&self, user: &str) -> Result<Link, Unlinked> {
-        let here = self.workspace.load_full().ok_or(Unlinked::Unknown)?;
+        let here = self.workspace.load_full().ok_or(Unlinked::NotReady)?;
         let answer = self.api.call(Method::UsersInfo, &json!({"user": user})).await?;
         let email = canonical(trusted_email(&answer, &here.team).map_err(Unlinked::Unfit)?);
         let mut tx = self.plane.store.read().await.map_err(Failure::from)?;
@@ -71,7 +87,10 @@ impl Slack {
         if known.is_none() {
             return Err(Unlinked::Stranger(email));
         }
-        Ok(tie(&self.plane, &here.team, user, &email).await?)
+        let mut work = Work::begin(&self.plane).await?;
+        let link = tie(&mut work, &here.team, user, &email, LinkBy::Email).await?;
+        work.commit().await.map_err(Unlinked::from)?;
+        Ok(link)
     }
 }
 
@@ -92,27 +111,31 @@ fn trusted_email<'a>(answer: &'a Value, team: &str) -> Result<&'a str, &'static 
 
 /// Ties a Slack user to an identity. Another Slack user of the workspace that was tied to it is so no longer.
 pub(super) async fn tie(
-    plane: &Arc<ControlPlane>,
+    work: &mut Work,
     team: &str,
     user: &str,
     identity: &str,
+    by: LinkBy,
 ) -> Result<Link, Failure> {
-    let mut work = Work::begin(plane).await?;
     let known: IdentityRecord = work.get("identity", identity).await?;
     if !known.enabled {
         return Err(Refusal::IdentityDisabled(identity.to_owned()).into());
     }
-    let own = Filter { identity: Some(identity.to_owned()), ..Filter::default() };
-    for before in work.find_all::<Link>(&own).await?.into_iter().filter(|link| link.team == team) {
+    let key = Link::key(team, user);
+    let own = Filter { identity: Some(known.name.to_string()), ..Filter::default() };
+    let mut before: Vec<Link> = work.find_all(&own).await?;
+    before.retain(|link| link.team == team && link.key != key);
+    before.extend(work.load::<Link>(&key).await?.filter(|link| link.identity != known.name));
+    for before in before {
         work.remove::<Link>(&before.key).await?;
+        let event = about(&before, "slack.unlinked").with("replaced_by", key.as_str());
+        work.note(Event { actor: known.name.to_string(), ..event });
     }
     let since = work.now();
-    let key = Link::key(team, user);
     let (team, user) = (team.to_owned(), user.to_owned());
-    let link = Link { key, team, user, identity: known.name, since, favourites: Vec::new() };
+    let link = Link { key, team, user, identity: known.name, since, by, favourites: Vec::new() };
     work.save(&link).await?;
-    work.note(about(&link, "slack.linked"));
-    work.commit().await?;
+    work.note(about(&link, "slack.linked").with("by", by.as_str()));
     Ok(link)
 }
 

@@ -10,6 +10,7 @@ mod callback;
 mod case;
 mod commands;
 mod config;
+pub(crate) mod connect;
 mod courier;
 mod desk;
 mod dialog;
@@ -35,6 +36,7 @@ use tokio::task::JoinSet;
 pub(crate) use config::SlackConfig;
 pub(crate) use courier::SlackCourier;
 pub(crate) use desk::Slack;
+pub(crate) use records::Invitation;
 
 /// The addresses that Slack calls over HTTP.
 pub(crate) fn router(slack: Arc<Slack>) -> Router {

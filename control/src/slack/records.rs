@@ -4,6 +4,7 @@ use postern_protocol::{duration::Span, gate::Identity};
 use postern_service::random::sha256_hex;
 use serde::{Deserialize, Serialize};
 
+use super::config::LinkBy;
 use crate::{
     domain::Moment,
     store::{Columns, Entity, Table},
@@ -25,9 +26,42 @@ pub(crate) struct Link {
     pub identity: Identity,
     /// Since when.
     pub since: Moment,
+    /// How it came about.
+    #[serde(default = "by_email")]
+    pub by: LinkBy,
     /// Requests that are kept at hand.
     #[serde(default)]
     pub favourites: Vec<String>,
+}
+
+/// Before there was the other way.
+const fn by_email() -> LinkBy {
+    LinkBy::Email
+}
+
+/// An address at which a Slack user can be connected to whoever signs in there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Invitation {
+    /// SHA-256 of the code in the address.
+    pub sha256: String,
+    /// The Slack user, by [`Link::key`]. There is one address for each.
+    pub key: String,
+    /// `T…`
+    pub team: String,
+    /// What people call it.
+    pub workspace: String,
+    /// `U…`
+    pub user: String,
+    /// What people see of them.
+    pub name: String,
+    /// What they are mentioned by.
+    pub handle: String,
+    /// Their confirmed e-mail address, where the app may see it.
+    pub email: Option<String>,
+    /// When it was asked for.
+    pub created_at: Moment,
+    /// When it is good no longer.
+    pub expires_at: Moment,
 }
 
 /// A call that came.
@@ -75,6 +109,18 @@ impl Entity for Link {
 
     fn columns(&self) -> Columns<'_> {
         Columns { identity: Some(self.identity.as_str()), ..Columns::default() }
+    }
+}
+
+impl Entity for Invitation {
+    const TABLE: Table = Table::SlackConnects;
+
+    fn id(&self) -> &str {
+        &self.sha256
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { lookup: Some(&self.key), due: Some(self.expires_at), ..Columns::default() }
     }
 }
 

@@ -71,6 +71,8 @@ pub(crate) enum Table {
     SlackLinks,
     /// `slack::records::Seen`
     SlackSeen,
+    /// `slack::records::Invitation`
+    SlackConnects,
     /// [`crate::domain::RunningPlane`]
     RunningPlanes,
     /// [`crate::domain::Process`]
@@ -92,7 +94,7 @@ pub(crate) enum Table {
 impl Table {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::ApiClients,
         Self::ApiTokens,
         Self::Sidecars,
@@ -111,6 +113,7 @@ impl Table {
         Self::SlackLinks,
         Self::SlackPosts,
         Self::SlackSeen,
+        Self::SlackConnects,
         Self::RunningPlanes,
         Self::Processes,
         Self::Webhooks,
@@ -140,6 +143,7 @@ impl Table {
             Self::Favourites => "favourites",
             Self::SlackLinks => "slack_links",
             Self::SlackSeen => "slack_seen",
+            Self::SlackConnects => "slack_connects",
             Self::RunningPlanes => "running_planes",
             Self::Processes => "processes",
             Self::SlackPosts => "slack_posts",

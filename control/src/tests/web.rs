@@ -16,14 +16,14 @@ use crate::{
 };
 
 /// A browser in which somebody has signed in, as far as the provider's part is done.
-struct Browser<'h> {
-    house: &'h House,
-    http: reqwest::Client,
-    cookie: String,
+pub(super) struct Browser<'h> {
+    pub(super) house: &'h House,
+    pub(super) http: reqwest::Client,
+    pub(super) cookie: String,
 }
 
 impl House {
-    async fn browser(&self, name: &str) -> Browser<'_> {
+    pub(super) async fn browser(&self, name: &str) -> Browser<'_> {
         let proven = Proven {
             identity: name.to_owned(),
             groups: Some(Vec::new()),
@@ -57,19 +57,19 @@ impl House {
 }
 
 impl Browser<'_> {
-    async fn get(&self, path: &str) -> Response {
+    pub(super) async fn get(&self, path: &str) -> Response {
         let request = self.http.get(format!("{}{path}", self.house.url)).header(header::COOKIE, &self.cookie);
         request.send().await.unwrap()
     }
 
     /// The proof that this browser's forms carry.
-    async fn proof(&self) -> String {
+    pub(super) async fn proof(&self) -> String {
         let page = self.get("/").await.text().await.unwrap();
         let (_, behind) = page.split_once("name=\"proof\" value=\"").unwrap();
         behind.split('"').next().unwrap().to_owned()
     }
 
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+    pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let request =
             self.http.post(format!("{}{path}", self.house.url)).header(header::COOKIE, &self.cookie);
         request.form(fields).send().await.unwrap()

@@ -1,4 +1,4 @@
-//! Pages for people: signing in and out, and letting the command line in.
+//! Pages for people: signing in and out, letting the command line in, connecting a Slack user.
 //!
 //! In: a browser. Out: plain HTML that works without scripts. `session` says who is there, `forms` that a form is one of
 //! ours, `page` what every page looks like and which headers it carries; each other file is one room of pages.
@@ -10,6 +10,7 @@ mod home;
 mod login;
 mod page;
 mod session;
+mod slack;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use axum::{
 };
 use tokio::time::{Instant, timeout};
 
-use crate::{limiter::Limiter, measures, plane::ControlPlane};
+use crate::{limiter::Limiter, measures, plane::ControlPlane, slack::connect::PAGE};
 
 /// The largest form, in bytes: a logout token fits.
 const LARGEST_FORM: usize = 32 << 10;
@@ -57,6 +58,7 @@ pub(crate) fn router(plane: Arc<ControlPlane>, limiter: Arc<Limiter>) -> Router 
         .route("/logout", post(login::end))
         .route("/device", get(device::ask).post(device::look))
         .route("/device/answer", post(device::answer))
+        .route(PAGE, get(slack::ask).post(slack::answer))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .route_layer(from_fn_with_state(web.clone(), dress))
         .with_state(web)
@@ -75,7 +77,7 @@ async fn dress(State(web): State<Web>, path: MatchedPath, request: Request, next
 
 /// The pattern as a label that lives as long as the program.
 fn route(path: &str) -> &'static str {
-    const ALL: [&str; 8] = [
+    const ALL: [&str; 9] = [
         "/",
         "/style.css",
         "/login",
@@ -84,6 +86,7 @@ fn route(path: &str) -> &'static str {
         "/logout",
         "/device",
         "/device/answer",
+        PAGE,
     ];
     ALL.into_iter().find(|known| *known == path).unwrap_or("other")
 }

@@ -163,6 +163,8 @@ impl Browser {
         let opening = form.split('>').next().unwrap_or_default();
         let action = attribute(opening, "action").unwrap_or_else(|| self.url.to_string());
         let inputs = form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
+        // Nobody has ticked a box yet.
+        let inputs = inputs.filter(|input| !input.contains("type=\"checkbox\""));
         let fields = inputs.filter_map(|input| {
             Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()))
         });

@@ -1,6 +1,9 @@
 //! The double itself: its addresses, and what people see in it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use axum::{
     Json, Router,
@@ -27,6 +30,9 @@ const BOT_TOKEN: &str = "xoxb-the-bot-token-of-the-double";
 const APP_TOKEN: &str = "xapp-the-app-token-of-the-double";
 /// What calls are signed with.
 pub(super) const SIGNING_SECRET: &str = "the-signing-secret-of-the-double";
+
+/// How many workspaces there were.
+static SPACES: AtomicU64 = AtomicU64::new(0);
 
 /// How Slack's calls reach the app.
 #[derive(Clone, Debug)]
@@ -68,6 +74,8 @@ impl Slack {
     pub async fn start() -> Self {
         install_tls();
         let state = Shared::default();
+        // No two workspaces ever call with the same trigger.
+        state.lock().begin_at(SPACES.fetch_add(1, Ordering::Relaxed) * 1_000_000);
         let sockets = Sockets::start().await;
         let desk = Desk { state: state.clone(), socket: sockets.url() };
         let router = Router::new()

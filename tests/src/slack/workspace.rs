@@ -112,6 +112,11 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
+    /// Counts from here on.
+    pub(super) fn begin_at(&mut self, serial: u64) {
+        self.serial = serial;
+    }
+
     /// The next number.
     pub(super) fn next(&mut self) -> u64 {
         self.serial += 1;

@@ -1,6 +1,8 @@
 //! The guides' walks in Slack, with everything real but Slack itself.
 
 use postern_tests::{
+    oidc::{Browser, Idp},
+    port,
     postgres::Version,
     slack::{Message, Slack, Way, rendered},
     stage::{ALICE, Access, BOB, REPO, Stage, Wish},
@@ -11,22 +13,60 @@ use serde_json::json;
 const ALICE_IN_SLACK: &str = "UALICE";
 const BOB_IN_SLACK: &str = "UBOB";
 
-/// A stage whose control plane is in a workspace, with Alice and Bob connected.
-async fn floor(socket_mode: bool) -> (Stage, Slack) {
+const PEOPLE: [(&str, &str); 2] = [(ALICE_IN_SLACK, ALICE), (BOB_IN_SLACK, BOB)];
+
+/// A workspace with Alice and Bob in it.
+async fn workspace() -> Slack {
     let slack = Slack::start().await;
-    slack.add(ALICE_IN_SLACK, ALICE, json!({}));
-    slack.add(BOB_IN_SLACK, BOB, json!({}));
-    let wish = Wish { control: slack.config(socket_mode, "email"), ..Wish::default() };
-    let stage =
-        Stage::on(Version::Fifteen, wish).await.expect("PostgreSQL 15 is installed: see tests/deps.sh");
-    if !socket_mode {
-        slack.reach(Way::Http(stage.control.url()));
-        slack.is_served().await;
+    for (user, identity) in PEOPLE {
+        slack.add(user, identity, json!({}));
     }
-    for (user, identity) in [(ALICE_IN_SLACK, ALICE), (BOB_IN_SLACK, BOB)] {
+    slack
+}
+
+async fn stage(wish: Wish) -> Stage {
+    Stage::on(Version::Fifteen, wish).await.expect("PostgreSQL 15 is installed: see tests/deps.sh")
+}
+
+/// A stage whose control plane is in a workspace over Socket Mode, with Alice and Bob connected by their addresses.
+async fn by_socket() -> (Stage, Slack) {
+    let slack = workspace().await;
+    let stage = stage(Wish { control: slack.config(true, "email"), ..Wish::default() }).await;
+    for (user, identity) in PEOPLE {
         assert!(slack.command(user, "connect").await.contains(identity));
     }
     (stage, slack)
+}
+
+/// The same over HTTP, with Alice and Bob connected by signing in at the SSO provider.
+async fn by_http() -> Option<(Stage, Slack, Idp)> {
+    let slack = workspace().await;
+    let port = port::free();
+    let idp = Idp::start(port).await?;
+    let control = format!("{}{}", slack.config(false, "browser"), idp.section());
+    let stage = stage(Wish { control, control_port: Some(port), ..Wish::default() }).await;
+    slack.reach(Way::Http(stage.control.url()));
+    slack.is_served().await;
+    for (user, identity) in PEOPLE {
+        connect(&slack, user, identity).await;
+    }
+    Some((stage, slack, idp))
+}
+
+/// Somebody follows the link that they get in Slack, signs in, and says yes.
+async fn connect(slack: &Slack, user: &str, identity: &str) {
+    assert!(slack.command(user, "list repos").await.contains("Connect your account first"));
+    let said = slack.command(user, "connect").await;
+    let url = said.split(['<', '|']).find(|part| part.starts_with("http")).expect(&said);
+    let mut browser = Browser::new();
+    browser.get(url).await;
+    browser.sign_in(identity).await;
+    assert!(browser.body.contains(user) && browser.body.contains(identity), "{}", browser.body);
+    browser.submit(&[("decision", "connect")]).await;
+    assert!(browser.body.contains("Tick the box"), "{}", browser.body);
+    browser.submit(&[("decision", "connect"), ("asked", "yes")]).await;
+    assert!(browser.body.contains("acts as"), "{}", browser.body);
+    slack.told(user, &format!("You act as `{identity}`")).await;
 }
 
 /// Alice asks by the dialog, and Bob sees it in the channel.
@@ -45,32 +85,31 @@ async fn card(slack: &Slack, reason: &str, standing: &str) -> Message {
     slack.posted(&format!("{reason} to be {standing}"), fits).await
 }
 
-async fn walk(socket_mode: bool) {
-    let (stage, slack) = floor(socket_mode).await;
+async fn walk(stage: &Stage, slack: &Slack) {
     assert!(slack.command(ALICE_IN_SLACK, "list repos").await.contains(REPO));
     assert!(slack.command(ALICE_IN_SLACK, "list sidecars").await.contains("`edge-1` (connected)"));
     let token = stage.token(ALICE).await;
     let access =
         Access { grant: String::new(), identity: ALICE.to_owned(), account: "app_ro".to_owned(), token };
-    let asked = ask(&slack, "OPS-1").await;
+    let asked = ask(slack, "OPS-1").await;
     assert!(stage.raw(&access).await.is_err());
     slack.click(BOB_IN_SLACK, &asked, "approve").await;
     let told = slack.told(ALICE_IN_SLACK, "is approved").await;
     assert!(rendered(&told).contains("postern connect sales --account app_ro"), "{}", rendered(&told));
     let mut session = until_some("the gate to open", async || stage.raw(&access).await.ok()).await;
     assert_eq!(session.ask("select current_user").await[1].first_column().as_deref(), Some("app_ro"));
-    let active = card(&slack, "OPS-1", "active").await;
+    let active = card(slack, "OPS-1", "active").await;
     slack.click(BOB_IN_SLACK, &active, "revoke").await;
     let ended = session.last_error().await.expect("the client is told");
     assert_eq!(ended.code(), "57P01");
     assert!(ended.get('M').contains(BOB), "{ended:?}");
     let told = slack.told(ALICE_IN_SLACK, "was revoked").await;
-    card(&slack, "OPS-1", "revoked").await;
+    card(slack, "OPS-1", "revoked").await;
     slack.click(ALICE_IN_SLACK, &told, "again").await;
     let mut dialog = slack.dialog(ALICE_IN_SLACK).await;
     dialog.write("reason", "OPS-2").await;
     assert!(dialog.submit().await.is_empty());
-    let again = card(&slack, "OPS-2", "waiting").await;
+    let again = card(slack, "OPS-2", "waiting").await;
     slack.click(BOB_IN_SLACK, &again, "approve").await;
     until_some("the gate to open again", async || stage.raw(&access).await.ok()).await;
     let seen = format!("{:?}{:?}", slack.channel(), slack.direct(ALICE_IN_SLACK));
@@ -79,10 +118,12 @@ async fn walk(socket_mode: bool) {
 
 #[tokio::test]
 async fn asked_approved_used_revoked_and_asked_again_in_slack() {
-    walk(false).await;
+    let Some((stage, slack, _idp)) = by_http().await else { return };
+    walk(&stage, &slack).await;
 }
 
 #[tokio::test]
 async fn asked_approved_used_revoked_and_asked_again_over_socket_mode() {
-    walk(true).await;
+    let (stage, slack) = by_socket().await;
+    walk(&stage, &slack).await;
 }

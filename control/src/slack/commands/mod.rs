@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 
 use super::{
     callback::Command,
+    config::LinkBy,
     desk::Slack,
     links::{Unlinked, untie},
+    records::Link,
     text::{code, escape},
 };
 
@@ -47,7 +49,7 @@ pub(super) fn unlinked_text(unlinked: &Unlinked, command: &str) -> String {
     match unlinked {
         Unlinked::Unknown => format!("Connect your account first: {}", code(&format!("{command} connect"))),
         Unlinked::Failure(failure) => failure_text(failure),
-        Unlinked::Unfit(_) | Unlinked::Stranger(_) | Unlinked::Slack(_) => {
+        Unlinked::NotReady | Unlinked::Unfit(_) | Unlinked::Stranger(_) | Unlinked::Slack(_) => {
             format!("This did not work: {}.", escape(&unlinked.to_string()))
         }
     }
@@ -65,8 +67,27 @@ pub(super) fn failure_text(failure: &crate::actions::Failure) -> String {
 }
 
 async fn connect(slack: &Arc<Slack>, command: &Command) -> Result<Value, Unlinked> {
-    let link = slack.linked(&command.user_id).await?;
-    Ok(quiet(&format!("You are connected as {}.", code(link.identity.as_str()))))
+    let text = match slack.config.link {
+        LinkBy::Email => connected_as(&slack.linked(&command.user_id).await?),
+        LinkBy::Browser => {
+            let before = slack.link_of(&command.user_id).await?;
+            way_in(&slack.invite(&command.user_id).await?, before.as_ref())
+        }
+    };
+    Ok(quiet(&text))
+}
+
+fn connected_as(link: &Link) -> String {
+    format!("You are connected as {}.", code(link.identity.as_str()))
+}
+
+/// Where to connect in the browser.
+pub(super) fn way_in(url: &str, before: Option<&Link>) -> String {
+    let before = before.map(|link| format!("{} To change that:\n", connected_as(link))).unwrap_or_default();
+    format!(
+        "{before}<{url}|Sign in, and connect your Slack user>.\n\
+         The link is good once, for ten minutes, and for you alone: pass it on to nobody."
+    )
 }
 
 async fn disconnect(slack: &Arc<Slack>, command: &Command) -> Result<Value, Unlinked> {

@@ -3,6 +3,7 @@
 //! In: a trigger, or what was filled in. Out: a view, or what is wrong with a field. What a dialog is about stands in
 //! its `private_metadata`, which comes back as it was; what somebody may do is looked at anew when it is sent off.
 
+mod connect;
 mod extend;
 mod form;
 mod layout;
@@ -21,6 +22,7 @@ use super::{
     web_api::{Method, SlackError},
 };
 
+pub(super) use connect::open as open_connect;
 pub(super) use form::Form;
 pub(super) use request::open as open_request;
 pub(super) use {extend::open as open_extend, review::open_deny, review::open_shorter};
@@ -31,6 +33,7 @@ mod callback_id {
     pub(super) const DENY: &str = "deny";
     pub(super) const SHORTER: &str = "shorter";
     pub(super) const EXTEND: &str = "extend";
+    pub(super) const CONNECT: &str = "connect";
 }
 
 /// Shows a dialog to whoever has just done something.

@@ -2,6 +2,7 @@
 
 mod card;
 mod direct;
+mod link;
 
 use postern_protocol::gate::{ResourceGrant, Scope};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::domain::{Moment, Review};
 
 pub(super) use card::{alarm, card};
 pub(super) use direct::{Notice, direct};
+pub(super) use link::LinkChange;
 
 /// Resources that are named one by one.
 const MOST_LINES: usize = 20;
@@ -35,6 +37,7 @@ pub(super) mod button_id {
     pub(crate) const KEEP: &str = "keep";
     pub(crate) const FORGET: &str = "forget";
     pub(crate) const PAGE: &str = "page";
+    pub(crate) const CONNECT: &str = "connect";
 }
 
 /// A moment, in the reader's own time zone.

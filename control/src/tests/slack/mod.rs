@@ -1,5 +1,6 @@
 //! The Slack app against a double of Slack: what people see, and what nobody can bring about.
 
+mod connect;
 mod dialog;
 mod requests;
 mod safety;
@@ -61,7 +62,7 @@ impl Floor {
         }
         double.add(GUEST, "bob@example.com", json!({"is_ultra_restricted": true}));
         let File { slack: config } = toml::from_str(&double.config(socket_mode, link)).unwrap();
-        config.check().unwrap();
+        config.check(true).unwrap();
         let app = Slack::new(Arc::clone(&house.plane), config, 1_000).unwrap();
         let mut tasks = slack::start(&app);
         let couriers: Vec<Box<dyn Courier>> = vec![Box::new(SlackCourier(Arc::clone(&app)))];
