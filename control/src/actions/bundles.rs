@@ -7,7 +7,7 @@ use postern_service::{audit::Event, random};
 
 use super::{
     Caller, Failure,
-    drafts::Draft,
+    drafts::{Draft, Forecast},
     identities,
     requests::{self, Filed},
     reviews::{self, Said, Taken},
@@ -63,29 +63,60 @@ pub(crate) async fn file(
 ) -> Result<Filed, Failure> {
     let mut work = Work::begin(plane).await?;
     let now = work.now();
-    let bundle: Bundle = work.get("bundle", name).await?;
-    if ask.break_glass {
-        return Err(Refusal::Invalid("break_glass: not with a bundle".to_owned()).into());
-    }
-    let person = requests::requester(&mut work, caller, for_identity).await?;
-    let mut drafts = Vec::new();
-    for ask in bundle.asks(&ask) {
-        drafts.push(Draft::of(&mut work, &person, ask).await?);
-    }
-    let verdict = together(&drafts);
+    let (bundle, drafts) = drafts(&mut work, caller, name, &ask, for_identity).await?;
     let ids: Vec<RequestId> =
         drafts.iter().map(|_| Ok(random::id("r")?.into())).collect::<Result<_, random::NoRandomness>>()?;
     let bundled = Bundled { name: bundle.name, requests: ids.clone() };
     let patience = drafts.iter().map(|draft| draft.rule.pending_ttl).min().unwrap_or(Span::MAX);
     let mut filed = Vec::new();
-    for (id, Draft { identity, ask, rule, mut judgement }) in ids.into_iter().zip(drafts) {
-        judgement.verdict = verdict;
-        let request = Request::file(id, identity, caller.name(), ask, (&rule, verdict), now)
+    for (id, Draft { identity, ask, rule, judgement }) in ids.into_iter().zip(drafts) {
+        let request = Request::file(id, identity, caller.name(), ask, (&rule, judgement.verdict), now)
             .bundled(bundled.clone(), now.plus(patience));
         requests::note_filed(&mut work, caller, &request, &judgement);
         filed.push(request);
     }
     finish(work, filed, 0).await
+}
+
+/// Says what asking for all that is in a bundle would come to, part by part, and changes nothing.
+pub(crate) async fn forecast(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    name: &str,
+    ask: Ask,
+    for_identity: Option<&str>,
+) -> Result<Vec<Forecast>, Failure> {
+    let mut work = Work::begin(plane).await?;
+    let (_, drafts) = drafts(&mut work, caller, name, &ask, for_identity).await?;
+    let mut forecasts = Vec::new();
+    for draft in drafts {
+        forecasts.push(Forecast::of(&mut work, caller, draft).await?);
+    }
+    Ok(forecasts)
+}
+
+/// A bundle, and a draft for each of its parts; all have the verdict that holds for them together.
+async fn drafts(
+    work: &mut Work,
+    caller: &Caller,
+    name: &str,
+    ask: &Ask,
+    for_identity: Option<&str>,
+) -> Result<(Bundle, Vec<Draft>), Failure> {
+    let bundle: Bundle = work.get("bundle", name).await?;
+    if ask.break_glass {
+        return Err(Refusal::Invalid("break_glass: not with a bundle".to_owned()).into());
+    }
+    let person = requests::requester(work, caller, for_identity).await?;
+    let mut drafts = Vec::new();
+    for ask in bundle.asks(ask) {
+        drafts.push(Draft::of(work, &person, ask).await?);
+    }
+    let verdict = together(&drafts);
+    for draft in &mut drafts {
+        draft.judgement.verdict = verdict;
+    }
+    Ok((bundle, drafts))
 }
 
 /// One denial denies all; what is not approved at once in every part waits.

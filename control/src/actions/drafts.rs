@@ -100,20 +100,28 @@ pub(crate) async fn forecast(
     for_identity: Option<&str>,
 ) -> Result<Forecast, Failure> {
     let mut work = Work::begin(plane).await?;
-    let now = work.now();
     let person = requests::requester(&mut work, caller, for_identity).await?;
-    let Draft { identity, ask, rule, judgement } = Draft::of(&mut work, &person, ask).await?;
-    let everybody: Vec<IdentityRecord> =
-        work.find_all(&Filter { states: vec!["on"], order: Order::Oldest, ..Filter::default() }).await?;
-    let approvers = everybody
-        .iter()
-        .map(IdentityRecord::person)
-        .filter(|other| other.name != person.name && other.name != caller.name())
-        .filter(|other| rule.approvals.iter().any(|approval| other.is_listed(&approval.from)))
-        .map(|other| other.name)
-        .collect();
-    let filed = (&rule, judgement.verdict);
-    let request = Request::file("".into(), identity, caller.name(), ask, filed, now);
-    let grant = Grant::of("".into(), &request, now);
-    Ok(Forecast { request, rule, approvers, troubles: judgement.troubles, grant, now })
+    let draft = Draft::of(&mut work, &person, ask).await?;
+    Forecast::of(&mut work, caller, draft).await
+}
+
+impl Forecast {
+    /// What filing this would come to.
+    pub(super) async fn of(work: &mut Work, caller: &Caller, draft: Draft) -> Result<Self, Failure> {
+        let now = work.now();
+        let Draft { identity, ask, rule, judgement } = draft;
+        let everybody: Vec<IdentityRecord> =
+            work.find_all(&Filter { states: vec!["on"], order: Order::Oldest, ..Filter::default() }).await?;
+        let approvers = everybody
+            .iter()
+            .map(IdentityRecord::person)
+            .filter(|other| other.name != identity.as_str() && other.name != caller.name())
+            .filter(|other| rule.approvals.iter().any(|approval| other.is_listed(&approval.from)))
+            .map(|other| other.name)
+            .collect();
+        let filed = (&rule, judgement.verdict);
+        let request = Request::file("".into(), identity, caller.name(), ask, filed, now);
+        let grant = Grant::of("".into(), &request, now);
+        Ok(Self { request, rule, approvers, troubles: judgement.troubles, grant, now })
+    }
 }

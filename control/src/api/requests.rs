@@ -1,5 +1,7 @@
 //! `/v1/requests`
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension,
     extract::State,
@@ -24,7 +26,7 @@ use crate::{
         reviews::{self, Said},
     },
     domain::{Ask, Decision, Grant, Moment, Refusal, Request, RequestStatus, canonical},
-    store::{Filter, Order, find, load},
+    store::{Filter, Order, find, load_all},
 };
 
 /// A new request.
@@ -90,7 +92,8 @@ pub(super) async fn create(
     let for_identity = new.for_identity.as_deref();
     if let Some(bundle) = &new.bundle {
         if dry_run {
-            return Err(Refusal::NotSupported("dry_run of a bundle".to_owned()).into());
+            let forecasts = bundles::forecast(&app.plane, &caller, bundle, ask, for_identity).await?;
+            return Ok(axum::Json(ForecastView::of_bundle(forecasts)?).into_response());
         }
         let filed = bundles::file(&app.plane, &caller, bundle, ask, for_identity).await?;
         return Ok((StatusCode::CREATED, axum::Json(RequestView::from(filed))).into_response());
@@ -117,6 +120,9 @@ pub(super) struct Which {
     /// Only those that wait for the caller's review. A page of them may have fewer than `limit`.
     #[serde(default)]
     to_review: bool,
+    /// Only emergencies that nobody has reviewed yet. A page of them may have fewer than `limit`.
+    #[serde(default)]
+    awaits_hindsight: bool,
     limit: Option<u32>,
     after: Option<String>,
 }
@@ -127,8 +133,9 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<List<RequestView>>, Problem> {
-    if which.to_review && (which.mine || which.status.is_some()) {
-        return Err(Problem::malformed("to_review: not beside mine or status"));
+    let special = which.to_review || which.awaits_hindsight;
+    if special && (which.mine || which.status.is_some()) || which.to_review && which.awaits_hindsight {
+        return Err(Problem::malformed("to_review, awaits_hindsight: not beside each other, mine or status"));
     }
     let filter = Filter {
         states: which.status.as_deref().map(status).transpose()?.into_iter().collect(),
@@ -138,20 +145,21 @@ pub(super) async fn list(
     };
     let mut tx = app.plane.store.read().await?;
     let now = app.plane.clock.now();
-    let page = match (which.to_review, which.mine) {
-        (true, _) => requests::to_review(&mut *tx, &caller, filter, now).await?,
-        (false, true) => find::<Request>(&mut *tx, &caller.own(filter)).await?,
-        (false, false) => find::<Request>(&mut *tx, &caller.visible(filter)).await?,
+    let page = if which.to_review {
+        requests::to_review(&mut *tx, &caller, filter, now).await?
+    } else if which.awaits_hindsight {
+        requests::awaiting_hindsight(&mut *tx, &caller, filter).await?
+    } else {
+        let filter = if which.mine { caller.own(filter) } else { caller.visible(filter) };
+        find::<Request>(&mut *tx, &filter).await?
     };
-    let mut items = Vec::with_capacity(page.items.len());
-    for request in &page.items {
-        let grant: Option<Grant> = match &request.grant {
-            Some(grant) => load(&mut *tx, grant.as_str()).await?,
-            None => None,
-        };
-        items.push(RequestView::new(request, grant.as_ref(), now));
-    }
-    Ok(axum::Json(List::new(items, page.next)))
+    let wanted = page.items.iter().filter_map(|request| request.grant.as_ref()).map(ToString::to_string);
+    let grants: BTreeMap<String, Grant> = load_all(&mut *tx, wanted.collect()).await?;
+    let view = |request: &Request| {
+        let grant = request.grant.as_ref().and_then(|grant| grants.get(grant.as_str()));
+        RequestView::new(request, grant, now)
+    };
+    Ok(axum::Json(List::new(page.items.iter().map(view).collect(), page.next)))
 }
 
 fn status(text: &str) -> Result<&'static str, Problem> {

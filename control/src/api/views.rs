@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     actions::{drafts::Forecast, requests::Filed},
-    domain::{Approval, Decision, Grant, GrantState, Moment, Request, RequestStatus, Review, Session},
+    domain::{
+        Approval, Decision, Grant, GrantState, Moment, Refusal, Request, RequestStatus, Review, Session,
+    },
 };
 
 /// A table or column, and what may be done with it.
@@ -26,8 +28,8 @@ pub(super) struct ResourceInput {
 
 impl ResourceInput {
     /// Reads names and words.
-    pub(super) fn read(inputs: Vec<Self>) -> Result<Vec<ResourceGrant>, crate::domain::Refusal> {
-        let invalid = |text: String| crate::domain::Refusal::Invalid(format!("resources: {text}"));
+    pub(super) fn read(inputs: Vec<Self>) -> Result<Vec<ResourceGrant>, Refusal> {
+        let invalid = |text: String| Refusal::Invalid(format!("resources: {text}"));
         inputs
             .into_iter()
             .map(|input| {
@@ -242,7 +244,7 @@ pub(super) struct GrantView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     max_idle: Option<Span>,
-    /// How many sessions it allows at once, at each sidecar.
+    /// How many sessions it allows at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_sessions: Option<u32>,
     /// Grows with every change.
@@ -308,6 +310,18 @@ pub(super) struct ForecastView {
     approvers: Vec<String>,
     /// The grant, if it were approved now.
     grant: GrantView,
+    /// Of a bundle: each of its parts. What stands beside this is the first one's; all are decided together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<ForecastView>,
+}
+
+impl ForecastView {
+    /// What asking for a bundle would come to.
+    pub(super) fn of_bundle(forecasts: Vec<Forecast>) -> Result<Self, Refusal> {
+        let parts: Vec<Self> = forecasts.into_iter().map(Self::from).collect();
+        let first = parts.first().cloned().ok_or_else(|| Refusal::not_found("part", ""))?;
+        Ok(Self { parts, ..first })
+    }
 }
 
 impl From<Forecast> for ForecastView {
@@ -320,6 +334,7 @@ impl From<Forecast> for ForecastView {
             approvals: forecast.rule.approvals,
             approvers: forecast.approvers,
             grant: GrantView::new(&forecast.grant, forecast.now),
+            parts: Vec::new(),
         }
     }
 }

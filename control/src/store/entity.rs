@@ -1,5 +1,7 @@
 //! The domain's types as records.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Filter, Read, StoreError, Table, Write};
@@ -51,6 +53,18 @@ pub(crate) struct Page<T> {
 pub(crate) async fn load<T: Entity>(tx: &mut dyn Read, id: &str) -> Result<Option<T>, StoreError> {
     let body = tx.get(T::TABLE, id).await?;
     Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+}
+
+/// The records of these ids that there are, by their ids.
+pub(crate) async fn load_all<T: Entity>(
+    tx: &mut dyn Read,
+    ids: Vec<String>,
+) -> Result<BTreeMap<String, T>, StoreError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found: Vec<T> = find_all(tx, &Filter { ids: Some(ids), ..Filter::default() }).await?;
+    Ok(found.into_iter().map(|entity| (entity.id().to_owned(), entity)).collect())
 }
 
 /// The record with this second key.
@@ -187,12 +201,12 @@ impl Entity for Request {
 
     fn columns(&self) -> Columns<'_> {
         Columns {
+            lookup: self.awaits_hindsight().then_some(self.id.as_str()),
             identity: Some(self.identity.as_str()),
             repo: Some(self.repo.as_str()),
             state: Some(self.status.as_str()),
             owner: Some(&self.filed_by),
             due: Some(self.due_at()),
-            ..Columns::default()
         }
     }
 }

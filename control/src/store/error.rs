@@ -11,6 +11,9 @@ pub enum StoreError {
     /// The database cannot be reached, or does not answer: it is tried again with the next call.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
+    /// Others held it for too long: it is tried again with the next call.
+    #[error("the store is busy: {0}")]
+    Busy(String),
     /// There is no room: make some.
     #[error("the store is full: {0}")]
     Full(String),
@@ -45,22 +48,78 @@ pub enum StoreError {
     Taken,
 }
 
-/// What SQLite (by number) and PostgreSQL (by SQLSTATE) say when there is no room.
-const FULL: [&str; 2] = ["13", "53100"];
+impl StoreError {
+    /// What it comes to, for people who are not to know what the database said.
+    pub(crate) const fn plainly(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "the store does not answer",
+            Self::Busy(_) => "the store is busy",
+            Self::Full(_) => "the store is full",
+            Self::Doubt(_) => "the store's connection broke",
+            Self::Database(_)
+            | Self::Spoilt
+            | Self::Migration(_)
+            | Self::Newer(_)
+            | Self::Unfit(_)
+            | Self::File { .. }
+            | Self::Unreadable(_)
+            | Self::Taken => "the store failed",
+        }
+    }
+}
 
-/// What PostgreSQL says when it ends, starts, has no connection left or lets somebody wait too long for a lock.
-const AWAY: [&str; 8] = ["57P01", "57P02", "57P03", "57P05", "53300", "55P03", "25P03", "25006"];
+/// What a database's code comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Away,
+    Busy,
+    Full,
+    Other,
+}
+
+/// SQLite's codes are numbers, whose lowest byte is the kind (<https://www.sqlite.org/rescode.html>); PostgreSQL's are
+/// five characters, whose first two are the kind (its manual, appendix A).
+fn trouble(code: &str) -> Trouble {
+    match (code.len(), code.parse::<u32>()) {
+        (0..5, Ok(number)) => of_sqlite(number & 0xff),
+        (_, Ok(_) | Err(_)) => of_postgres(code),
+    }
+}
+
+fn of_sqlite(kind: u32) -> Trouble {
+    match kind {
+        // SQLITE_FULL
+        13 => Trouble::Full,
+        // SQLITE_BUSY, SQLITE_LOCKED
+        5 | 6 => Trouble::Busy,
+        // SQLITE_NOMEM, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN
+        7 | 8 | 10 | 14 => Trouble::Away,
+        _ => Trouble::Other,
+    }
+}
+
+fn of_postgres(code: &str) -> Trouble {
+    match (code.get(..2).unwrap_or_default(), code) {
+        // disk_full
+        (_, "53100") => Trouble::Full,
+        // lock_not_available, query_canceled (by a timeout), transactions that got in each other's way
+        (_, "55P03" | "57014") | ("40", _) => Trouble::Busy,
+        // Connections; resources; shutdown and start; the system; who may log in; the database is gone. And
+        // idle_in_transaction_session_timeout, read_only_sql_transaction: it is a standby now.
+        ("08" | "53" | "57" | "58" | "28" | "3D", _) | (_, "25P03" | "25006") => Trouble::Away,
+        _ => Trouble::Other,
+    }
+}
 
 fn of_database(error: Box<dyn DatabaseError>) -> StoreError {
-    let code = error.code().unwrap_or_default().into_owned();
     if error.is_unique_violation() {
-        StoreError::Taken
-    } else if FULL.contains(&code.as_str()) {
-        StoreError::Full(error.message().to_owned())
-    } else if AWAY.contains(&code.as_str()) {
-        StoreError::Unavailable(error.message().to_owned())
-    } else {
-        StoreError::Database(sqlx::Error::Database(error))
+        return StoreError::Taken;
+    }
+    match trouble(&error.code().unwrap_or_default()) {
+        Trouble::Full => StoreError::Full(error.message().to_owned()),
+        Trouble::Busy => StoreError::Busy(error.message().to_owned()),
+        Trouble::Away => StoreError::Unavailable(error.message().to_owned()),
+        Trouble::Other => StoreError::Database(sqlx::Error::Database(error)),
     }
 }
 
@@ -90,5 +149,35 @@ impl From<MigrateError> for StoreError {
             return Self::Newer(version);
         }
         Self::Migration(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_databases_say_is_sorted_by_what_can_be_done_about_it() {
+        for (code, expected) in [
+            ("13", Trouble::Full),
+            ("53100", Trouble::Full),
+            ("5", Trouble::Busy),
+            ("517", Trouble::Busy),
+            ("55P03", Trouble::Busy),
+            ("40P01", Trouble::Busy),
+            ("57014", Trouble::Busy),
+            ("778", Trouble::Away),
+            ("1032", Trouble::Away),
+            ("57P01", Trouble::Away),
+            ("53300", Trouble::Away),
+            ("28P01", Trouble::Away),
+            ("3D000", Trouble::Away),
+            ("25006", Trouble::Away),
+            ("1", Trouble::Other),
+            ("42703", Trouble::Other),
+            ("", Trouble::Other),
+        ] {
+            assert_eq!(trouble(code), expected, "{code}");
+        }
     }
 }

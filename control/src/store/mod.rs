@@ -21,7 +21,7 @@ use postern_service::audit::Record;
 
 pub(crate) use backup::{BackupError, back_up};
 pub(crate) use clock_mark::{AHEAD, ClockMark};
-pub(crate) use entity::{Columns, Entity, Page, find, find_all, load, load_by, remove, save};
+pub(crate) use entity::{Columns, Entity, Page, find, find_all, load, load_all, load_by, remove, save};
 pub(crate) use error::StoreError;
 pub(crate) use place::Place;
 #[cfg(test)]
@@ -164,13 +164,19 @@ pub(crate) enum Order {
     Newest,
     /// The oldest first.
     Oldest,
+    /// What is due soonest first. Goes with no [`Filter::after`].
+    Due,
 }
 
 /// Which records are wanted; what is absent does not matter.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
+    /// With one of these ids.
+    pub ids: Option<Vec<String>>,
     /// With this second key.
     pub lookup: Option<String>,
+    /// With a second key, whatever it is.
+    pub keyed: bool,
     /// Of this identity.
     pub identity: Option<String>,
     /// Of this repo.

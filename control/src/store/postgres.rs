@@ -34,6 +34,12 @@ const TALKERS: u32 = 4;
 /// How long a connection may be waited for, and a lock.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a transaction may take to begin: a writer waits for its turn.
+const BEGINNING: Duration = Duration::from_secs(12);
+
+/// How long a writer's turn is waited for in all: somewhat more than three writers may take that were cut off.
+const TURNS: Duration = Duration::from_secs(18);
+
 /// How long a statement may take.
 const STATEMENT: Duration = Duration::from_secs(30);
 
@@ -48,12 +54,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 const OLDEST: i32 = 130_000;
 
 /// What every connection is told first. A control plane that the network has cut off in the middle of a transaction
-/// holds the others up for no longer than the third line says; an answered commit is on the disk.
+/// holds the others up for no longer than the third line says; a hundred thousand grants are sorted in memory; an answered
+/// commit is on the disk.
 const SET_UP: &str = "
     SET statement_timeout = '30s';
     SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '5s';
     SET client_encoding = 'UTF8';
+    SET work_mem = '32MB';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -114,9 +122,16 @@ async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
 
 /// Waits no longer than a statement may take, whatever has become of the network.
 async fn patiently<T>(work: impl Future<Output = Result<T, sqlx::Error>> + Send) -> Result<T, StoreError> {
-    let answered = timeout(STATEMENT, work).await;
+    within(STATEMENT, work).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>> + Send,
+) -> Result<T, StoreError> {
+    let answered = timeout(patience, work).await;
     answered
-        .map_err(|_| StoreError::Unavailable(format!("no answer in {} s", STATEMENT.as_secs())))?
+        .map_err(|_| StoreError::Unavailable(format!("no answer in {} s", patience.as_secs())))?
         .map_err(Into::into)
 }
 
@@ -126,18 +141,38 @@ async fn begin(
     pool: &PgPool,
     sql: &'static str,
 ) -> Result<(PoolConnection<Postgres>, Vec<PgRow>), StoreError> {
+    let begun = Instant::now();
     let mut tries = pool.options().get_max_connections();
     loop {
         let mut connection = pool.acquire().await?;
-        match patiently(sqlx::raw_sql(sql).fetch_all(&mut *connection)).await {
+        match within(BEGINNING, sqlx::raw_sql(sql).fetch_all(&mut *connection)).await {
             Ok(rows) => return Ok((connection, rows)),
-            Err(StoreError::Unavailable(_)) if tries > 0 => tries -= 1,
+            Err(error) if tries > 0 && begun.elapsed() < patience(&error) => tries -= 1,
             Err(error) => {
                 connection.close_on_drop();
                 return Err(error);
             }
         }
         connection.close_on_drop();
+    }
+}
+
+/// How long it is tried to begin. Whoever was cut off while they waited for the lock get their turns as well, one after
+/// the other, before the server finds out.
+const fn patience(error: &StoreError) -> Duration {
+    match error {
+        StoreError::Unavailable(_) => PATIENCE,
+        StoreError::Busy(_) => TURNS,
+        StoreError::Database(_)
+        | StoreError::Full(_)
+        | StoreError::Doubt(_)
+        | StoreError::Spoilt
+        | StoreError::Migration(_)
+        | StoreError::Newer(_)
+        | StoreError::Unfit(_)
+        | StoreError::File { .. }
+        | StoreError::Unreadable(_)
+        | StoreError::Taken => Duration::ZERO,
     }
 }
 

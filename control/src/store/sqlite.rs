@@ -7,7 +7,7 @@ use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::LazyL
 
 use postern_protocol::gate::Position;
 use sqlx::{
-    AssertSqlSafe, Sqlite, SqlitePool, Transaction,
+    AssertSqlSafe, Connection as _, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -40,20 +40,42 @@ pub(crate) struct SqliteStore {
 impl SqliteStore {
     /// Opens the file, makes it (for its owner alone) if it is not there, and brings its tables up to date.
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, SqliteConnectOptions::new(), PATIENCE).await
+    }
+
+    /// The same, as if the disk had room for no more than so many pages.
+    #[cfg(test)]
+    pub(crate) async fn open_with_room_for(path: &Path, pages: u32) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().pragma("max_page_count", pages.to_string());
+        Self::open_with(path, options, PATIENCE).await
+    }
+
+    /// The same, for people in a hurry.
+    #[cfg(test)]
+    pub(crate) async fn open_impatiently(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        Self::open_with(path, SqliteConnectOptions::new(), patience).await
+    }
+
+    async fn open_with(
+        path: &Path,
+        options: SqliteConnectOptions,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
         create_private(path)?;
-        let options = SqliteConnectOptions::new()
+        let options = options
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(PATIENCE);
-        let writer = connect_patiently(&options).await?;
+            .busy_timeout(patience);
+        let writer = connect_patiently(&options, patience).await?;
         // Alone, since another program may be opening the same new file.
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
         MIGRATIONS.run_direct(None, &mut *tx, false).await?;
         tx.commit().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            .acquire_timeout(patience)
             .connect_with(options.pragma("query_only", "on"))
             .await?;
         Ok(Self { writer, readers })
@@ -61,12 +83,22 @@ impl SqliteStore {
 }
 
 /// SQLite does not wait for a lock while it turns a new file's journal into a write-ahead log.
-async fn connect_patiently(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+async fn connect_patiently(
+    options: &SqliteConnectOptions,
+    patience: Duration,
+) -> Result<SqlitePool, sqlx::Error> {
     let begun = Instant::now();
     loop {
-        let connected = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(patience);
+        // A transaction that SQLite itself gave up, for want of room, is one that the driver cannot end: such a
+        // connection is thrown away.
+        let pool = pool.before_acquire(|connection, _| {
+            let is_free = !connection.is_in_transaction();
+            Box::pin(std::future::ready(Ok(is_free)))
+        });
+        let connected = pool.connect_with(options.clone()).await;
         match connected {
-            Err(sqlx::Error::Database(error)) if is_busy(&*error) && begun.elapsed() < PATIENCE => {
+            Err(sqlx::Error::Database(error)) if is_busy(&*error) && begun.elapsed() < patience => {
                 sleep(PAUSE).await;
             }
             Ok(_) | Err(_) => return connected,
@@ -144,5 +176,70 @@ impl Connection for SqliteConnection {
 
     fn commit(self) -> Answer<'static, ()> {
         Box::pin(async move { Ok(self.tx.commit().await?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::Moment,
+        store::{Filter, Order, Table},
+    };
+
+    /// How SQLite would go about it.
+    async fn plan(store: &SqliteStore, table: Table, filter: Filter) -> String {
+        let Statement { text, values, .. } =
+            Statement::records(table, &Filter { limit: Some(101), ..filter });
+        let values: SqliteArguments = arguments(values).unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as_with(explain, values).fetch_all(&store.readers).await.unwrap();
+        steps.into_iter().map(|(_, _, _, step)| step).collect::<Vec<_>>().join("; ")
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_often_is_found_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("control.db")).await.unwrap();
+        let due = |states| Filter {
+            due_by: Some(Moment::default()),
+            states,
+            order: Order::Due,
+            ..Filter::default()
+        };
+        let living = || vec!["SCHEDULED", "ACTIVE"];
+        let repo = || Some("sales".to_owned());
+        let alice = || Some("alice".to_owned());
+        for (table, filter, index) in [
+            (Table::Requests, due(vec!["PENDING"]), "requests_by_due"),
+            (
+                Table::Grants,
+                Filter { repo: repo(), states: living(), order: Order::Oldest, ..Filter::default() },
+                "grants_live_of_repo",
+            ),
+            (Table::Requests, Filter { states: vec!["APPROVED"], ..Filter::default() }, "requests_by_state"),
+            (Table::Requests, Filter { repo: repo(), ..Filter::default() }, "requests_by_repo"),
+            (Table::Requests, Filter { identity: alice(), ..Filter::default() }, "requests_by_identity"),
+            (Table::Requests, Filter { owner: alice(), ..Filter::default() }, "requests_by_owner"),
+            (Table::Requests, Filter { keyed: true, ..Filter::default() }, "requests_awaiting_hindsight"),
+            (Table::Grants, Filter { states: vec!["ACTIVE"], ..Filter::default() }, "grants_by_state"),
+            (Table::Grants, Filter { identity: alice(), ..Filter::default() }, "grants_of_identity"),
+        ] {
+            let plan = plan(&store, table, filter.clone()).await;
+            assert!(plan.contains(index) && !plan.contains("B-TREE"), "{filter:?}: {plan}");
+        }
+        let ended = Filter {
+            repo: repo(),
+            states: vec!["EXPIRED", "REVOKED"],
+            due_after: Some(Moment::default()),
+            order: Order::Oldest,
+            ..Filter::default()
+        };
+        // Few are due, and few ended lately: sorting them is nothing.
+        for (filter, index) in [(due(living()), "grants_by_due"), (ended, "grants_ended_of_repo")] {
+            let plan = plan(&store, Table::Grants, filter).await;
+            assert!(plan.contains(index), "{plan}");
+        }
     }
 }

@@ -125,3 +125,30 @@ async fn favourites_are_the_callers_own() {
     ann.delete(&path).await.expect(204);
     assert_eq!(ann.get("/v1/favourites").await.expect(200)["items"], json!([]));
 }
+
+#[tokio::test]
+async fn a_dry_run_of_a_bundle_says_what_becomes_of_each_part_and_files_nothing() {
+    let house = house().await;
+    let ask = json!({"bundle": "oncall", "duration": "1h", "reason": "OPS-1", "for": "alice@example.com"});
+    let forecast = house.admin.post("/v1/requests?dry_run=true", ask.clone()).await.expect(200);
+    let parts = forecast["parts"].as_array().unwrap();
+    let told =
+        |part: &Value| (part["rule"].clone(), part["approvers"].clone(), part["grant"]["scope"].clone());
+    assert_eq!(
+        parts.iter().map(told).collect::<Vec<_>>(),
+        [
+            (json!("sales"), json!(["bob@example.com", "carol@example.com"]), json!("limited")),
+            (json!("hr"), json!(["dave@example.com"]), json!("whole")),
+        ]
+    );
+    assert_eq!((&forecast["rule"], &forecast["approved_at_once"]), (&json!("sales"), &json!(false)));
+    assert_eq!(house.admin.get("/v1/requests").await.expect(200)["items"], json!([]));
+    let sales = json!({"requesters": ["group:engineering"], "repos": ["sales"], "accounts": ["*"], "whole": true,
+                       "auto_approve": "true"});
+    house.admin.put("/v1/rules/sales", sales).await.expect(200);
+    // One part that would be approved by itself waits for the other.
+    let forecast = house.admin.post("/v1/requests?dry_run=true", ask.clone()).await.expect(200);
+    assert_eq!(forecast["approved_at_once"], false);
+    house.admin.delete("/v1/rules/hr").await.expect(204);
+    assert_eq!(house.admin.post("/v1/requests?dry_run=true", ask).await.problem(403), "no-rule");
+}

@@ -1,5 +1,7 @@
 //! Tables of every version are brought up to date, and those of a newer one are left alone.
 
+use std::collections::BTreeSet;
+
 use sqlx::{
     Connection, PgConnection, SqliteConnection, migrate::Migrator, postgres::PgConnectOptions,
     sqlite::SqliteConnectOptions,
@@ -36,6 +38,22 @@ async fn refuses_a_newer_version(ground: &Ground) {
     let error = ground.place().open().await.err().unwrap();
     assert!(matches!(error, StoreError::Newer(9_999)), "{error}");
     assert!(error.to_string().contains("a newer version of Postern"), "{error}");
+}
+
+#[tokio::test]
+async fn both_databases_have_the_same_tables_and_indexes() {
+    let (one, other) = (Ground::sqlite(), Ground::postgres().await);
+    let _stores = (one.open().await, other.open().await);
+    let of_file = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\'";
+    let of_server = "SELECT relname::text FROM pg_class LEFT JOIN pg_constraint ON conindid = pg_class.oid \
+                     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i') AND contype IS NULL \
+                     AND relname NOT LIKE '\\_sqlx%'";
+    let in_file: Vec<String> =
+        sqlx::query_scalar(of_file).fetch_all(&mut file(one.place()).await).await.unwrap();
+    let mut server = PgConnection::connect_with(server(other.place())).await.unwrap();
+    let on_server: Vec<String> = sqlx::query_scalar(of_server).fetch_all(&mut server).await.unwrap();
+    let sorted = |names: Vec<String>| names.into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(sorted(in_file), sorted(on_server));
 }
 
 const FROM_THE_FUTURE: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \

@@ -26,6 +26,12 @@ async fn kinds(house: &House, kind: &str) -> Vec<Value> {
     page["items"].as_array().unwrap().clone()
 }
 
+/// The emergencies that nobody has reviewed yet.
+async fn awaiting_hindsight(house: &House) -> Vec<Value> {
+    let page = house.admin.get("/v1/requests?awaits_hindsight=true").await.expect(200);
+    page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect()
+}
+
 fn by(who: &str, decision: &str) -> Value {
     json!({"decision": decision, "reason": "seen", "by": who})
 }
@@ -103,6 +109,7 @@ async fn who_breaks_the_glass_is_in_at_once_and_looked_at_afterwards() {
         (&told[0]["identity"], &told[0]["detail"]["break_glass"]),
         (&json!("alice@example.com"), &json!(true))
     );
+    assert_eq!(awaiting_hindsight(&house).await, [broken["id"].clone()]);
     let path = format!("/v1/requests/{}/reviews", broken["id"].as_str().unwrap());
     assert_eq!(house.admin.post(&path, by("alice@example.com", "approve")).await.problem(403), "own-request");
     assert_eq!(
@@ -111,11 +118,17 @@ async fn who_breaks_the_glass_is_in_at_once_and_looked_at_afterwards() {
     );
     let seen = house.admin.post(&path, by("bob@example.com", "approve")).await.expect(200);
     assert_eq!((&seen["awaits_hindsight"], seen["grant_state"].as_str()), (&json!(false), Some("ACTIVE")));
+    assert_eq!(awaiting_hindsight(&house).await, [Value::Null; 0]);
+    let stranger = house.client("stranger", &[Permission::AccessRequest]).await;
     assert_eq!(
         house.admin.post(&path, by("carol@example.com", "deny")).await.problem(409),
         "already-decided"
     );
     let again = house.admin.post("/v1/requests", ask).await.expect(201);
+    assert_eq!(awaiting_hindsight(&house).await, [again["id"].clone()]);
+    assert_eq!(stranger.get("/v1/requests?awaits_hindsight=true").await.expect(200)["items"], json!([]));
+    let both = "/v1/requests?awaits_hindsight=true&status=APPROVED";
+    assert_eq!(house.admin.get(both).await.problem(400), "malformed");
     let path = format!("/v1/requests/{}/reviews", again["id"].as_str().unwrap());
     let condemned = house.admin.post(&path, by("bob@example.com", "deny")).await.expect(200);
     assert_eq!(condemned["grant_state"], "REVOKED");

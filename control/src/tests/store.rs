@@ -92,6 +92,10 @@ async fn records_are_found_by_their_columns(store: Arc<dyn Store>) {
     assert_eq!(ids(&store, Filter { due_by: at(20), ..Filter::default() }).await, ["b", "a"]);
     assert_eq!(ids(&store, Filter { due_after: at(20), ..Filter::default() }).await, ["c"]);
     assert_eq!(ids(&store, Filter { limit: Some(1), ..Filter::default() }).await, ["c"]);
+    assert_eq!(ids(&store, Filter { order: Order::Due, ..Filter::default() }).await, ["a", "b", "c"]);
+    let named = Some(vec!["c".to_owned(), "a".to_owned(), "z".to_owned()]);
+    assert_eq!(ids(&store, Filter { ids: named, ..Filter::default() }).await, ["c", "a"]);
+    assert!(ids(&store, Filter { keyed: true, ..Filter::default() }).await.is_empty());
     assert_eq!(store.read().await.unwrap().count(Table::Grants, "ACTIVE").await.unwrap(), 2);
     let mut tx = store.write().await.unwrap();
     assert_eq!(tx.delete_due(Table::Grants, Moment::from_millis(10)).await.unwrap(), 1);
@@ -110,7 +114,9 @@ async fn a_record_that_is_replaced_keeps_its_place(store: Arc<dyn Store>) {
 
 async fn a_second_key_belongs_to_one_record(store: Arc<dyn Store>) {
     let named = Columns { lookup: Some("name"), ..Columns::default() };
+    put(&store, "0", Columns::default()).await.unwrap();
     put(&store, "a", named).await.unwrap();
+    assert_eq!(ids(&store, Filter { keyed: true, ..Filter::default() }).await, ["a"]);
     put(&store, "a", named).await.unwrap();
     assert!(matches!(put(&store, "b", named).await, Err(StoreError::Taken)));
 }
