@@ -29,7 +29,7 @@ mod web;
 mod webhooks;
 mod work;
 
-use std::{io, path::Path, path::PathBuf, sync::Arc};
+use std::{io, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use postern_service::{
     admin,
@@ -38,7 +38,7 @@ use postern_service::{
     signals::{Request, Signals},
     tls::{Certificate, TlsError, provider},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
 use actions::{Failure, clients, timers};
@@ -53,6 +53,9 @@ use plane::ControlPlane;
 use slack::{Slack, SlackCourier};
 use store::{BackupError, Place, StoreError};
 use webhooks::Webhooks;
+
+/// How long a control plane that ends may take to tell the others.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why the control plane cannot start, or a client cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -168,7 +171,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let slack_tasks = slack.as_ref().map(slack::start);
     let router = api::router(Arc::clone(&plane));
     let router = slack.iter().fold(router, |router, slack| router.merge(slack::router(Arc::clone(slack))));
-    let timers = tokio::spawn(timers::run(Arc::clone(&plane)));
+    let due = tokio::spawn(timers::run(Arc::clone(&plane)));
     let talk = tokio::spawn(feed::bus::run(Arc::clone(&plane), outbox));
     let deliveries = tokio::spawn(outbox::run(Arc::clone(&plane), couriers(&config, slack)?));
     let server = server::Server { listener, tls: acceptor, router, places: Places::default() };
@@ -185,10 +188,13 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     tracing::info!("stopping");
     plane.hub.stop();
     let _ = serving.await;
-    timers.abort();
+    due.abort();
     drop(slack_tasks);
     talk.abort();
     deliveries.abort();
+    if !matches!(timeout(FAREWELL, timers::leave(&plane)).await, Ok(Ok(()))) {
+        tracing::warn!("the other control planes will find out by themselves that this one has gone");
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The control plane as a whole: what every part of it needs.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use postern_protocol::gate::Issuer;
@@ -11,7 +11,8 @@ use crate::{
     actions,
     clock::Clock,
     events::Bell,
-    feed::{Bus, Hub, Outbox, Signer},
+    feed::{Bus, Hub, Notice, Outbox, Signer},
+    limiter::{self, Limiter},
     oidc::RelyingParty,
     seal::Seal,
     store::{Store, StoreError},
@@ -31,6 +32,8 @@ pub(crate) struct ControlPlane {
     pub bell: Bell,
     /// Tells the other control planes on this store.
     pub bus: Bus,
+    /// Failed sign-ins, at whichever control plane.
+    pub sign_ins: Limiter,
     /// Signs what they are told.
     pub signer: Signer,
     /// Where people ask for access.
@@ -82,6 +85,7 @@ impl ControlPlane {
             hub,
             bell: Bell::default(),
             bus,
+            sign_ins: Limiter::default(),
             signer,
             public_url,
             issuers: Issuers::default(),
@@ -105,9 +109,21 @@ impl ControlPlane {
         self.trusted.subscribe()
     }
 
+    /// Somebody at this address gave a wrong secret under this name. Every control plane counts that.
+    pub(crate) fn sign_in_failed(&self, address: IpAddr, name: &str) {
+        self.sign_ins.failed(address, name);
+        self.bus.tell(Notice::SignInFailed(address, limiter::shortened(name)));
+    }
+
     /// Whether it can do its work, or what keeps it from that.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        self.trouble.load().as_deref().map_or(Ok(()), |trouble| Err(trouble.clone()))
+        if let Some(trouble) = self.trouble.load().as_deref() {
+            return Err(trouble.clone());
+        }
+        if self.hub.is_blind(self.clock.now()) {
+            return Err("the store does not answer".to_owned());
+        }
+        Ok(())
     }
 }
 

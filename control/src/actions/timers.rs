@@ -8,17 +8,22 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{Failure, grants, requests};
 use crate::{
     clock::MARK_EVERY,
-    domain::{Grant, GrantState, Moment, Request, RequestStatus, Session, Sidecar, Standing, StoredRule},
+    domain::{
+        Grant, GrantState, Moment, Request, RequestStatus, RunningPlane, Session, Sidecar, Standing,
+        StoredRule,
+    },
     feed::{FeedKey, presence},
     measures::{self, Measure},
     plane::ControlPlane,
-    store::{Filter, Order, StoreError, Table, find_all},
+    store::{Filter, Order, StoreError, Table, find_all, remove},
     work::{Audience, Work},
 };
 
 const TICK: Duration = Duration::from_millis(250);
 const TIDY_EVERY: u32 = 240;
 const MARK_TICKS: u32 = 4;
+/// What sidecars say of themselves is written down every five seconds.
+const NEWS_TICKS: u32 = 20;
 const BATCH: u32 = 500;
 
 /// How long before its end a grant's requester hears of it.
@@ -53,15 +58,24 @@ pub(crate) async fn run(plane: Arc<ControlPlane>) {
         if let Some(error) = &trouble {
             tracing::error!(%error, "what was due could not be done; it is tried again");
         }
-        plane.trouble.store(trouble.map(|error| Arc::new(error.to_string())));
+        plane.trouble.store(trouble.map(|error| Arc::new(plainly(&error))));
     }
+}
+
+/// What is wrong, for whoever asks whether this control plane is ready.
+fn plainly(failure: &Failure) -> String {
+    let what = match failure {
+        Failure::Store(error) => error.plainly(),
+        Failure::Refused(_) | Failure::Random(_) => "what is due could not be done",
+    };
+    format!("{what}: the log says more")
 }
 
 async fn step(plane: &Arc<ControlPlane>, started: Moment, count: u32) -> Result<(), Failure> {
     look(plane).await?;
     settle(plane).await?;
     if count.is_multiple_of(MARK_TICKS) {
-        beat(plane).await?;
+        beat(plane, count.is_multiple_of(NEWS_TICKS)).await?;
         warn(plane).await?;
         let mut tx = plane.store.read().await?;
         plane.bell.reached(tx.audit_reach().await?.newest);
@@ -86,14 +100,23 @@ async fn look(plane: &ControlPlane) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Says that this control plane is there and what time it is, and writes down what it heard of the sidecars.
-pub(crate) async fn beat(plane: &ControlPlane) -> Result<(), Failure> {
-    let news = plane.hub.take_news();
+/// Says that this control plane is there and what time it is, and writes down what it heard of the sidecars: `all` of
+/// it, or which feeds have closed.
+pub(crate) async fn beat(plane: &ControlPlane, all: bool) -> Result<(), Failure> {
+    let news = plane.hub.take_news(all);
     let written = write_beat(plane, &news).await;
     if written.is_err() {
         plane.hub.keep_news(news);
     }
     Ok(written?)
+}
+
+/// Says that this control plane goes, so that the others need not wait for its silence.
+pub(crate) async fn leave(plane: &ControlPlane) -> Result<(), Failure> {
+    beat(plane, true).await?;
+    let mut tx = plane.store.write().await?;
+    remove::<RunningPlane>(&mut *tx, &plane.id).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn write_beat(plane: &ControlPlane, news: &HashMap<FeedKey, Standing>) -> Result<(), StoreError> {
@@ -155,7 +178,7 @@ pub(crate) async fn warn(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
     let ending = Filter {
         due_by: Some(now.plus(AHEAD)),
         states: vec!["ACTIVE"],
-        order: Order::Oldest,
+        order: Order::Due,
         ..Filter::default()
     };
     let mut tx = plane.store.read().await?;
@@ -182,7 +205,7 @@ fn waiting(now: Moment) -> Filter {
     Filter {
         due_by: Some(now),
         states: vec!["PENDING"],
-        order: Order::Oldest,
+        order: Order::Due,
         limit: Some(BATCH),
         ..Filter::default()
     }

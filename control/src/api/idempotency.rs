@@ -16,7 +16,11 @@ use axum::{
 use postern_protocol::duration::Span;
 use postern_service::random::sha256_hex;
 
-use super::{App, operation::Rule, problem::Problem};
+use super::{
+    App,
+    operation::Rule,
+    problem::{InDoubt, Problem},
+};
 use crate::{
     actions::{Caller, Failure},
     domain::Replay,
@@ -95,21 +99,30 @@ fn replay(known: Replay, fingerprint: &str, rule: &Rule) -> Result<Response, Pro
         .into_response())
 }
 
-/// Keeps an answer for the next time. What failed inside may be tried again, so its key is given back.
+/// Keeps an answer for the next time. What was done is done, whether or not its answer can be kept.
 async fn keep(app: &App, rule: &Rule, key: String, response: Response) -> Result<Response, Problem> {
-    if rule.shows_secret && response.status().is_success() {
+    let secret = rule.shows_secret && response.status().is_success();
+    if secret || response.extensions().get::<InDoubt>().is_some() {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, LARGEST_KEPT).await.map_err(|error| Problem::internal(&error))?;
+    if let Err(failure) = write_down(app, &key, parts.status, &bytes).await {
+        tracing::warn!(%failure, "the answer to a call could not be kept for its Idempotency-Key");
+    }
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+/// What failed inside may be tried again, so its key is given back.
+async fn write_down(app: &App, key: &str, status: StatusCode, bytes: &[u8]) -> Result<(), Failure> {
     let mut work = Work::begin(&app.plane).await?;
-    let reserved: Option<Replay> = work.load(&key).await?;
-    if parts.status.is_server_error() {
-        work.remove::<Replay>(&key).await?;
+    let reserved: Option<Replay> = work.load(key).await?;
+    if status.is_server_error() {
+        work.remove::<Replay>(key).await?;
     } else if let Some(mut reserved) = reserved {
-        reserved.answer = Some((parts.status.as_u16(), String::from_utf8_lossy(&bytes).into_owned()));
+        reserved.answer = Some((status.as_u16(), String::from_utf8_lossy(bytes).into_owned()));
         work.save(&reserved).await?;
     }
     work.commit().await?;
-    Ok(Response::from_parts(parts, Body::from(bytes)))
+    Ok(())
 }

@@ -48,14 +48,13 @@ pub(crate) use operation::{Operation, operation};
 pub(crate) use problem::Problem;
 pub(crate) use surface::operations;
 
-use crate::{limiter::Limiter, measures, plane::ControlPlane, scim, web};
+use crate::{measures, plane::ControlPlane, scim, web};
 
 /// What every handler gets.
 #[derive(Clone)]
 pub(crate) struct App {
     /// Store, clock, feed.
     pub(crate) plane: Arc<ControlPlane>,
-    sign_ins: Arc<Limiter>,
     readers: Arc<Semaphore>,
     openapi: Arc<str>,
 }
@@ -64,9 +63,8 @@ pub(crate) struct App {
 pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
     let table = operations();
     let openapi = openapi::document(&table).to_string().into();
-    let limiter = Arc::<Limiter>::default();
-    let pages = web::router(Arc::clone(&plane), Arc::clone(&limiter));
-    let app = App { plane, sign_ins: limiter, readers: events::places(), openapi };
+    let pages = web::router(Arc::clone(&plane));
+    let app = App { plane, readers: events::places(), openapi };
     let mut router = Router::new();
     for operation in table {
         let Operation { path, .. } = operation;

@@ -95,7 +95,7 @@ pub(super) async fn token(
         return error(StatusCode::UNAUTHORIZED, "invalid_client", "client_id and client_secret are missing");
     };
     let id = presenter.id().to_owned();
-    if let Some(seconds) = peer.and_then(|Peer(address)| app.sign_ins.wait(address, &id)) {
+    if let Some(seconds) = peer.and_then(|Peer(address)| app.plane.sign_ins.wait(address, &id)) {
         return Problem::rate_limited(seconds).into_response();
     }
     match grant(&app, &presenter, form).await {
@@ -107,7 +107,7 @@ pub(super) async fn token(
                 Refused::Form(..) => false,
             };
             if let Some(Peer(address)) = peer.filter(|_| guessed) {
-                app.sign_ins.failed(address, &id);
+                app.plane.sign_in_failed(address, &id);
             }
             match refused {
                 Refused::SignIn(failure) => refusal(failure),

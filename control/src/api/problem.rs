@@ -11,6 +11,18 @@ use serde::Serialize;
 
 use crate::{actions::Failure, domain::Refusal, store::StoreError};
 
+/// After so many seconds a store that was away, or busy, may be there again.
+const SOON: u64 = 1;
+
+/// Until somebody has made room it takes longer.
+const LATER: u64 = 30;
+
+const IN_DOUBT: &str = "in-doubt";
+
+/// Marks an answer that does not say whether the call was done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InDoubt;
+
 /// A problem document.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
@@ -129,11 +141,22 @@ impl Problem {
         }
     }
 
-    /// 503; nothing was done. The cause is for the log alone.
-    fn unavailable(cause: &dyn std::fmt::Display) -> Self {
+    /// 503; nothing was done. What the store said is for the log alone.
+    fn unavailable(cause: &StoreError, seconds: u64) -> Self {
         tracing::error!(%cause, "a call could not be done");
-        let detail = "the control plane cannot reach or write its store: nothing was done; its log says why";
-        Self { retry_after: Some(1), ..Self::new("unavailable", StatusCode::SERVICE_UNAVAILABLE, detail) }
+        let detail = format!("{}: nothing was done; the control plane's log says more", cause.plainly());
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new("unavailable", StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
+    /// 503; nobody knows whether it was done.
+    fn in_doubt(cause: &StoreError) -> Self {
+        tracing::error!(%cause, "it is not known whether a call was done");
+        let detail =
+            format!("{}, and whether this was done is not known: look before you try again", cause.plainly());
+        Self { retry_after: Some(1), ..Self::new(IN_DOUBT, StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
     /// 500; the cause is for the log alone.
@@ -187,9 +210,10 @@ impl From<StoreError> for Problem {
             StoreError::Taken => {
                 Self::new("exists", StatusCode::CONFLICT, "something of this name is there already")
             }
-            StoreError::Unavailable(_) | StoreError::Full(_) => Self::unavailable(&error),
+            StoreError::Unavailable(_) | StoreError::Busy(_) => Self::unavailable(&error, SOON),
+            StoreError::Full(_) => Self::unavailable(&error, LATER),
+            StoreError::Doubt(_) => Self::in_doubt(&error),
             StoreError::Database(_)
-            | StoreError::Doubt(_)
             | StoreError::Spoilt
             | StoreError::Migration(_)
             | StoreError::Newer(_)
@@ -207,6 +231,9 @@ impl IntoResponse for Problem {
         let status = self.status();
         let mut response =
             (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if self.slug == IN_DOUBT {
+            response.extensions_mut().insert(InDoubt);
+        }
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

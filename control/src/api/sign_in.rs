@@ -73,11 +73,11 @@ pub(super) async fn device(
         return error(StatusCode::BAD_REQUEST, "unauthorized_client", text);
     }
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| address);
-    if let Some(seconds) = app.sign_ins.wait(address, "device_authorization") {
+    if let Some(seconds) = app.plane.sign_ins.wait(address, "device_authorization") {
         return Problem::rate_limited(seconds).into_response();
     }
     // Each counts: nobody may fill the table.
-    app.sign_ins.failed(address, "device_authorization");
+    app.plane.sign_in_failed(address, "device_authorization");
     match device::begin(&app.plane, address).await {
         Ok(begun) => {
             ([(header::CACHE_CONTROL, "no-store")], axum::Json(shape(&app.plane, &begun))).into_response()

@@ -1,10 +1,10 @@
 //! What control planes on one store tell each other without keeping it: how far the change log reaches, which
-//! acknowledgements came in, that the audit trail has grown.
+//! acknowledgements came in, who gave wrong secrets, that the audit trail has grown.
 //!
 //! A notice may be lost. The log is looked at once a second all the same, and an acknowledgement that nobody heard is
 //! one that is not reported as given.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use postern_protocol::gate::{Ack, Position, SidecarName};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) enum Notice {
     /// A process of this sidecar has acknowledged something.
     Ack(SidecarName, Ack),
+    /// Somebody at this address gave a wrong secret for this client.
+    SignInFailed(IpAddr, String),
     /// The audit trail has grown.
     Recorded,
 }
@@ -84,6 +86,10 @@ fn letters(from: &str, notices: Vec<Notice>) -> Vec<String> {
     let mut length = 0;
     for notice in notices {
         let more = serde_json::to_string(&notice).map_or(0, |text| text.len() + 1);
+        if more > LONGEST {
+            // Nobody who means well has such names.
+            continue;
+        }
         if length + more > LONGEST {
             letters.push(Letter { from, notices: std::mem::take(&mut some) });
             length = 0;
@@ -135,6 +141,7 @@ fn take(plane: &ControlPlane, text: &str) {
                 let key = FeedKey { name, instance: ack.instance.clone() };
                 plane.hub.heard(key, &ack);
             }
+            Notice::SignInFailed(address, client) => plane.sign_ins.failed(address, &client),
             Notice::Recorded => plane.bell.ring(),
         }
     }

@@ -3,14 +3,17 @@
 //! What other control planes must know of it goes into the store: see [`super::presence`].
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
 };
 
-use postern_protocol::gate::{Ack, Position, Pulse, RepoName, SidecarName};
+use postern_protocol::{
+    duration::Span,
+    gate::{Ack, Position, Pulse, RepoName, SidecarName},
+};
 use tokio::sync::{mpsc, watch};
 
 use super::acks::{Heard, Waiter};
@@ -18,6 +21,10 @@ use crate::{
     domain::{Moment, Process, Standing},
     measures,
 };
+
+/// A control plane that has not seen the store for so long cannot say who has been revoked; sidecars had better ask
+/// another.
+const BLIND: Span = Span::from_secs(10);
 
 /// One process of a sidecar.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +65,8 @@ struct Registry {
     guests: HashMap<FeedKey, Guest>,
     /// What was heard and is not in the store yet.
     news: HashMap<FeedKey, Standing>,
+    /// Those of them whose feed has closed.
+    closed: HashSet<FeedKey>,
     waiters: HashMap<u64, mpsc::UnboundedSender<Heard>>,
     counter: u64,
 }
@@ -139,6 +148,11 @@ impl Hub {
         Moment::from_millis(self.current.load(Ordering::Acquire))
     }
 
+    /// Whether the store was out of reach for so long that nobody should rely on what is known here.
+    pub(crate) fn is_blind(&self, now: Moment) -> bool {
+        self.current() < now.minus(BLIND)
+    }
+
     /// How far the log reaches, to be watched.
     pub(crate) fn newest(&self) -> watch::Receiver<Position> {
         self.newest.subscribe()
@@ -189,6 +203,7 @@ impl Hub {
             let heard_at = guest.heard_at;
             // The store is to hear that the feed is no longer open here.
             registry.note(key, Standing { heard_at, ..Standing::default() });
+            registry.closed.insert(key.clone());
         }
         measures::feed_clients(registry.connected());
     }
@@ -246,9 +261,14 @@ impl Hub {
         self.registry().news.get(key).copied()
     }
 
-    /// Everything that was heard since this was asked last.
-    pub(crate) fn take_news(&self) -> HashMap<FeedKey, Standing> {
-        std::mem::take(&mut self.registry().news)
+    /// Everything that was heard since this was asked last; unless `all` of it is wanted, of closed feeds alone.
+    pub(crate) fn take_news(&self, all: bool) -> HashMap<FeedKey, Standing> {
+        let mut registry = self.registry();
+        let closed = std::mem::take(&mut registry.closed);
+        if all {
+            return std::mem::take(&mut registry.news);
+        }
+        closed.into_iter().filter_map(|key| registry.news.remove_entry(&key)).collect()
     }
 
     /// It could not be put into the store: it is news still.
@@ -256,6 +276,7 @@ impl Hub {
         let mut registry = self.registry();
         for (key, earlier) in news {
             let standing = registry.news.get(&key).map_or(earlier, |later| earlier.and(*later));
+            registry.closed.insert(key.clone());
             registry.news.insert(key, standing);
         }
     }

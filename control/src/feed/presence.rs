@@ -1,8 +1,8 @@
 //! Which sidecars are there, whichever control plane their feeds go to.
 //!
 //! That a feed opens stands in the store before anything is sent on it. So whoever commits a change and looks then
-//! finds every process that may not have seen the change in its snapshot. What processes say of themselves, and that
-//! feeds have closed, is put into the store once a second.
+//! finds every process that may not have seen the change in its snapshot. That feeds have closed is put into the store
+//! once a second, and what processes say of themselves every five.
 
 use std::collections::{BTreeSet, HashMap};
 

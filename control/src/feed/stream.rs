@@ -29,9 +29,6 @@ const BATCH: u32 = 256;
 /// A control plane that has looked into the store so lately speaks for this moment.
 const FRESH: Span = Span::from_secs(1);
 
-/// One that has not for so long cannot say who has been revoked; sidecars had better ask another.
-const BLIND: Span = Span::from_secs(10);
-
 /// How long a sidecar may leave what it was sent unread before its feed is closed.
 const STUCK: Duration = Duration::from_secs(15);
 
@@ -161,7 +158,7 @@ impl Feed {
     /// plane which no longer sees the store does not keep it going.
     async fn beat(&mut self, current: Moment) -> Result<(), End> {
         let now = self.plane.clock.now();
-        if current < now.minus(BLIND) {
+        if self.plane.hub.is_blind(now) {
             return Err(End::Blind);
         }
         let at = if current < now.minus(FRESH) { current } else { now };

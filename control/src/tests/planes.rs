@@ -64,7 +64,7 @@ async fn every_control_plane_shows_every_sidecar() {
     let (sidecar, feed) = served_across(&first, &second).await;
     let pulse = json!({"instance": "i-1", "applied": 7, "sessions": 3});
     sidecar.wire.post("/v1/sidecar/pulse", pulse).await.expect(204);
-    timers::beat(&second.plane).await.unwrap();
+    timers::beat(&second.plane, true).await.unwrap();
     for house in [&first, &second] {
         let shown = house.admin.get("/v1/sidecars/edge-1").await.expect(200);
         assert_eq!((&shown["connected"], &shown["sessions"]), (&json!(true), &json!(3)), "{shown}");
@@ -74,7 +74,7 @@ async fn every_control_plane_shows_every_sidecar() {
     while second.admin.get("/v1/sidecars/edge-1").await.expect(200)["connected"] == true {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    timers::beat(&second.plane).await.unwrap();
+    timers::beat(&second.plane, true).await.unwrap();
     assert_eq!(first.admin.get("/v1/sidecars/edge-1").await.expect(200)["connected"], false);
 }
 
@@ -84,11 +84,20 @@ async fn sidecars_of_a_control_plane_that_is_gone_are_listed_and_not_waited_for(
     let (sidecar, mut feed) = served_across(&first, &second).await;
     let (grant, _) = tokio::join!(first.granted(), acknowledge(&sidecar, &mut feed));
     first.clock.advance(Duration::from_secs(6));
-    timers::beat(&first.plane).await.unwrap();
+    timers::beat(&first.plane, true).await.unwrap();
     assert_eq!(first.admin.get("/v1/sidecars/edge-1").await.expect(200)["connected"], false);
     let path = format!("/v1/grants/{grant}/revoke");
     let sidecars = &first.admin.post(&path, json!({})).await.expect(200)["sidecars"];
     assert_eq!((&sidecars[0]["name"], &sidecars[0]["acknowledged"]), (&json!("edge-1"), &json!(false)));
+}
+
+#[tokio::test]
+async fn a_control_plane_that_takes_its_leave_is_not_waited_for() {
+    let (first, second) = two().await;
+    let (_sidecar, _feed) = served_across(&first, &second).await;
+    assert_eq!(first.admin.get("/v1/sidecars/edge-1").await.expect(200)["connected"], true);
+    timers::leave(&second.plane).await.unwrap();
+    assert_eq!(first.admin.get("/v1/sidecars/edge-1").await.expect(200)["connected"], false);
 }
 
 #[tokio::test]
@@ -142,6 +151,23 @@ async fn the_audit_chain_and_the_change_log_are_one_however_many_write() {
         assert_eq!((pair[1].seq, &pair[1].prev), (seq as u64 + 1, &pair[0].hash));
         assert_eq!(pair[1].hash, pair[1].true_hash());
         assert!(pair[1].at >= pair[0].at);
+    }
+}
+
+#[tokio::test]
+async fn a_guesser_is_slowed_down_by_all_of_them() {
+    let (first, second) = two().await;
+    let form = [("grant_type", "client_credentials"), ("client_id", "c_1"), ("client_secret", "guess")];
+    let guess = async |house: &House| {
+        let sent = super::http().post(format!("{}/v1/users/oidc/token", house.url)).form(&form).send().await;
+        sent.unwrap().status().as_u16()
+    };
+    for _ in 0..10 {
+        assert_eq!(guess(&first).await, 401);
+    }
+    assert_eq!(guess(&first).await, 429);
+    while guess(&second).await != 429 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

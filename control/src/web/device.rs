@@ -119,7 +119,7 @@ async fn find(
     code: &str,
 ) -> Result<DeviceLogin, Fault> {
     let gate = format!("device {}", visitor.caller.name());
-    if let Some(seconds) = web.limiter.wait(address, &gate) {
+    if let Some(seconds) = web.plane.sign_ins.wait(address, &gate) {
         return Err(Fault::too_often(seconds));
     }
     let found = match typed(code) {
@@ -127,7 +127,7 @@ async fn find(
         None => None,
     };
     found.ok_or_else(|| {
-        web.limiter.failed(address, &gate);
+        web.plane.sign_in_failed(address, &gate);
         let text =
             "No command line waits under this code. Look at it again; after ten minutes a code is void.";
         Fault::new(StatusCode::NOT_FOUND, text)

@@ -80,7 +80,7 @@ pub(super) async fn callback(
     Query(callback): Query<Callback>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    if let Some(seconds) = web.limiter.wait(address, GATE) {
+    if let Some(seconds) = web.plane.sign_ins.wait(address, GATE) {
         return Err(Fault::too_often(seconds));
     }
     let now = web.plane.clock.now();
@@ -90,7 +90,7 @@ pub(super) async fn callback(
     let proven = match oidc::finish(&web.plane, &attempt, callback).await {
         Ok(proven) => proven,
         Err(not) => {
-            web.limiter.failed(address, GATE);
+            web.plane.sign_in_failed(address, GATE);
             return Err(not.into());
         }
     };
@@ -151,7 +151,7 @@ pub(super) async fn told_to_end(
     let Ok(Form(form)) = form else {
         return refused(StatusCode::BAD_REQUEST, "logout_token is missing".to_owned());
     };
-    if web.limiter.wait(address, "backchannel").is_some() {
+    if web.plane.sign_ins.wait(address, "backchannel").is_some() {
         return refused(StatusCode::TOO_MANY_REQUESTS, "too many tokens that were not valid".to_owned());
     }
     match oidc::told_to_end(&web.plane, &form.logout_token).await {
@@ -167,7 +167,7 @@ pub(super) async fn told_to_end(
             | NotLoggedOut::Replayed),
         ) => {
             tracing::warn!(reason = ?not, "a logout token ended nothing");
-            web.limiter.failed(address, "backchannel");
+            web.plane.sign_in_failed(address, "backchannel");
             refused(StatusCode::BAD_REQUEST, not.to_string())
         }
     }

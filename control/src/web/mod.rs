@@ -24,7 +24,7 @@ use axum::{
 };
 use tokio::time::{Instant, timeout};
 
-use crate::{limiter::Limiter, measures, plane::ControlPlane, slack::connect::PAGE};
+use crate::{measures, plane::ControlPlane, slack::connect::PAGE};
 
 /// The largest form, in bytes: a logout token fits.
 const LARGEST_FORM: usize = 32 << 10;
@@ -35,7 +35,6 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[derive(Clone)]
 pub(crate) struct Web {
     plane: Arc<ControlPlane>,
-    limiter: Arc<Limiter>,
 }
 
 impl Web {
@@ -47,8 +46,8 @@ impl Web {
 }
 
 /// All pages.
-pub(crate) fn router(plane: Arc<ControlPlane>, limiter: Arc<Limiter>) -> Router {
-    let web = Web { plane, limiter };
+pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
+    let web = Web { plane };
     Router::new()
         .route("/", get(home::home))
         .route("/style.css", get(page::style))

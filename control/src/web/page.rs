@@ -114,6 +114,11 @@ impl From<Failure> for Fault {
                 Self::new(StatusCode::NOT_FOUND, failure.to_string())
             }
             Failure::Refused(refusal) => Self::new(StatusCode::FORBIDDEN, refusal.to_string()),
+            Failure::Store(StoreError::Unavailable(_) | StoreError::Busy(_) | StoreError::Full(_)) => {
+                tracing::error!(cause = %failure, "a page could not be shown");
+                let text = "This does not work at the moment. Try again a little later.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
+            }
             Failure::Store(_) | Failure::Random(_) => {
                 tracing::error!(cause = %failure, "a page failed");
                 let text = "Something failed here. The operator's log says what.";
