@@ -8,11 +8,14 @@ mod bundles;
 mod events;
 mod feed;
 mod fleet;
+mod full;
 mod ground;
 mod migrations;
+mod model;
 mod people;
 mod permissions;
 mod planes;
+mod races;
 mod resources;
 mod rules;
 mod scim;
@@ -45,6 +48,7 @@ use crate::{
     places::Places,
     plane::{ControlPlane, Settings},
     server::Server,
+    store::Store,
 };
 
 /// A control plane that serves on a free port, with a clock that stands still, and a client with every permission.
@@ -140,9 +144,14 @@ impl House {
 
     async fn on(ground: Arc<Ground>, clock: Arc<HandClock>) -> Self {
         let store = ground.open().await;
+        Self::around(store, ground, clock).await
+    }
+
+    /// On a store that is open already.
+    async fn around(store: Arc<dyn Store>, ground: Arc<Ground>, clock: Arc<HandClock>) -> Self {
         let shared: Arc<dyn crate::clock::Clock> = Arc::<HandClock>::clone(&clock);
         let (plane, outbox) = ControlPlane::new(store, shared, settings()).await.unwrap();
-        timers::beat(&plane).await.unwrap();
+        timers::beat(&plane, true).await.unwrap();
         tokio::spawn(bus::run(Arc::clone(&plane), outbox));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
