@@ -1,8 +1,12 @@
 //! The whole way by commands, as a person would paste them.
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    process::{Command, Output},
+};
 
 use postern_tests::{
+    folder::Folder,
     process::{bound, postern},
     stage::{ALICE, BOB, Stage},
     wait::until,
@@ -122,4 +126,21 @@ async fn a_refused_command_says_so_in_one_line_and_by_its_exit_code() {
         assert!(!error.is_empty() && !error.contains("panicked"), "{arguments:?}: {error}");
         assert!(code == 2 || error.trim().lines().count() == 1, "{arguments:?}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_backup_is_made_while_the_control_plane_runs_and_overwrites_nothing() {
+    let stage = Stage::new().await;
+    let (folder, config) = (Folder::new(), stage.control.config());
+    let copy = folder.path().join("control.db");
+    let arguments = ["backup", "--config", config.to_str().unwrap(), copy.to_str().unwrap()];
+    text(&stage, &arguments);
+    let whole = fs::read(&copy).unwrap();
+    assert!(whole.starts_with(b"SQLite format 3\0"));
+    let again = run(&stage, &arguments);
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert_eq!((again.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("is there already"), "{said}");
+    assert_eq!(fs::read(&copy).unwrap(), whole);
+    stage.api.get("/v1/grants").await.ok();
 }

@@ -1,14 +1,18 @@
 //! SIGKILL at any moment: an acknowledged revocation is never forgotten, and a crash opens nothing.
 
-use std::{env, time::Duration};
+use std::{collections::BTreeMap, env, time::Duration};
 
 use postern_service::random;
 use postern_tests::{
-    stage::{Access, Stage, Wish},
+    gate::Control,
+    office::people,
+    postgres::{Postgres, Version},
+    rest::Api,
+    stage::{ALICE, Access, BOB, Stage, Wish, whole},
     wait::{patiently, until},
 };
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Who is killed.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +56,8 @@ async fn one_round(stage: &mut Stage, victim: Victim) {
     let after = Duration::from_micros(random_below(40_000));
     eprintln!("{victim:?} dies {after:?} after the call");
     // The call goes out over a connection of its own process's, so that it races with the SIGKILL.
-    let api = postern_tests::rest::Api::new(
-        &stage.control.url(),
-        stage.api.credentials().0,
-        stage.api.credentials().1,
-    );
+    let (id, secret) = stage.api.credentials();
+    let api = Api::new(&stage.control.url(), id, secret);
     api.get("/v1/grants").await.ok();
     let path = format!("/v1/grants/{}/revoke", access.grant);
     let call = tokio::spawn(async move {
@@ -96,6 +97,140 @@ async fn a_revocation_outlives_the_control_plane_killed_at_any_moment() {
 #[tokio::test]
 async fn a_revocation_outlives_the_sidecar_killed_at_any_moment() {
     killed_again_and_again(Victim::Sidecar).await;
+}
+
+/// What a client did to one request before the control plane died, as far as it was told.
+#[derive(Debug, Default)]
+struct Deed {
+    request: Option<String>,
+    grant: Option<String>,
+    cancelled: bool,
+    revoked: bool,
+}
+
+/// Asks for three seconds of access, until the control plane is gone: some requests are cancelled, some grants revoked,
+/// and the rest is left to time.
+async fn busy(api: Api, seed: u64) -> Vec<Deed> {
+    let mut deeds = Vec::new();
+    for number in seed.. {
+        let mut deed = Deed::default();
+        let gone = step(&api, number, &mut deed).await.is_none();
+        deeds.push(deed);
+        if gone {
+            return deeds;
+        }
+    }
+    deeds
+}
+
+async fn step(api: &Api, number: u64, deed: &mut Deed) -> Option<()> {
+    let call = async |path: String, body: Value| {
+        let answer = api.try_call(Method::POST, &path, Some(body)).await.ok()?;
+        // Time may have been quicker.
+        assert!(answer.status.is_success() || answer.status.as_u16() == 409, "{answer:?}");
+        Some(answer.status.is_success().then_some(answer.body))
+    };
+    let filed = call("/v1/requests".to_owned(), whole(ALICE, "app_ro", "3s")).await??;
+    let id = filed["id"].as_str()?.to_owned();
+    deed.request = Some(id.clone());
+    if number.is_multiple_of(4) {
+        return Some(());
+    }
+    if number % 4 == 1 {
+        deed.cancelled = call(format!("/v1/requests/{id}/cancel"), json!({})).await?.is_some();
+        return Some(());
+    }
+    let approve = json!({"decision": "approve", "by": BOB});
+    let Some(approved) = call(format!("/v1/requests/{id}/reviews"), approve).await? else { return Some(()) };
+    let grant = approved["grant"].as_str()?.to_owned();
+    deed.grant = Some(grant.clone());
+    if number % 4 == 3 {
+        let revoke = call(format!("/v1/grants/{grant}/revoke"), json!({"reason": "over"})).await?;
+        deed.revoked = revoke.is_some();
+    }
+    Some(())
+}
+
+/// How often the trail tells of each of these kinds, by the id of what it tells of.
+async fn told(api: &Api, kinds: &[&str], id: impl Fn(&Value) -> Value) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for kind in kinds {
+        let page = api.get(&format!("/v1/audit?limit=1000&kind={kind}")).await.ok();
+        assert_eq!(page["next"], Value::Null, "there is more than one page of {kind}");
+        for item in page["items"].as_array().unwrap() {
+            found.entry(id(item).as_str().unwrap().to_owned()).or_default().push((*kind).to_owned());
+        }
+    }
+    found
+}
+
+const OUTCOMES: [&str; 4] = ["request.approved", "request.rejected", "request.cancelled", "request.expired"];
+const ENDS: [&str; 2] = ["grant.revoked", "grant.expired"];
+
+async fn nothing_acknowledged_is_lost(api: &Api, deeds: &[Deed]) {
+    let outcomes = told(api, &OUTCOMES, |item| item["detail"]["request"].clone()).await;
+    let ends = told(api, &ENDS, |item| item["grant"].clone()).await;
+    assert!(outcomes.values().chain(ends.values()).all(|told| told.len() == 1), "{outcomes:?} {ends:?}");
+    for deed in deeds {
+        let Some(id) = &deed.request else { continue };
+        let request = api.get(&format!("/v1/requests/{id}")).await.ok();
+        assert_eq!(outcomes.get(id).map(Vec::len), Some(1), "{deed:?}: {request}");
+        assert!(!deed.cancelled || request["status"] == "CANCELLED", "{deed:?}: {request}");
+        let Some(id) = &deed.grant else { continue };
+        let grant = api.get(&format!("/v1/grants/{id}")).await.ok();
+        assert_eq!(ends.get(id).map(Vec::len), Some(1), "{deed:?}: {grant}");
+        assert!(!deed.revoked || grant["state"] == "REVOKED", "{deed:?}: {grant}");
+    }
+}
+
+/// Whether time still has something to do.
+async fn has_something_due(api: &Api) -> bool {
+    for path in ["/v1/requests?status=PENDING", "/v1/grants?state=ACTIVE"] {
+        if api.get(path).await.ok()["items"] != json!([]) {
+            return true;
+        }
+    }
+    false
+}
+
+async fn killed_between_deeds(mut control: Control) {
+    let api = control.bootstrap();
+    people(&api).await;
+    let rule = json!({"requesters": ["*"], "repos": ["*"], "accounts": ["*"], "whole": true, "pending_ttl": "4s",
+                      "approvals": [{"from": ["*"], "count": 1}]});
+    api.put("/v1/rules/open", rule).await.ok();
+    let mut deeds = Vec::new();
+    for round in 0..3 {
+        let clients = (0..4).map(|number| {
+            let (id, secret) = api.credentials();
+            tokio::spawn(busy(Api::new(&control.url(), id, secret), number + round))
+        });
+        let clients: Vec<_> = clients.collect();
+        tokio::time::sleep(Duration::from_millis(300 + random_below(1_200))).await;
+        control.kill();
+        for client in clients {
+            deeds.extend(patiently("the client to notice", client).await.unwrap());
+        }
+        control.restart().await;
+    }
+    assert!(deeds.iter().any(|deed| deed.revoked || deed.cancelled), "{deeds:?}");
+    until("everything due to be done", async || !has_something_due(&api).await).await;
+    nothing_acknowledged_is_lost(&api, &deeds).await;
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_and_each_due_thing_happens_once_however_often_it_is_killed() {
+    killed_between_deeds(Control::start().await).await;
+}
+
+#[tokio::test]
+async fn the_same_holds_on_a_server() {
+    let store = Postgres::start(Version::Fifteen).await.expect("PostgreSQL 15 is installed");
+    store.admin().await.batch_execute("create database control").await.unwrap();
+    killed_between_deeds(
+        Control::on(&format!("postgres://postgres@127.0.0.1:{}/control", store.port())).await,
+    )
+    .await;
 }
 
 #[tokio::test]

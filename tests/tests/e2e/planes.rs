@@ -11,7 +11,7 @@ use postern_tests::{
     postgres::{DATABASE, Postgres, Version},
     rest::Api,
     stage::{ALICE, Access, REPO, connect, enrol, whole},
-    wait::{patiently, until},
+    wait::{patiently, until, until_some},
     wire::{Fields, Raw},
 };
 use reqwest::Method;
@@ -219,5 +219,75 @@ async fn a_control_plane_that_the_store_is_cut_off_from_does_not_keep_sessions_a
     for side in &town.sides {
         until("the other grant to hold", async || side.raw(&kept).await.is_ok()).await;
         assert_eq!(side.raw(&revoked).await.err().unwrap().code(), "28000");
+    }
+}
+
+/// Lets everybody ask for everything, one session at a time.
+async fn one_session_at_a_time(api: &Api) {
+    let rule = json!({"priority": 9, "requesters": ["*"], "repos": ["*"], "accounts": ["app_ro"], "whole": true,
+                      "approvals": [{"from": ["*"], "count": 1}], "session": {"max_sessions": 1}});
+    api.put("/v1/rules/single", rule).await.ok();
+}
+
+/// The sessions that a control plane lists.
+async fn listed(side: &Side) -> Vec<Value> {
+    let page = side.api.get("/v1/sessions").await.ok();
+    page["items"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn two_sidecars_count_the_sessions_of_a_grant_together_and_one_can_be_drained_for_the_other() {
+    let town = Town::with_lease("60s").await;
+    let [first, second] = &town.sides;
+    one_session_at_a_time(&first.api).await;
+    let access = first.api.access(whole(ALICE, "app_ro", "1h")).await;
+    let held = until_some("the session", async || first.raw(&access).await.ok()).await;
+    until("the session to be listed", async || listed(second).await.len() == 1).await;
+    let mut one_more = until_some("the other sidecar", async || second.raw(&access).await.ok()).await;
+    let told = patiently("the end of the second session", one_more.last_error()).await.unwrap();
+    assert_eq!(told.code(), "57P01");
+    assert!(told.message().contains("allows 1 session"), "{told:?}");
+    drop(held);
+    until("the sessions to be gone", async || listed(second).await.is_empty()).await;
+    let mut moved = until_some("room at the other sidecar", async || second.raw(&access).await.ok()).await;
+    until("the session to be listed", async || listed(first).await.len() == 1).await;
+    assert_eq!(listed(first).await[0]["killed"], false);
+    assert_eq!(moved.ask("select 7").await[1].first_column().as_deref(), Some("7"));
+
+    let other = town.access(0, "app_rw").await;
+    let mut open = first.raw(&other).await.unwrap();
+    second.api.post("/v1/sidecars/edge-1/drain", json!({"reason": "new kernel"})).await.ok();
+    let refused = first.raw(&other).await.err().unwrap();
+    assert!(refused.message().contains("drained"), "{refused:?}");
+    assert!(!first.sidecar.is_ready().await);
+    assert_eq!(open.ask("select 8").await[1].first_column().as_deref(), Some("8"));
+    let mut elsewhere = second.raw(&other).await.unwrap();
+    first.api.revoke(&other).await;
+    for session in [&mut open, &mut elsewhere] {
+        assert_eq!(session.last_error().await.unwrap().code(), "57P01");
+    }
+    second.api.post("/v1/sidecars/edge-1/drain", json!({"undo": true})).await.ok();
+    let fresh = second.api.access(whole(ALICE, "app_rw", "1h")).await;
+    until("the sidecar to take sessions again", async || first.raw(&fresh).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_control_plane_that_is_stopped_leaves_its_sidecar_to_the_other() {
+    let mut town = Town::with_lease("20s").await;
+    let access = town.access(1, "app_rw").await;
+    let sessions = town.sessions(&access).await;
+    let port = town.sides[1].control.port();
+    town.sides[0].control_wire.lead_to(port);
+    town.sides[0].control.stop();
+    let other = &town.sides[1].api;
+    until("both sidecars to be connected", async || {
+        let page = other.get("/v1/sidecars").await.ok();
+        page["items"].as_array().unwrap().iter().all(|sidecar| sidecar["connected"] == true)
+    })
+    .await;
+    let answer = other.revoke(&access).await;
+    assert!(acknowledged(&answer, "edge-1") && acknowledged(&answer, "edge-2"), "{answer}");
+    for session in &sessions {
+        assert!(session.simple_query("select 1").await.is_err());
     }
 }
