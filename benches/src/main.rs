@@ -3,13 +3,14 @@
 //! Absolute numbers say something about the machine; what counts is the ratio between columns of one row. Rounds are
 //! interleaved (each way once, then each way again), and a row shows the median of its rounds.
 //! `compare [quick] [SECTION…]` runs everything, or the named sections: throughput, connects, bulk, memory, revoke,
-//! limited, catalog, mysql.
+//! limited, catalog, mysql, control.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bulk;
 mod catalog;
 mod client;
+mod control;
 mod lab;
 mod limited;
 mod memory;
@@ -42,7 +43,10 @@ async fn main() {
     if wanted("mysql") {
         mysql::run(effort).await;
     }
-    if sections == ["mysql"] {
+    if wanted("control") {
+        control::run().await;
+    }
+    if sections.iter().all(|section| ["mysql", "control"].contains(section)) && !sections.is_empty() {
         return;
     }
     let mut lab = Lab::new().await;
