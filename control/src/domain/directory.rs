@@ -4,7 +4,7 @@ use postern_protocol::gate::Identity;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{IdentityRecord, Moment, Refusal, canonical, check_name};
+use super::{IdentityRecord, Moment, Refusal, canonical, check_name, folded};
 
 /// A user of the directory. What it is allowed hangs on its identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +115,7 @@ fn names(attributes: &Map<String, Value>, now: Moment) -> Result<(String, Identi
     check_name("user", user_name)?;
     let name = if user_name.contains('@') { user_name } else { e_mail(attributes).unwrap_or(user_name) };
     let identity = IdentityRecord::new(&canonical(name), now)?.name;
-    Ok((user_name.to_lowercase(), identity))
+    Ok((folded(user_name), identity))
 }
 
 fn e_mail(attributes: &Map<String, Value>) -> Option<&str> {
@@ -127,7 +127,7 @@ fn e_mail(attributes: &Map<String, Value>) -> Option<&str> {
 fn group_key(attributes: &Map<String, Value>) -> Result<String, Refusal> {
     let name = text(attributes, "displayName").unwrap_or_default();
     check_name("group", name)?;
-    Ok(name.to_lowercase())
+    Ok(folded(name))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-pub(crate) use postern_protocol::gate::naming::{CLIENT_PREFIX, canonical, has_unseen};
+pub(crate) use postern_protocol::gate::naming::{CLIENT_PREFIX, canonical, folded, has_unseen};
 use postern_protocol::gate::{
     Identity, InvalidName,
     naming::{self, EVERYBODY, GROUP_PREFIX},
@@ -132,6 +132,14 @@ impl IdentityRecord {
     /// As somebody who is judged by a rule.
     pub(crate) fn person(&self) -> Person {
         Person { name: self.name.as_str().to_owned(), groups: self.all_groups() }
+    }
+
+    /// The same, for this once also in the groups that a credential lists.
+    pub(crate) fn person_with(&self, listed: &[String]) -> Person {
+        let mut groups = [self.all_groups(), named_groups(listed)].concat();
+        groups.sort();
+        groups.dedup();
+        Person { groups, ..self.person() }
     }
 }
 

@@ -40,7 +40,9 @@ pub(crate) use device::{
 pub(crate) use directory::{DirectoryGroup, DirectoryUser, Membership};
 pub(crate) use favourite::Favourite;
 pub(crate) use grant::{Grant, GrantState};
-pub(crate) use identity::{Actor, Authority, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name};
+pub(crate) use identity::{
+    Actor, Authority, CLIENT_PREFIX, IdentityRecord, Person, canonical, check_name, folded,
+};
 pub(crate) use login::{Login, LoginKind, permissions_of, subject};
 pub(crate) use moment::Moment;
 pub(crate) use offer::Offer;

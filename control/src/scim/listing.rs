@@ -13,7 +13,10 @@ use super::{
     projection::Projection,
     schema::{Fields, ResourceType},
 };
-use crate::store::{Entity, Filter as Records, Order, Read, StoreError, find_all, load};
+use crate::{
+    domain::folded,
+    store::{Entity, Filter as Records, Order, Read, StoreError, find_all, load},
+};
 
 const USUAL: usize = 100;
 const MOST: usize = 1_000;
@@ -124,7 +127,7 @@ impl Question {
         }
         let filter = Records {
             order: Order::Oldest,
-            lookup: must(key).map(str::to_lowercase),
+            lookup: must(key).map(folded),
             owner: must("externalId").map(str::to_owned),
             ..Records::default()
         };
@@ -165,7 +168,7 @@ fn key(target: &Target, fields: &Fields) -> Option<String> {
     let values = target.values(fields);
     let first = values.first()?;
     let text = first.as_str().map_or_else(|| first.to_string(), str::to_owned);
-    Some(if target.last().is_exact { text } else { text.to_lowercase() })
+    Some(if target.last().is_exact { text } else { folded(&text) })
 }
 
 /// What has no value comes last.

@@ -53,7 +53,20 @@ impl Identity {
 /// The one spelling of an identity's name. Nobody tells e-mail addresses apart by their case, so they have one.
 #[must_use]
 pub fn canonical(name: &str) -> String {
-    if name.contains('@') && !name.starts_with(CLIENT_PREFIX) { name.to_lowercase() } else { name.to_owned() }
+    if name.contains('@') && !name.starts_with(CLIENT_PREFIX) { folded(name) } else { name.to_owned() }
+}
+
+/// A text without the difference of case. A letter counts as the capital of another only where it is that one's own: the
+/// Kelvin sign is no capital `k`, or whoever has it in their address would be somebody else.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.chars().map(small).collect()
+}
+
+fn small(letter: char) -> char {
+    let mut lower = letter.to_lowercase();
+    let (Some(small), None) = (lower.next(), lower.next()) else { return letter };
+    if small.to_uppercase().eq([letter]) { small } else { letter }
 }
 
 /// Refuses what could not be told apart in a list, a log or a user name.
@@ -134,5 +147,13 @@ mod tests {
     fn an_address_has_one_spelling() {
         assert_eq!(Identity::named("Alice@Example.COM"), Ok("alice@example.com".into()));
         assert_eq!(Identity::named("Workload/Build"), Ok("Workload/Build".into()));
+        assert_eq!(Identity::named("ÉLODIE@example.com"), Ok("élodie@example.com".into()));
+    }
+
+    #[test]
+    fn a_letter_that_only_looks_like_another_makes_another_name() {
+        for look_alike in ["mi\u{212a}e@example.com", "m\u{130}ke@example.com", "mik\u{435}@example.com"] {
+            assert_eq!(Identity::named(look_alike), Ok(look_alike.into()), "{look_alike}");
+        }
     }
 }

@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Operator;
-use crate::scim::{
-    attribute::{Attribute, Kind},
-    error::ScimError,
+use crate::{
+    domain::folded,
+    scim::{
+        attribute::{Attribute, Kind},
+        error::ScimError,
+    },
 };
 
 /// Refuses a comparison that makes no sense for the attribute.
@@ -42,7 +45,7 @@ fn one(attribute: &Attribute, value: &Value, operator: Operator, wanted: &Value)
         },
         Kind::Text | Kind::Reference(_) => match (value.as_str(), wanted.as_str()) {
             (Some(text), Some(wanted)) if attribute.is_exact => texts(text, wanted, operator),
-            (Some(text), Some(wanted)) => texts(&text.to_lowercase(), &wanted.to_lowercase(), operator),
+            (Some(text), Some(wanted)) => texts(&folded(text), &folded(wanted), operator),
             (_, None) | (None, _) => false,
         },
         Kind::Complex(_) => false,
