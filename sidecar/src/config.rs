@@ -75,12 +75,19 @@ pub(crate) struct TlsConfig {
 }
 
 /// `[identity]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct IdentityConfig {
     /// Sessions end when the token or certificate expires that they began with.
-    #[serde(default)]
     pub end_with_token: bool,
+    /// How long a client that asks for access by connecting waits for the decision.
+    pub knock_wait: Span,
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        Self { end_with_token: false, knock_wait: Span::from_secs(300) }
+    }
 }
 
 /// `[audit]`

@@ -5,21 +5,22 @@
 
 use std::net::SocketAddr;
 
-use postern_protocol::gate::{AccountName, Engine, GrantId, Identity, SessionStart};
+use postern_protocol::gate::{AccountName, Engine, GrantId, SessionStart};
 use postern_service::random;
 use tokio::time::Instant;
 
 use crate::{
     gatehouse::Gatehouse,
     grants::{Access, Denied},
-    identity::{self, Credential, Unproven},
+    identity::{self, Credential, Known, Unproven},
+    knock::NotLetIn,
     session::{Ending, Leash, Registered, Session},
 };
 
 /// Somebody who is known, and as whom they come.
 #[derive(Debug, Clone)]
 pub(crate) struct Entrant {
-    pub(crate) identity: Identity,
+    pub(crate) known: Known,
     pub(crate) account: AccountName,
     /// Until when a session may last, where the credential says so.
     pub(crate) until: Option<Instant>,
@@ -66,6 +67,9 @@ pub(crate) enum NoEntry {
     /// The sidecar is full.
     #[error("sorry, too many sessions already")]
     TooMany,
+    /// Somebody knocked, and is not let in.
+    #[error(transparent)]
+    Knock(#[from] NotLetIn),
     /// The gate fell before the session began.
     #[error("{}", .0.message(.1))]
     Fallen(Ending, GrantId),
@@ -81,6 +85,7 @@ impl NoEntry {
             Self::Credential { .. } => "bad_credential",
             Self::NoKeys => "no_keys",
             Self::Denied { .. } => "no_grant",
+            Self::Knock(_) => "knock",
             Self::NoLease => "no_lease",
             Self::Sessions { .. } => "grant_full",
             Self::Draining => "draining",
@@ -88,6 +93,11 @@ impl NoEntry {
             Self::Fallen(..) => "ended",
             Self::NoRandomness(_) => "internal",
         }
+    }
+
+    /// Whether all that is missing is a grant.
+    pub(crate) const fn is_for_want_of_a_grant(&self) -> bool {
+        matches!(self, Self::Denied { denied: Denied::NoGrant, .. })
     }
 
     /// The gate of this session has fallen before it began.
@@ -118,7 +128,7 @@ impl Gatehouse {
         match identity::authenticate(&self.book, &self.issuers, credential, claimed).await {
             Ok(known) => {
                 let until = self.end_with_token.then_some(known.until);
-                Ok(Entrant { identity: known.identity, account: account.into(), until })
+                Ok(Entrant { known, account: account.into(), until })
             }
             Err(why) if why.is_for_now() => Err(NoEntry::NoKeys),
             Err(why) => {

@@ -1,6 +1,6 @@
 //! What every connection of this sidecar shares.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use postern_protocol::gate::{Engine, SessionEnd};
 use postern_service::{audit::Event, sso::Issuers};
@@ -12,6 +12,7 @@ use crate::{
     engine::Repo,
     grants::{Access, Book, Draining, FeedState, Lease, Reports},
     identity::Throttle,
+    knock::Waiters,
     listener::{ClientTls, Places},
     metrics,
     session::{Registry, Session},
@@ -24,6 +25,9 @@ pub(crate) struct Gatehouse {
     pub(crate) book: Arc<Book>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) throttle: Throttle,
+    /// Places for clients that wait for a decision, and how long they may.
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) knock_wait: Duration,
     /// Whether sessions end with the credential that they began with.
     pub(crate) end_with_token: bool,
     pub(crate) registry: Arc<Registry>,

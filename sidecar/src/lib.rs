@@ -14,6 +14,7 @@ mod gatehouse;
 mod grants;
 mod identity;
 mod judging;
+mod knock;
 mod listener;
 mod metrics;
 mod mysql;

@@ -173,6 +173,8 @@ async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Resul
         book: Arc::new(Book::default()),
         issuers: Arc::default(),
         throttle: Throttle::default(),
+        waiters: Arc::default(),
+        knock_wait: config.identity.knock_wait.duration(),
         end_with_token: config.identity.end_with_token,
         draining: Arc::default(),
         lease: Lease::new(config.control.lease.duration()),

@@ -14,6 +14,7 @@ pub(crate) mod favourites;
 pub(crate) mod fleet;
 pub(crate) mod grants;
 pub(crate) mod identities;
+pub(crate) mod knocks;
 pub(crate) mod logins;
 pub(crate) mod oauth;
 pub(crate) mod repos;

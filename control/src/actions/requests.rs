@@ -201,7 +201,8 @@ pub(super) async fn requester(
     Ok(identities::vouched(work, caller, name).await?.person())
 }
 
-async fn file_draft(mut work: Work, caller: &Caller, draft: Draft) -> Result<Filed, Failure> {
+/// Files what a rule was found to cover.
+pub(super) async fn file_draft(mut work: Work, caller: &Caller, draft: Draft) -> Result<Filed, Failure> {
     let now = work.now();
     let Draft { identity, ask, rule, judgement } = draft;
     let filed = (&rule, judgement.verdict);

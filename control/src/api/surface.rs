@@ -504,6 +504,20 @@ fn wire() -> Vec<Operation> {
         .body::<gate::ResourceReport>()
         .gives_nothing()
         .problems(&[403]),
+        operation(post(), "/v1/sidecar/knocks", "Files a request of a client that waits", wire::knock)
+            .sidecar()
+            .body::<gate::Knock>()
+            .gives::<gate::Knocked>(200)
+            .problems(&[403, 404, 409]),
+        operation(
+            Method::GET,
+            "/v1/sidecar/knocks/{id}",
+            "Where the request of a client that waits stands",
+            wire::knocked,
+        )
+        .sidecar()
+        .gives::<gate::Knocked>(200)
+        .problems(&[403, 404]),
         operation(post(), "/v1/sidecar/audit", "The next records of a sidecar's audit chain", wire::audit)
             .sidecar()
             .body::<gate::AuditBatch<audit::RecordView>>()

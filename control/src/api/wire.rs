@@ -9,7 +9,8 @@ use axum::{
 };
 use futures_util::stream;
 use postern_protocol::gate::{
-    Ack, AuditBatch, Hello, Position, Pulse, ResourceReport, SessionReport, SidecarName, Welcome,
+    Ack, AuditBatch, Hello, Knock, Knocked, Position, Pulse, ResourceReport, SessionReport, SidecarName,
+    Welcome,
 };
 use postern_service::audit::Record;
 use schemars::JsonSchema;
@@ -17,11 +18,11 @@ use serde::Deserialize;
 
 use super::{
     App,
-    extract::{Json, Query},
+    extract::{Json, Name, Query},
     problem::Problem,
 };
 use crate::{
-    actions::{resources, sessions, sidecars},
+    actions::{knocks, resources, sessions, sidecars},
     domain::Refusal,
     feed::{self, FeedKey, Notice, Opening},
 };
@@ -109,6 +110,24 @@ pub(super) async fn resources(
 ) -> Result<StatusCode, Problem> {
     resources::report(&app.plane, &name, report).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/sidecar/knocks`
+pub(super) async fn knock(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Json(knock): Json<Knock>,
+) -> Result<axum::Json<Knocked>, Problem> {
+    Ok(axum::Json(knocks::knock(&app.plane, &name, knock).await?))
+}
+
+/// `GET /v1/sidecar/knocks/{id}`
+pub(super) async fn knocked(
+    State(app): State<App>,
+    Extension(name): Extension<SidecarName>,
+    Name(id): Name,
+) -> Result<axum::Json<Knocked>, Problem> {
+    Ok(axum::Json(knocks::state(&app.plane, &name, &id).await?))
 }
 
 /// The most records that a batch may have.

@@ -10,6 +10,7 @@ mod feed;
 mod fleet;
 mod full;
 mod ground;
+mod knocks;
 mod migrations;
 mod model;
 mod people;

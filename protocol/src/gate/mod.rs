@@ -6,6 +6,7 @@
 mod feed;
 mod grant;
 mod issuer;
+mod knock;
 mod names;
 pub mod naming;
 mod report;
@@ -15,6 +16,7 @@ mod token;
 pub use feed::{Change, Drain, EndCause, Envelope, FEED_EVENT, Message, Position, Snapshot};
 pub use grant::{Grant, MovementLimits, ResourceGrant, Scope, SessionTerms, Star, Stretch, Terms};
 pub use issuer::{Issuer, Naming};
+pub use knock::{Knock, KnockState, Knocked};
 pub use names::{AccountName, GrantId, Identity, RepoName, RequestId, SessionId, SidecarName, TokenId};
 pub use naming::InvalidName;
 pub use report::{

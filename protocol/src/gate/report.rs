@@ -2,7 +2,7 @@
 //!
 //! `POST /v1/sidecar/hello` ([`Hello`] → [`Welcome`]), then `GET /v1/sidecar/feed?instance=…&nonce=…&after=…` (the
 //! feed), and as things happen `POST /v1/sidecar/acks` ([`Ack`]), `…/sessions` ([`SessionReport`]), `…/pulse`
-//! ([`Pulse`]), `…/resources` ([`ResourceReport`]) and `…/audit` ([`AuditBatch`]). Each carries the sidecar's token as a bearer token.
+//! ([`Pulse`]), `…/resources` ([`ResourceReport`]), `…/knocks` ([`Knock`](super::Knock)) and `…/audit` ([`AuditBatch`]). Each carries the sidecar's token as a bearer token.
 
 use serde::{Deserialize, Serialize};
 

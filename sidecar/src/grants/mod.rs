@@ -18,4 +18,4 @@ pub(crate) use book::{Access, Book, Denied, Standing};
 pub(crate) use drain::Draining;
 pub(crate) use feed::{Feed, FeedState};
 pub(crate) use lease::Lease;
-pub(crate) use report::Reports;
+pub(crate) use report::{NoAnswer, Reports};

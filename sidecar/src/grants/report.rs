@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use postern_protocol::gate::{Ack, Pulse, SessionEnd, SessionReport, SessionStart, SidecarToken};
-use serde::Serialize;
+use postern_protocol::gate::{
+    Ack, Knock, Knocked, Pulse, RequestId, SessionEnd, SessionReport, SessionStart, SidecarToken,
+};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::mpsc;
 
 use super::FeedState;
@@ -21,6 +23,17 @@ pub(crate) struct Reports {
     url: Arc<str>,
     token: SidecarToken,
     news: mpsc::Sender<News>,
+}
+
+/// Why the control plane has not done what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    /// It does not answer, or nothing that is understood.
+    #[error("the control plane cannot be reached")]
+    Unreachable,
+    /// It says no, in its own words.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// One thing that happened to a session.
@@ -51,6 +64,30 @@ impl Reports {
         let request = self.http.post(format!("{}/v1/sidecar/{what}", self.url)).json(report);
         let sent = request.bearer_auth(self.token.reveal()).timeout(Duration::from_secs(5)).send().await;
         sent.is_ok_and(|response| response.status().is_success())
+    }
+
+    /// Files a wish.
+    pub(crate) async fn knock(&self, knock: &Knock) -> Result<Knocked, NoAnswer> {
+        self.answer(self.http.post(format!("{}/v1/sidecar/knocks", self.url)).json(knock)).await
+    }
+
+    /// Where a wish stands.
+    pub(crate) async fn knocked(&self, request: &RequestId) -> Result<Knocked, NoAnswer> {
+        self.answer(self.http.get(format!("{}/v1/sidecar/knocks/{request}", self.url))).await
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, NoAnswer> {
+        #[derive(serde::Deserialize)]
+        struct Problem {
+            detail: String,
+        }
+        let sent = request.bearer_auth(self.token.reveal()).timeout(Duration::from_secs(5)).send().await;
+        let response = sent.map_err(|_| NoAnswer::Unreachable)?;
+        if response.status().is_success() {
+            return response.json().await.map_err(|_| NoAnswer::Unreachable);
+        }
+        let problem: Problem = response.json().await.map_err(|_| NoAnswer::Unreachable)?;
+        Err(NoAnswer::Refused(problem.detail))
     }
 
     /// Acknowledges a change. Given up after a few tries: a control plane that comes back asks anew.

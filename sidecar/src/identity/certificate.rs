@@ -69,7 +69,7 @@ impl Certified {
                 own.ok_or(NoName::SomebodyElse)?
             }
         };
-        Ok(Known { identity: Identity::named(name)?, until: self.until })
+        Ok(Known::until(Identity::named(name)?, self.until))
     }
 }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use postern_protocol::gate::{Identity, TOKEN_PREFIX};
-use postern_service::sso::{Issuers, NotProven};
+use postern_service::{
+    random::sha256_hex,
+    sso::{Issuers, NotProven},
+};
 use rustls::pki_types::CertificateDer;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -26,8 +29,25 @@ pub(crate) enum Credential {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) identity: Identity,
+    /// The groups that the credential lists.
+    pub(crate) groups: Vec<String>,
     /// Until when the credential counts.
     pub(crate) until: Instant,
+    /// The hash of an access token, by which it can be revoked.
+    token_sha256: Option<String>,
+}
+
+impl Known {
+    /// By a credential that lists no groups and cannot be revoked here.
+    pub(super) const fn until(identity: Identity, until: Instant) -> Self {
+        Self { identity, groups: Vec::new(), until, token_sha256: None }
+    }
+
+    /// Whether the credential still counts.
+    pub(crate) fn holds(&self, book: &Book) -> bool {
+        let is_known = |hash: &String| book.identify(hash).is_some();
+        Instant::now() < self.until && self.token_sha256.as_ref().is_none_or(is_known)
+    }
 }
 
 /// Why a credential proves nothing. For the operator.
@@ -65,16 +85,18 @@ pub(crate) async fn authenticate(
         Credential::Certificate(certificate) => Certified::read(certificate)?.known(claimed)?,
         Credential::Token(text) if text.starts_with(TOKEN_PREFIX) => {
             // Looked up by its hash: how long that takes says nothing about any token that exists.
-            let fits = text.len() <= MAX_TOKEN;
-            let found = fits.then(|| book.identify(text)).flatten();
-            let (identity, until) = found.ok_or(Unproven::AccessToken)?;
-            Known { identity, until }
+            if text.len() > MAX_TOKEN {
+                return Err(Unproven::AccessToken);
+            }
+            let hash = sha256_hex(text.as_bytes());
+            let (identity, until) = book.identify(&hash).ok_or(Unproven::AccessToken)?;
+            Known { token_sha256: Some(hash), ..Known::until(identity, until) }
         }
         Credential::Token(text) => {
             let now = jiff::Timestamp::now();
             let proven = issuers.verify(text, now).await?;
             let left = Duration::try_from(proven.expires_at.duration_since(now)).unwrap_or_default();
-            Known { identity: proven.identity, until: Instant::now() + left }
+            Known { groups: proven.groups, ..Known::until(proven.identity, Instant::now() + left) }
         }
     };
     let own = claimed.is_none_or(|claimed| claimed.eq_ignore_ascii_case(known.identity.as_str()));

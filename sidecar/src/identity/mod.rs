@@ -9,6 +9,5 @@ mod credential;
 mod throttle;
 
 use certificate::{Certified, NoName};
-use credential::Known;
-pub(crate) use credential::{Credential, Unproven, authenticate};
+pub(crate) use credential::{Credential, Known, Unproven, authenticate};
 pub(crate) use throttle::Throttle;

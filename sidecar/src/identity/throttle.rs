@@ -7,12 +7,14 @@
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
+
+use crate::net::network;
 
 const PLACES: usize = 4096;
 /// Failures in a row that are answered at once.
@@ -73,14 +75,6 @@ impl Throttle {
         let place = usize::try_from(hash % PLACES as u64).unwrap_or_default();
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places.get_mut(place).map_or(Duration::ZERO, |place| place.fail(now, longest))
-    }
-}
-
-/// One customer of IPv6 has a network of 64 bits, so that is what counts as one source.
-fn network(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

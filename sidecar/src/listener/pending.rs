@@ -2,12 +2,14 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
+
+use crate::net::network;
 
 /// The places of all of them.
 #[derive(Debug)]
@@ -80,14 +82,6 @@ impl Places {
             evicted,
             deadline: Instant::now() + self.patience,
         }
-    }
-}
-
-/// One customer of IPv6 has a network of 64 bits, so that is what counts as one source.
-fn network(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use postern_protocol::{
     gate::{AccountName, Engine},
     mysql::{AuthResponse, Capabilities, ChangeUser, ErrorText, LoginRequest, SCRAMBLE_LEN, packet},
@@ -33,12 +33,17 @@ use crate::{
     entry::{Entrant, NoEntry},
     gatehouse::{Gatehouse, Opened},
     grants::Access,
+    identity::Known,
+    knock::{Visitor, Wish},
     listener::Pending,
     metrics,
     net::{Stream, prepare},
     session::{Finish, Left, Registered, Relay, Session, Terminator, Watch},
 };
 
+/// Attributes of a client that asks for access by connecting.
+const REASON: &str = "postern_reason";
+const DURATION: &str = "postern_duration";
 /// How long a client may take to accept a message that ends its connection.
 const HANG_UP: Duration = Duration::from_secs(1);
 
@@ -97,28 +102,32 @@ struct Claim {
     application: String,
     /// Whether it stands in the middle of a connection.
     is_renewed: bool,
+    /// What it wants if it has no grant.
+    wish: Option<Wish>,
 }
 
 impl Claim {
-    fn new(login: LoginRequest, offered: Capabilities) -> Self {
+    fn new(mut login: LoginRequest, offered: Capabilities) -> Self {
+        let wish = take_wish(&mut login.attributes);
         let agreed = login.capabilities & offered;
         let application = application(&login.attributes);
         let attributes = agreed.has(Capabilities::CONNECT_ATTRS).then_some(login.attributes);
         let LoginRequest { max_packet, charset, database, user, plugin, auth_response, .. } = login;
         let wishes = Wishes { capabilities: agreed, max_packet, charset, database, attributes };
-        Self { user, response: auth_response, plugin, agreed, wishes, application, is_renewed: false }
+        Self { user, response: auth_response, plugin, agreed, wishes, application, is_renewed: false, wish }
     }
 
     /// The same client as somebody else. What it leaves out stays as it was. Its answer is to a scramble that is used
     /// up: clients expect to be asked anew.
     fn renewed(self, change: ChangeUser) -> Self {
-        let ChangeUser { user, auth_response: _, database, charset, plugin: _, attributes } = change;
+        let ChangeUser { user, auth_response: _, database, charset, plugin: _, mut attributes } = change;
+        let wish = take_wish(&mut attributes);
         let charset = charset.map_or(self.wishes.charset, |number| number.to_le_bytes()[0]);
         let application = if attributes.is_empty() { self.application } else { application(&attributes) };
         let attributes = self.wishes.attributes.as_ref().map(|_| attributes);
         let wishes = Wishes { charset, database, attributes, ..self.wishes.clone() };
         let (response, plugin) = (AuthResponse::default(), None);
-        Self { user, response, plugin, wishes, application, is_renewed: true, ..self }
+        Self { user, response, plugin, wishes, application, is_renewed: true, wish, ..self }
     }
 
     /// The capabilities do not tell: some clients leave MariaDB's to chance.
@@ -127,6 +136,14 @@ impl Claim {
         attribute(attributes, "_client_name")
             .is_some_and(|name| name.to_ascii_lowercase().contains("mariadb"))
     }
+}
+
+/// What a client says it wants in its attributes, which the database does not see.
+fn take_wish(attributes: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Option<Wish> {
+    let text = |name| attribute(attributes, name).map(Cow::into_owned);
+    let (reason, duration) = (text(REASON), text(DURATION));
+    attributes.retain(|(name, _)| name != REASON.as_bytes() && name != DURATION.as_bytes());
+    Wish::new(reason, duration)
 }
 
 /// The value of an attribute.
@@ -149,6 +166,14 @@ struct Guest {
     /// The number that the client knows its connection by.
     number: u32,
     scramble: [u8; SCRAMBLE_LEN],
+}
+
+/// What was asked for, once it is known who asks.
+struct Wanted {
+    known: Known,
+    access: Access,
+    /// Until when a session may last, where the credential says so.
+    until: Option<Instant>,
 }
 
 /// What becomes of a connection when its session is over.
@@ -191,30 +216,35 @@ impl Guest {
                 return;
             };
             drop(pending);
-            let (access, until) = match identified {
-                Ok(Some(identified)) => identified,
+            let wanted = match identified {
+                Ok(Some(wanted)) => wanted,
                 Ok(None) => return,
                 Err(refusal) => return self.refuse(&mut talk, None, &claim, refusal).await,
             };
-            let Some((again, change)) = self.stay(talk, &access, until, &claim).await else { return };
+            let Some((again, change)) = self.stay(talk, &wanted, &claim).await else { return };
             claim = claim.renewed(change);
             (talk, pending) = (again, self.house.places.take(self.peer.ip()));
         }
     }
 
     /// One session after another, until the connection is over or the client wants to be somebody else.
-    async fn stay(
-        &self,
-        mut talk: Talk,
-        access: &Access,
-        until: Option<Instant>,
-        claim: &Claim,
-    ) -> Option<(Talk, ChangeUser)> {
+    async fn stay(&self, mut talk: Talk, wanted: &Wanted, claim: &Claim) -> Option<(Talk, ChangeUser)> {
+        let mut wish = claim.wish.as_ref();
         loop {
-            let passage = match self.enter(access, until, claim).await {
+            // Nobody is asked anew in the middle of a connection.
+            let entered = match (self.enter(wanted, claim).await, wish.take()) {
+                (Err(Refusal::Entry(no)), Some(wish)) if no.is_for_want_of_a_grant() => {
+                    match self.knock(&mut talk, wanted, wish).await {
+                        Ok(()) => self.enter(wanted, claim).await,
+                        Err(refusal) => Err(refusal),
+                    }
+                }
+                (entered, _) => entered,
+            };
+            let passage = match entered {
                 Ok(passage) => passage,
                 Err(refusal) => {
-                    self.refuse(&mut talk, Some(access), claim, refusal).await;
+                    self.refuse(&mut talk, Some(&wanted.access), claim, refusal).await;
                     return None;
                 }
             };
@@ -226,6 +256,12 @@ impl Guest {
         }
     }
 
+    /// Files the client's wish and waits for the decision. There is nothing that a client could be told meanwhile.
+    async fn knock(&self, talk: &mut Talk, wanted: &Wanted, wish: &Wish) -> Result<(), Refusal> {
+        let visitor = Visitor { known: &wanted.known, access: &wanted.access, wish, peer: self.peer };
+        Ok(self.house.knock(&visitor, &mut talk.stream, |_| Bytes::new()).await.map_err(NoEntry::from)?)
+    }
+
     async fn refuse(&self, talk: &mut Talk, access: Option<&Access>, claim: &Claim, refusal: Refusal) {
         let why = refusal.to_string();
         self.house.refused(Engine::Mysql, access, &claim.user, self.peer, refusal.label(), &why);
@@ -235,12 +271,8 @@ impl Guest {
         say_no(talk, &refusal).await;
     }
 
-    /// Who it is and what they want, and until when the credential lets them. Nothing when they went away.
-    async fn identify(
-        &self,
-        talk: &mut Talk,
-        claim: &Claim,
-    ) -> Result<Option<(Access, Option<Instant>)>, Refusal> {
+    /// Who it is and what they want. Nothing when they went away.
+    async fn identify(&self, talk: &mut Talk, claim: &Claim) -> Result<Option<Wanted>, Refusal> {
         let begun = Instant::now();
         if !talk.stream.is_encrypted() && !self.peer.ip().to_canonical().is_loopback() {
             return Err(Refusal::TlsRequired);
@@ -258,18 +290,16 @@ impl Guest {
         };
         let entrant = self.house.identify(&claim.user, &credential, self.peer).await?;
         metrics::connect_stage("login", begun.elapsed());
-        let Entrant { identity, account, until } = entrant;
-        Ok(Some((Access { identity, repo: self.door.target.name.clone(), account }, until)))
+        let Entrant { known, account, until } = entrant;
+        let repo = self.door.target.name.clone();
+        let access = Access { identity: known.identity.clone(), repo, account };
+        Ok(Some(Wanted { known, access, until }))
     }
 
     /// From the grant to a database that waits for the first command.
-    async fn enter(
-        &self,
-        access: &Access,
-        until: Option<Instant>,
-        claim: &Claim,
-    ) -> Result<Passage, Refusal> {
-        let registered = self.house.enter(Engine::Mysql, access, self.peer, &claim.application, until)?;
+    async fn enter(&self, wanted: &Wanted, claim: &Claim) -> Result<Passage, Refusal> {
+        let Wanted { access, until, .. } = wanted;
+        let registered = self.house.enter(Engine::Mysql, access, self.peer, &claim.application, *until)?;
         let session = registered.session();
         let mut watch = Watch::new(&session.leash);
         let begun = Instant::now();

@@ -154,6 +154,7 @@ fn no_entry(no: &NoEntry, message: String) -> ErrorText {
         NoEntry::Denied { access, denied, public_url } => {
             ErrorText::new(1045, "28000", format!("{message}. {}", denial(access, denied, public_url)))
         }
+        NoEntry::Knock(_) => ErrorText::new(1045, "28000", message),
         NoEntry::Sessions { .. } => ErrorText::new(1203, "42000", message),
         NoEntry::NoLease | NoEntry::NoKeys | NoEntry::Draining | NoEntry::TooMany => {
             ErrorText::new(1040, "08004", message)

@@ -6,7 +6,8 @@ use bytes::BytesMut;
 use postern_protocol::{
     gate::Engine,
     postgres::{
-        self, CancelKey, InitialPacket, InvalidStartup, StartupMessage, initial_packet, initial_packet_len,
+        self, CancelKey, ErrorText, InitialPacket, InvalidStartup, StartupMessage, initial_packet,
+        initial_packet_len,
     },
 };
 use tokio::{
@@ -31,6 +32,8 @@ use crate::{
     entry::{Entrant, NoEntry},
     gatehouse::{Gatehouse, Opened},
     grants::Access,
+    identity::Known,
+    knock::{Visitor, Wish},
     listener::Pending,
     metrics,
     net::{Stream, prepare},
@@ -188,10 +191,13 @@ struct Guest {
 
 /// What was asked for, once it is known who asks.
 struct Wanted {
+    known: Known,
     access: Access,
     target: Arc<Target>,
     /// Until when a session may last, where the credential says so.
     until: Option<tokio::time::Instant>,
+    /// What the client wants if it has no grant.
+    wish: Option<Wish>,
 }
 
 impl Guest {
@@ -205,9 +211,21 @@ impl Guest {
             Err(refusal @ Refusal::NotLoggedIn) => return say_no(&mut self.stream, &refusal).await,
             Err(refusal) => return self.refuse(None, refusal).await,
         };
-        match self.enter(&wanted).await {
+        match self.enter_or_knock(&wanted).await {
             Ok(passage) => passage.run(self.stream).await,
             Err(refusal) => self.refuse(Some(&wanted.access), refusal).await,
+        }
+    }
+
+    /// The session; who has no grant and says what they want waits for one.
+    async fn enter_or_knock(&mut self, wanted: &Wanted) -> Result<Passage, Refusal> {
+        match (self.enter(wanted).await, &wanted.wish) {
+            (Err(Refusal::Entry(no)), Some(wish)) if no.is_for_want_of_a_grant() => {
+                self.knock(wanted, wish).await?;
+                let passage = self.enter(wanted).await?;
+                Ok(Passage { greeted: true, ..passage })
+            }
+            (entered, _) => entered,
         }
     }
 
@@ -226,6 +244,16 @@ impl Guest {
         say_no(&mut self.stream, &refusal).await;
     }
 
+    /// Files the client's wish, tells it so, and waits for the decision. Clients take a notice only behind
+    /// `AuthenticationOk`, so that is said now; a refusal may still follow.
+    async fn knock(&mut self, wanted: &Wanted, wish: &Wish) -> Result<(), Refusal> {
+        let visitor = Visitor { known: &wanted.known, access: &wanted.access, wish, peer: self.peer };
+        let told = |news: &str| {
+            [postgres::authentication_ok(), postgres::notice(&ErrorText::new("00000", news))].concat().into()
+        };
+        Ok(self.house.knock(&visitor, &mut self.stream, told).await.map_err(NoEntry::from)?)
+    }
+
     /// Who it is and what they want. Nothing when they went away.
     async fn identify(&mut self) -> Result<Option<Wanted>, Refusal> {
         let begun = tokio::time::Instant::now();
@@ -238,8 +266,9 @@ impl Guest {
         metrics::connect_stage("login", begun.elapsed());
         let target = self.door.find(&self.startup.database);
         let target = target.ok_or_else(|| Refusal::Database(self.startup.database.clone()))?;
-        let Entrant { identity, account, until } = entrant;
-        Ok(Some(Wanted { access: Access { identity, repo: target.name.clone(), account }, target, until }))
+        let Entrant { known, account, until } = entrant;
+        let access = Access { identity: known.identity.clone(), repo: target.name.clone(), account };
+        Ok(Some(Wanted { known, access, target, until, wish: asked.wish }))
     }
 
     /// From the grant to a database that waits for the first statement.
@@ -271,7 +300,17 @@ impl Guest {
         let issue = |upstream| self.door.cancel_keys.issue(registered.session(), upstream, spoken);
         let issued = upstream.clone().map(issue).transpose()?;
         let opened = house.opened(registered.session());
-        Ok(Passage { opened, issued, backend, limited, ahead, upstream, terminator, registered })
+        Ok(Passage {
+            opened,
+            issued,
+            backend,
+            limited,
+            ahead,
+            upstream,
+            terminator,
+            registered,
+            greeted: false,
+        })
     }
 
     /// A connection for the session, and the certainty that it can be ended.
@@ -322,12 +361,17 @@ struct Passage {
     upstream: Option<Upstream>,
     terminator: Arc<Terminator<Victim>>,
     registered: Registered,
+    /// Whether the client knows already that its credential was good.
+    greeted: bool,
 }
 
 impl Passage {
     /// What the client is told before its first statement is answered.
     fn greeting(&mut self) -> BytesMut {
-        let mut greeting = BytesMut::from(&postgres::authentication_ok()[..]);
+        let mut greeting = BytesMut::new();
+        if !self.greeted {
+            greeting.extend_from_slice(&postgres::authentication_ok());
+        }
         greeting.extend_from_slice(&self.backend.greeting);
         if let Some(issued) = &self.issued {
             greeting.extend_from_slice(&postgres::backend_key_data(&issued.key));

@@ -27,6 +27,7 @@ use crate::{
     entry::{Entrant, NoEntry},
     gatehouse::Gatehouse,
     identity::Credential,
+    knock::Wish,
     net::Stream,
 };
 
@@ -39,20 +40,25 @@ const LIMIT: u32 = 17 * 1024;
 pub(super) struct Asked {
     /// How the client would like to prove itself.
     pub(super) login: Option<Login>,
+    /// What it wants if it has no grant.
+    pub(super) wish: Option<Wish>,
 }
 
 impl Asked {
     /// Takes it out of the packet, so that the database does not see it.
     pub(super) fn take(startup: &mut StartupMessage) -> Result<Self, Refusal> {
-        let mut asked = Self::default();
+        let (mut asked, mut reason, mut duration) = (Self::default(), None, None);
         for (name, value) in take_own(&mut startup.parameters) {
             match (name.as_str(), value.to_ascii_lowercase().as_str()) {
                 ("login", "oauth") => asked.login = Some(Login::Oauth),
                 ("login", "password") => asked.login = Some(Login::Password),
                 ("login", _) => return Err(Refusal::OptionValue { name, value }),
+                ("reason", _) => reason = Some(value),
+                ("duration", _) => duration = Some(value),
                 (_, _) => return Err(Refusal::Option(name)),
             }
         }
+        asked.wish = Wish::new(reason, duration);
         Ok(asked)
     }
 }

@@ -136,6 +136,7 @@ fn no_entry(no: &NoEntry, message: String) -> ErrorText {
             )
         }
         NoEntry::Denied { access, denied, public_url } => denial(access, denied, public_url, message),
+        NoEntry::Knock(_) => ErrorText::new("28000", message),
         NoEntry::TooMany | NoEntry::Sessions { .. } => ErrorText::new("53300", message),
         NoEntry::NoLease | NoEntry::NoKeys | NoEntry::Draining => ErrorText::new("57P03", message),
         NoEntry::Fallen(ending, grant) => last_word(ending, grant),

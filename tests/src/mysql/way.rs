@@ -52,11 +52,16 @@ impl Way {
         command
     }
 
-    /// Tells an application of `tests/drivers/mysql` about this way, and runs it to its end.
-    pub fn application(&self, command: &mut Command) -> Output {
+    /// Tells an application of `tests/drivers/mysql` about this way.
+    pub fn tell(&self, command: &mut Command) {
         let authority = self.authority.as_deref().unwrap_or(Path::new(""));
         command.env("DB_HOST", "127.0.0.1").env("DB_PORT", self.port.to_string()).env("DB_NAME", DATABASE);
         command.env("DB_USER", &self.user).env("DB_PASSWORD", &self.password).env("DB_CA", authority);
+    }
+
+    /// Tells an application about this way, and runs it to its end.
+    pub fn application(&self, command: &mut Command) -> Output {
+        self.tell(command);
         command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
     }
 }

@@ -1,6 +1,6 @@
 //! From a request to an answer of the database, and every way of being turned away.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use postern_tests::{
     postgres::{DATABASE, Version, password},
@@ -12,6 +12,11 @@ use serde_json::json;
 
 /// Runs this version's psql through the gate.
 pub(crate) fn psql(stage: &Stage, conninfo: &str, access: &Access, sql: &str) -> Output {
+    psql_command(stage, conninfo, access, sql).output().expect("psql runs")
+}
+
+/// This version's psql on its way through the gate.
+pub(crate) fn psql_command(stage: &Stage, conninfo: &str, access: &Access, sql: &str) -> Command {
     let mut command = bound(stage.postgres.program("psql"), "KILL");
     let all = format!(
         "host=127.0.0.1 port={} dbname={REPO} user={} {conninfo}",
@@ -19,7 +24,7 @@ pub(crate) fn psql(stage: &Stage, conninfo: &str, access: &Access, sql: &str) ->
         access.account
     );
     command.arg(all).args(["-XAtqc", sql]).env("PGPASSWORD", &access.token).env("PGCONNECT_TIMEOUT", "30");
-    command.output().expect("psql runs")
+    command
 }
 
 fn answer(output: &Output) -> String {

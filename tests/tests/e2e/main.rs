@@ -25,12 +25,14 @@ macro_rules! on_both {
 mod access;
 mod catalog;
 mod cli;
+mod connect;
 mod crash;
 mod dead;
 mod doubt;
 mod drivers;
 mod harness;
 mod hostile;
+mod knock;
 mod limits_cases;
 mod limits_clients;
 mod limits_live;

@@ -86,7 +86,7 @@ pub(crate) struct Rule {
     /// What `SELECT *` on a partly granted table does.
     #[serde(default)]
     pub star: Star,
-    /// Whether a client may file its request by connecting. So far `false`.
+    /// Whether a client may file its request by connecting.
     #[serde(default)]
     pub knock: bool,
     /// Who may approve as well when nobody decides.
@@ -165,9 +165,6 @@ impl Rule {
     fn check_supported(&self) -> Result<(), Refusal> {
         if self.whole && self.terms().limits != MovementLimits::default() {
             return Err(Refusal::NotSupported("limits beside whole = true".to_owned()));
-        }
-        if self.knock {
-            return Err(Refusal::NotSupported("knock".to_owned()));
         }
         Ok(())
     }
@@ -257,7 +254,7 @@ mod tests {
         rule(
             "auto_approve = \"request.duration <= duration('1h') && 'oncall' in identity.groups\"\n\
              auto_deny = 'request.whole'\nbreak_glass = {requesters = ['group:oncall'], max_duration = '1h'}\n\
-             approvals = [{from = ['group:dba', 'bob@example.com'], count = 2}]\n\
+             approvals = [{from = ['group:dba', 'bob@example.com'], count = 2}]\nknock = true\n\
              escalate = {after = '15m', to = ['group:managers']}\nnotify = {slack = 'C0123456789'}\n\
              windows = [{days = ['mon'], from = '22:00', to = '06:00', tz = 'Europe/Paris'}]\n\
              session = {max_idle = '30m', max_sessions = 5}",
