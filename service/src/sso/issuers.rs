@@ -175,9 +175,12 @@ impl Issuers {
         for issuer in entries {
             let named = claims.is_for(audiences.unwrap_or(&issuer.audiences)).map_err(NotProven::from);
             let named = named.and_then(|()| Ok(naming::name(&issuer.naming, &claims)?));
+            let is_workload = matches!(issuer.naming, Naming::Workload { .. });
             match named {
+                Ok((identity, _)) if !is_workload && self.is_for_workloads(&identity) => {
+                    first = first.or(Some(NoIdentity::Workload.into()));
+                }
                 Ok((identity, groups)) => {
-                    let is_workload = matches!(issuer.naming, Naming::Workload { .. });
                     let issuer = issuer.url;
                     return Ok(Proven { identity, groups, expires_at, issuer, is_workload, claims });
                 }
@@ -185,6 +188,11 @@ impl Issuers {
             }
         }
         Err(first.unwrap_or(NotProven::Issuer))
+    }
+
+    /// Whether a name is of the kind that one of the issuers' workloads have.
+    fn is_for_workloads(&self, name: &Identity) -> bool {
+        self.trusted.load().iter().any(|trusted| naming::is_for_workloads(&trusted.issuer.naming, name))
     }
 
     /// The claims of a logout token that the people's issuer made for `client`.

@@ -28,6 +28,12 @@ pub enum NoIdentity {
     /// It names somebody by what cannot be a name.
     #[error(transparent)]
     Name(#[from] InvalidName),
+    /// The claim holds what stands behind it in the template, so that another workload could come to the same name.
+    #[error("the token's claim `{0}` holds what separates it from the next in the identity's name")]
+    Separator(String),
+    /// It has a name of workloads.
+    #[error("the token names a person as a workload of another issuer is named")]
+    Workload,
     /// A workload's token does not say what it has to.
     #[error("the token's claim `{0}` is not as this workload's has to be")]
     Condition(String),
@@ -50,6 +56,11 @@ pub enum InvalidNaming {
     /// A condition that nothing fulfils.
     #[error("the condition for claim `{0}` lists no values")]
     NoValues(String),
+    /// Two workloads could come to one name.
+    #[error(
+        "identity `{0}`: two claims need a text between them that tells where the first ends, as in `ci:{{a}}/{{b}}`"
+    )]
+    Adjacent(String),
     /// Without claims in it the name must be one.
     #[error("identity: {0}")]
     Name(#[from] InvalidName),
@@ -84,6 +95,9 @@ pub(super) fn check(naming: &Naming) -> Result<(), InvalidNaming> {
 }
 
 fn check_template(identity: &str, parts: &[Part<'_>]) -> Result<(), InvalidNaming> {
+    if parts.windows(2).any(|two| matches!(two, [Part::Claim(_), Part::Claim(_)])) {
+        return Err(InvalidNaming::Adjacent(identity.to_owned()));
+    }
     match parts {
         [Part::Text(name)] => Identity::named(name).map(drop).map_err(InvalidNaming::from),
         [Part::Text(begin), ..] if begin.find(':').is_some_and(|colon| colon > 0) => {
@@ -165,17 +179,37 @@ fn fulfils(conditions: &BTreeMap<String, Vec<String>>, claims: &Claims) -> Resul
 
 fn workload(template: &str, claims: &Claims) -> Result<Identity, NoIdentity> {
     let mut name = String::new();
-    for part in parts(template).unwrap_or_default() {
-        match part {
-            Part::Text(text) => name.push_str(text),
-            Part::Claim(claim) => {
-                let value = claims.get(claim).and_then(scalar);
-                let value = value.filter(|value| !value.is_empty() && !has_unseen(value));
-                name.push_str(&value.ok_or_else(|| NoIdentity::Missing(claim.to_owned()))?);
+    let parts = parts(template).unwrap_or_default();
+    let mut rest = &parts[..];
+    while let [part, behind @ ..] = rest {
+        match (part, behind) {
+            (Part::Text(text), _) => name.push_str(text),
+            (Part::Claim(claim), [Part::Text(text), Part::Claim(_), ..]) => {
+                let value = value(claims, claim)?;
+                if text.chars().next().is_some_and(|separator| value.contains(separator)) {
+                    return Err(NoIdentity::Separator((*claim).to_owned()));
+                }
+                name.push_str(&value);
             }
+            (Part::Claim(claim), _) => name.push_str(&value(claims, claim)?),
         }
+        rest = behind;
     }
     Ok(Identity::named(&name)?)
+}
+
+/// What a claim puts into a name.
+fn value(claims: &Claims, claim: &str) -> Result<String, NoIdentity> {
+    let value = claims.get(claim).and_then(scalar);
+    let value = value.filter(|value| !value.is_empty() && !has_unseen(value));
+    value.ok_or_else(|| NoIdentity::Missing(claim.to_owned()))
+}
+
+/// Whether a name is of the kind that this gives to workloads by their claims. No person is called so.
+pub(super) fn is_for_workloads(naming: &Naming, name: &Identity) -> bool {
+    let Naming::Workload { identity, .. } = naming else { return false };
+    let Some((word, _)) = identity.split_once('{') else { return false };
+    name.as_str().get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word))
 }
 
 fn scalar(value: &Value) -> Option<String> {
@@ -198,14 +232,36 @@ mod tests {
 
     #[test]
     fn a_workload_whose_token_could_name_anybody_is_refused() {
-        for identity in
-            ["{sub}", "{a}{b}", ":{sub}", "ci-{sub}", "client:{sub}", "", "group:x", "ci:{", "ci:}", "ci:{}"]
-        {
+        for identity in [
+            "{sub}",
+            "{a}{b}",
+            "ci:{a}{b}",
+            ":{sub}",
+            "ci-{sub}",
+            "client:{sub}",
+            "",
+            "group:x",
+            "ci:{",
+            "ci:}",
+            "ci:{}",
+        ] {
             assert!(template(identity).is_err(), "{identity}");
         }
         for identity in ["ci:{repository}", "deployer@example.com", "job:{a}/{b}-x"] {
             assert_eq!(template(identity), Ok(()), "{identity}");
         }
+    }
+
+    #[test]
+    fn no_two_workloads_come_to_one_name() {
+        let named = |first: &str, second: &str| {
+            let claims = serde_json::json!({"a": first, "b": second});
+            workload("job:{a}/{b}-x", &Claims(claims.as_object().unwrap().clone()))
+                .ok()
+                .map(|name| name.to_string())
+        };
+        assert_eq!(named("team", "app/web-1").as_deref(), Some("job:team/app/web-1-x"));
+        assert_eq!(named("team/app", "web-1"), None);
     }
 
     #[test]

@@ -106,6 +106,13 @@ async fn a_workload_is_named_by_the_claims_that_its_conditions_check() {
     let proven = verify(&issuers, &job("acme/app", "refs/heads/main")).await.unwrap();
     assert_eq!((proven.identity, proven.groups), ("ci:acme/app".into(), vec!["ci".to_owned()]));
     assert!(proven.is_workload);
+    let person = with(claims(&stand_in.url), "email", json!("CI:acme/app"));
+    let refused = verify(&issuers, &signer.token(&person)).await;
+    assert_eq!(
+        refused,
+        Err(NotProven::Identity(NoIdentity::Workload)),
+        "a person who is called as a workload is"
+    );
     for (repository, branch) in [("evil/app", "refs/heads/main"), ("acme/app", "refs/heads/mine")] {
         assert!(verify(&issuers, &job(repository, branch)).await.is_err(), "{repository} {branch}");
     }

@@ -1,6 +1,6 @@
 //! Keys that change, and an issuer that is down or lies.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use super::*;
 
@@ -43,6 +43,26 @@ async fn known_keys_go_on_while_the_issuer_is_down_and_new_ones_are_refused() {
     stand_in.is_down.store(true, Ordering::SeqCst);
     assert_eq!(verify(&issuers, &new.token(&claims(&stand_in.url))).await, Err(NotProven::UnknownKey));
     assert!(verify(&issuers, &known.token(&claims(&stand_in.url))).await.is_ok());
+}
+
+#[tokio::test]
+async fn known_keys_go_on_for_a_day_while_the_issuer_is_down() {
+    const HOUR: Duration = Duration::from_hours(1);
+    let (known, new) = (Signer::ec("known"), Signer::ec("new"));
+    let stand_in = StandIn::start(std::slice::from_ref(&known)).await;
+    let issuers = trusted(&stand_in);
+    let (old_key, new_key) = (known.token(&claims(&stand_in.url)), new.token(&claims(&stand_in.url)));
+    let now = Timestamp::now();
+    assert!(issuers.verify(&old_key, now).await.is_ok());
+    stand_in.is_down.store(true, Ordering::SeqCst);
+    tokio::time::pause();
+    for hour in 1..24 {
+        tokio::time::advance(HOUR).await;
+        assert!(issuers.verify(&old_key, now).await.is_ok(), "{hour}");
+        assert_eq!(issuers.verify(&new_key, now).await, Err(NotProven::UnknownKey), "{hour}");
+    }
+    tokio::time::advance(HOUR).await;
+    assert_eq!(issuers.verify(&old_key, now).await, Err(NotProven::Unreachable));
 }
 
 #[tokio::test]
