@@ -1,5 +1,7 @@
 //! Who calls, and what they may do.
 
+use postern_protocol::gate::naming::GROUP_PREFIX;
+
 use crate::{
     domain::{Actor, ApiClient, Permission, Permissions, Person, Refusal, Rule, permissions_of},
     store::Filter,
@@ -11,19 +13,26 @@ pub(crate) struct Caller {
     id: String,
     actor: Actor,
     permissions: Permissions,
+    /// Whether it is a directory, whose word on groups counts whatever they are.
+    is_directory: bool,
 }
 
 impl Caller {
     /// The client that a token belongs to.
     pub(crate) fn client(client: ApiClient) -> Self {
-        Self { actor: client.actor(), id: client.id, permissions: client.permissions }
+        Self {
+            actor: client.actor(),
+            id: client.id,
+            permissions: client.permissions,
+            is_directory: client.scim,
+        }
     }
 
     /// A person; one whom `admins` lists has every permission.
     pub(crate) fn person(person: Person, admins: &[String]) -> Self {
         let (id, is_admin) = (format!("person:{}", person.name), person.is_listed(admins));
         let actor = if is_admin { Actor::Admin(person) } else { Actor::Identity(person) };
-        Self { id, actor, permissions: permissions_of(is_admin) }
+        Self { id, actor, permissions: permissions_of(is_admin), is_directory: false }
     }
 
     /// What tells it from every other caller.
@@ -80,6 +89,28 @@ impl Caller {
             "a client with permissions that you lack ({lacking}) can be made, rotated and deleted only with {}",
             Permission::ModifyRoles
         )))
+    }
+
+    /// Refuses a caller that would make somebody an administrator by putting them into one of these groups. It takes
+    /// Modify Roles, or a directory.
+    pub(crate) fn must_fill(&self, groups: &[String], admins: &[String]) -> Result<(), Refusal> {
+        let of_admins =
+            |group: &&String| admins.iter().any(|entry| entry.strip_prefix(GROUP_PREFIX) == Some(group));
+        match groups.iter().find(of_admins) {
+            Some(group) if !self.is_directory && !self.may(Permission::ModifyRoles) => {
+                Err(Refusal::Forbidden(format!(
+                    "members of the group `{group}` have every permission: putting somebody there needs {}",
+                    Permission::ModifyRoles
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Refuses a caller that would get hold of a directory's token, where a directory decides who is an administrator.
+    pub(crate) fn must_trust_directory(&self, admins: &[String]) -> Result<(), Refusal> {
+        let by_group = admins.iter().any(|entry| entry.starts_with(GROUP_PREFIX));
+        if by_group { self.must(&[Permission::ModifyRoles]) } else { Ok(()) }
     }
 
     /// Whether something that was filed by, or is about, these is the caller's own.

@@ -47,6 +47,9 @@ pub(crate) async fn create_by(
     kind: Kind,
 ) -> Result<(ApiClient, Secret), Failure> {
     caller.must_cover(&permissions_of(&kind))?;
+    if matches!(kind, Kind::Directory) {
+        caller.must_trust_directory(&plane.admins)?;
+    }
     make(plane, caller.name(), name, kind).await
 }
 
@@ -112,6 +115,9 @@ pub(crate) async fn rotate(
     let mut work = Work::begin(plane).await?;
     let mut client: ApiClient = work.get("API client", id).await?;
     caller.must_cover(&client.permissions)?;
+    if client.scim {
+        caller.must_trust_directory(&plane.admins)?;
+    }
     let (secret, hash) = new_secret(client.scim)?;
     let old = std::mem::replace(&mut client.secret_sha256, hash);
     client.former = grace.map(|grace| FormerSecret { sha256: old, until: work.now().plus(grace) });

@@ -87,6 +87,20 @@ pub(crate) async fn answer(
     Ok(())
 }
 
+/// Takes back what was approved and has given no tokens yet: whoever approved it is out.
+pub(super) async fn forget(
+    work: &mut Work,
+    is_out: impl Fn(&DeviceApproval) -> bool + Send,
+) -> Result<(), Failure> {
+    let open = Filter { due_after: Some(work.now()), ..Filter::default() };
+    for waiting in work.find_all::<DeviceLogin>(&open).await? {
+        if matches!(&waiting.answer, DeviceAnswer::Approved(approval) if is_out(approval)) {
+            work.save(&DeviceLogin { answer: DeviceAnswer::Denied, ..waiting }).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Why a device code gives no tokens.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoTokens {

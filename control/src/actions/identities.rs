@@ -61,7 +61,11 @@ pub(crate) async fn put(
         None => IdentityRecord::new(name, work.now())?,
     };
     if let Some(groups) = groups {
+        let known = identity.all_groups();
         identity.set_groups(groups)?;
+        let joined: Vec<String> =
+            identity.groups.iter().filter(|group| !known.contains(group)).cloned().collect();
+        caller.must_fill(&joined, &plane.admins)?;
     }
     let was_enabled = identity.enabled;
     switch(&mut identity, enabled)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use postern_protocol::{duration::Span, gate::Identity};
 use postern_service::{audit::Event, random, secret::Secret};
 
-use super::{Caller, Failure, identities, oauth};
+use super::{Caller, Failure, device, identities, oauth};
 use crate::{
     domain::{
         ApiToken, DeviceApproval, IdentityRecord, Login, LoginKind, Moment, Refusal, canonical, subject,
@@ -263,14 +263,19 @@ pub(crate) async fn end_named(
     subject: Option<&str>,
     sid: Option<&str>,
 ) -> Result<(), Failure> {
+    let is_meant = |whose: &str, session: Option<&str>| {
+        let same_session = sid.is_none_or(|sid| session == Some(sid));
+        same_session
+            && whose.split(' ').next() == Some(issuer)
+            && subject.is_none_or(|subject| subject == whose)
+    };
     let named = Filter { owner: subject.map(str::to_owned), ..Filter::default() };
     for login in work.find_all::<Login>(&named).await? {
-        let same_session = sid.is_none_or(|sid| login.sid.as_deref() == Some(sid));
-        if same_session && login.subject.split(' ').next() == Some(issuer) {
+        if is_meant(&login.subject, login.sid.as_deref()) {
             end_within(work, &login).await?;
         }
     }
-    Ok(())
+    device::forget(work, |approval| is_meant(&approval.subject, approval.sid.as_deref())).await
 }
 
 /// Ends a login and voids its tokens.
@@ -286,7 +291,7 @@ pub(super) async fn end_all(work: &mut Work, identity: &str) -> Result<(), Failu
     for login in work.find_all::<Login>(&own).await? {
         end_within(work, &login).await?;
     }
-    Ok(())
+    device::forget(work, |approval| approval.identity.as_str() == identity).await
 }
 
 fn about(login: &Login, kind: &'static str) -> Event {

@@ -4,6 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Answer, Client, House, alices};
+use crate::domain::Permission;
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
@@ -464,4 +465,24 @@ async fn a_directory_finds_out_what_there_is() {
     let plain =
         okta.wire.request(Method::POST, "/scim/v2/Users").header("Content-Type", "text/plain").body("{}");
     refused(super::answer(plain.send().await.unwrap()).await, 415, None);
+}
+
+#[tokio::test]
+async fn without_modify_roles_only_a_directory_makes_administrators() {
+    let house = House::new().await;
+    let users = house.client("users", &[Permission::ModifyUsers]).await;
+    let path = "/v1/identities/mallory@example.com";
+    assert_eq!(users.put(path, json!({"groups": ["admins"]})).await.problem(403), "forbidden");
+    users.put(path, json!({"groups": ["dba"]})).await.expect(200);
+    users.post("/v1/api-clients", json!({"name": "entra", "scim": true})).await.problem(403);
+    let user = |name: &str| json!({"schemas": [USER], "userName": name});
+    let carol = users.post("/scim/v2/Users", user("carol@example.com")).await.expect(201);
+    let member = json!([{"value": carol["id"]}]);
+    let group = |name: &str| json!({"schemas": [GROUP], "displayName": name, "members": member});
+    users.post("/scim/v2/Groups", group("admins")).await.expect(403);
+    let ops = users.post("/scim/v2/Groups", group("ops")).await.expect(201);
+    users.put(&format!("/scim/v2/Groups/{}", ops["id"].as_str().unwrap()), group("admins")).await.expect(403);
+    Directory::of(&house, "okta").await.post("/Groups", group("admins")).await;
+    let carols = format!("/scim/v2/Users/{}", carol["id"].as_str().unwrap());
+    users.put(&carols, user("mallory@example.com")).await.expect(403);
 }

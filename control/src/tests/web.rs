@@ -13,6 +13,7 @@ use crate::{
         oauth,
     },
     oidc,
+    work::Work,
 };
 
 /// A browser in which somebody has signed in, as far as the provider's part is done.
@@ -180,13 +181,26 @@ async fn who_was_deactivated_between_yes_and_the_tokens_gets_none() {
     let alice = house.browser("alice@example.com").await;
     let begun = house.begin_device().await;
     assert_eq!(alice.answer(&begun, "approve").await, 200);
-    house
-        .admin
-        .put("/v1/identities/alice@example.com", serde_json::json!({"enabled": false}))
-        .await
-        .expect(200);
-    house.poll(&begun).await.expect(403);
+    for enabled in [false, true] {
+        let switched = serde_json::json!({ "enabled": enabled });
+        house.admin.put("/v1/identities/alice@example.com", switched).await.expect(200);
+        assert_eq!(house.poll(&begun).await.expect(400)["error"], "access_denied", "{enabled}");
+    }
     assert_eq!(alice.get("/device").await.status(), 303);
+}
+
+#[tokio::test]
+async fn a_yes_of_a_session_that_the_provider_ended_gives_no_tokens() {
+    let house = House::new().await;
+    let (alice, bob) = (house.browser("alice@example.com").await, house.browser("bob@example.com").await);
+    let (of_alice, of_bob) = (house.begin_device().await, house.begin_device().await);
+    assert_eq!(alice.answer(&of_alice, "approve").await, 200);
+    assert_eq!(bob.answer(&of_bob, "approve").await, 200);
+    let mut work = Work::begin(&house.plane).await.unwrap();
+    logins::end_named(&mut work, "https://idp.example", None, Some("sid-alice@example.com")).await.unwrap();
+    work.commit().await.unwrap();
+    assert_eq!(house.poll(&of_alice).await.expect(400)["error"], "access_denied");
+    house.poll(&of_bob).await.expect(200);
 }
 
 #[tokio::test]

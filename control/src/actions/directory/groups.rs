@@ -27,6 +27,7 @@ pub(crate) async fn create(
     let mut work = Work::begin(plane).await?;
     let group = DirectoryGroup::new(random::id("dg")?, attributes, work.now())?;
     check_free(&mut work, &group).await?;
+    may_fill(plane, caller, &group, &BTreeSet::new(), &members, false)?;
     work.save(&group).await?;
     work.note(about_group(&group, "directory.group_created", caller.name()));
     move_members(&mut work, caller.name(), &group, &BTreeSet::new(), &members, false).await?;
@@ -49,6 +50,8 @@ pub(crate) async fn change<E: From<Failure> + Send>(
         return Ok(before);
     }
     let group = before.changed(attributes, work.now()).map_err(Failure::from)?;
+    let renamed = before.name() != group.name();
+    may_fill(plane, caller, &group, &there, &members, renamed).map_err(Failure::from)?;
     rewrite(&mut work, caller.name(), &before, &group, (&there, &members)).await?;
     work.commit().await?;
     Ok(group)
@@ -67,6 +70,19 @@ pub(crate) async fn remove<E: From<Failure> + Send>(
     take_away(&mut work, caller.name(), &group).await?;
     work.commit().await?;
     Ok(())
+}
+
+/// Whether the caller may give the group its new members, all of them if its name is another.
+fn may_fill(
+    plane: &ControlPlane,
+    caller: &Caller,
+    group: &DirectoryGroup,
+    there: &BTreeSet<String>,
+    wanted: &BTreeSet<String>,
+    renamed: bool,
+) -> Result<(), Refusal> {
+    let is_filled = wanted.iter().any(|user| renamed || !there.contains(user));
+    if is_filled { caller.must_fill(&[group.name().to_owned()], &plane.admins) } else { Ok(()) }
 }
 
 async fn take_away(work: &mut Work, by: &str, group: &DirectoryGroup) -> Result<(), Failure> {

@@ -46,6 +46,12 @@ pub(crate) async fn change<E: From<Failure> + Send>(
         return Ok(before);
     }
     let user = before.changed(attributes, work.now()).map_err(Failure::from)?;
+    if user.identity != before.identity {
+        // Whoever is called so next is in the groups of the one before.
+        let groups = groups_of(work.tx(), id).await.map_err(Failure::from)?;
+        let names: Vec<String> = groups.iter().map(|group| group.name().to_owned()).collect();
+        caller.must_fill(&names, &plane.admins).map_err(Failure::from)?;
+    }
     rewrite(&mut work, caller, &before, &user).await?;
     work.commit_and_wait(&Audience::All).await?;
     Ok(user)
