@@ -5,7 +5,7 @@
 # pass over it.
 #
 #   tests/deps.sh            fetch everything
-#   tests/deps.sh pg18 …     only some of: system pg18 psql18 regress python orm node oidc oidc8 java sqlsmith
+#   tests/deps.sh pg18 …     only some of: system pg18 psql18 regress python orm node sso java sqlsmith
 #                                          mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
 #                                          chromium
 #
@@ -200,14 +200,9 @@ mysqlnode() {
     npm install --silent --no-audit --no-fund --prefix . mysql2 mariadb
 }
 
-# The certified OpenID provider, for a Node as old as Debian 12's.
-oidc8() {
-    npm install --silent --no-audit --no-fund --prefix . oidc-provider@8
-}
-
-# A certified SSO provider, and the hand that moves a browser.
-oidc() {
-    npm install --silent --no-audit --no-fund --prefix . oidc-provider@9 puppeteer-core@24
+# A certified SSO provider, the last for a Node as old as Debian 12's, and the hand that moves a browser.
+sso() {
+    npm install --silent --no-audit --no-fund --prefix . oidc-provider@8 puppeteer-core@24
 }
 
 # A browser without a window, with all that it loads, which runs through the system's own loader.
@@ -283,7 +278,7 @@ system() {
     fi
 }
 
-[ $# -gt 0 ] || set -- system pg18 psql18 regress python orm node oidc oidc8 java sqlsmith \
+[ $# -gt 0 ] || set -- system pg18 psql18 regress python orm node sso java sqlsmith \
     mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench chromium
 for part in "$@"; do
     case $part in
@@ -303,8 +298,7 @@ for part in "$@"; do
         mysqlclient) provide mysqlclient "mysqlclient" mysqlclient ;;
         mysqlnode) provide mysqlnode "mysql2 and mariadb for Node" mysqlnode ;;
         mysqljava) provide mysqljava "MariaDB Connector/J" mysqljava ;;
-        oidc) provide oidc "the tests with an SSO provider" oidc ;;
-        oidc8) provide oidc8 "OAUTHBEARER" oidc8 ;;
+        sso) provide sso "the tests with an SSO provider" sso ;;
         chromium) provide chromium "the sign-in in a browser" chromium ;;
         sysbench) provide sysbench "sysbench" sysbench ;;
         *) echo "unknown part $part" >&2; exit 2 ;;

@@ -1,8 +1,10 @@
 // A sign-in in a real browser without a window: from the control plane's first page to the provider's and back, then the
 // approval of a command line's code, then out again. In: BROWSER, CONTROL, CODE, WHO. Out: what the browser saw, as JSON.
-import puppeteer from "puppeteer-core";
+// The modules lie in MODULES.
+import { createRequire } from "node:module";
 
-const { BROWSER, CONTROL, CODE, WHO } = process.env;
+const { BROWSER, CONTROL, CODE, WHO, MODULES } = process.env;
+const puppeteer = createRequire(`${MODULES}/`)("puppeteer-core");
 const browser = await puppeteer.launch({
   executablePath: BROWSER, headless: "shell",
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"],

@@ -1,16 +1,22 @@
 // A certified SSO provider for the tests: signs in whoever types an address, and rotates its keys when it is told to.
 // In: PORT, ISSUER, CONTROL (the control plane's URL) in the environment. POST /test/rotate makes new keys; POST
 // /test/rotate?forget=1 withdraws the old ones at once.
+// The modules lie in MODULES.
 import * as http from "node:http";
-import { generateKeyPair, exportJWK } from "jose";
-import Provider from "oidc-provider";
-import { createMemoryAdapter } from "oidc-provider/lib/adapters/memory_adapter.js";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
 
-const { PORT, ISSUER, CONTROL } = process.env;
+const { PORT, ISSUER, CONTROL, MODULES } = process.env;
+const there = createRequire(`${MODULES}/`);
+const module = (name) => import(pathToFileURL(there.resolve(name)).href);
+const { generateKeyPair, exportJWK } = await module("jose");
+const { default: Provider } = await module("oidc-provider");
+const { default: MemoryAdapter } = await module("oidc-provider/lib/adapters/memory_adapter.js");
+
 const groups = { "alice@example.com": ["engineering"], "bob@example.com": ["engineering", "dba"] };
 
-// What was begun under the old keys goes on under the new ones.
-const adapter = createMemoryAdapter(15);
+// What was begun under the old keys goes on under the new ones: its room is the module's, not the provider's.
+class adapter extends MemoryAdapter {}
 
 async function key() {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
@@ -22,8 +28,6 @@ function provider(keys) {
   const built = new Provider(ISSUER, {
     adapter,
     jwks: { keys },
-    // The control plane is on this machine, where the provider would not call otherwise.
-    fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
     cookies: { keys: ["a secret of the tests"] },
     conformIdTokenClaims: false,
     claims: { openid: ["sub", "groups"], email: ["email", "email_verified"], profile: ["name"] },

@@ -21,7 +21,6 @@ pub mod oidc;
 pub mod port;
 pub mod postgres;
 pub mod process;
-pub mod provider;
 pub mod rest;
 pub mod slack;
 pub mod stage;

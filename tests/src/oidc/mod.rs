@@ -28,13 +28,10 @@ pub struct Idp {
 
 /// A script of `tests/oidc`, as node runs it: its modules lie in the cache.
 pub fn script(name: &str) -> Option<Command> {
-    let modules = fetched("oidc")?;
-    let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("oidc");
-    // Modules are looked for beside a script, wherever it was started from.
-    let beside = modules.join(name);
-    std::fs::copy(scripts.join(name), &beside).expect("the cache is writable");
+    let modules = fetched("sso")?;
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("oidc").join(name);
     let mut command = bound("node", "KILL");
-    command.arg(beside);
+    command.arg(script).env("MODULES", modules);
     Some(command)
 }
 
@@ -92,6 +89,16 @@ impl Idp {
         self.process.end(Signal::KILL, PATIENCE);
     }
 
+    /// Somebody opens the page of the device flow that holds a code, signs in, and agrees.
+    pub async fn approve(&self, page: &str, who: &str) {
+        let mut browser = Browser::new();
+        browser.get(page).await;
+        browser.submit(&[]).await;
+        browser.submit(&[("confirm", "yes")]).await;
+        browser.sign_in(who).await;
+        assert!(browser.status.is_success(), "{} {}", browser.url, browser.body);
+    }
+
     /// A JWT for somebody, by the device flow of the public client.
     pub async fn token_for(&self, who: &str) -> Value {
         let post = async |path: &str, form: &[(&str, &str)]| {
@@ -101,10 +108,7 @@ impl Idp {
         let fields = [("client_id", "psql"), ("scope", "openid email profile")];
         let begun = post("/device/auth", &fields).await;
         let page = begun["verification_uri_complete"].as_str().unwrap_or_else(|| panic!("{begun}"));
-        let mut browser = Browser::new();
-        browser.get(page).await;
-        browser.submit(&[]).await;
-        browser.sign_in(who).await;
+        self.approve(page, who).await;
         let grant = "urn:ietf:params:oauth:grant-type:device_code";
         let code = begun["device_code"].as_str().expect("a device code");
         post("/token", &[("grant_type", grant), ("client_id", "psql"), ("device_code", code)]).await

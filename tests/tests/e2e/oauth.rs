@@ -9,8 +9,9 @@ use postern_tests::{
     folder::fetched,
     gate::Extra,
     issuer::Issuer,
+    oidc::Idp,
+    port,
     process::bound,
-    provider::Provider,
     stage::{ALICE, REPO, Stage, Wish},
     wire::{Fields, PROTOCOL_3_0, Raw, frame, startup},
 };
@@ -109,34 +110,27 @@ fn psql_18() -> Option<std::process::Command> {
     Some(command)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn psql_18_logs_in_through_the_browser() {
     let Some(mut psql) = psql_18() else { return };
-    let device = json!([{
-        "client_id": "psql", "token_endpoint_auth_method": "none", "redirect_uris": [], "response_types": [],
-        "grant_types": ["urn:ietf:params:oauth:grant-type:device_code"],
-    }]);
-    let Some(provider) = Provider::start(&device).await else { return };
-    let control = format!(
-        "[oidc]\nissuer = \"{}\"\nclient_id = \"postern\"\nclient_secret = \"secret\"\n",
-        provider.url
-    );
-    let stage = Stage::with(Wish { control, ..Wish::default() }).await;
+    let Some(idp) = Idp::start(port::free()).await else { return };
+    let stage = Stage::with(Wish { control: idp.section(), ..Wish::default() }).await;
     stage.access("app_ro", "1h").await;
     let conninfo = format!(
         "host=127.0.0.1 port={} dbname={REPO} user=app_ro oauth_issuer={} oauth_client_id=psql \
          options='-c postern.login=oauth'",
         stage.sidecar.port(),
-        provider.url
+        idp.url()
     );
     psql.arg(conninfo).args(["-XAtqc", "select 'in'"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = psql.spawn().expect("psql runs");
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let prompt = said.find(|line| line.contains("and enter the code")).expect("psql tells where to go");
-    let code = prompt.rsplit(' ').next().unwrap();
-    let page = format!("{}/device?user_code={code}", provider.url);
-    let seen = tokio::task::block_in_place(|| provider.visit(&page, "alice"));
-    assert!(seen.starts_with("200"), "{seen}");
+    let told = tokio::task::spawn_blocking(move || {
+        let prompt = said.find(|line| line.contains("and enter the code")).expect("psql tells where to go");
+        (prompt.rsplit(' ').next().unwrap().to_owned(), said)
+    });
+    let (code, said) = told.await.unwrap();
+    idp.approve(&format!("{}/device?user_code={code}", idp.url()), ALICE).await;
     let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap();
     let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     assert_eq!(answer, "in", "{output:?} {:?}", said.collect::<Vec<_>>());

@@ -1,7 +1,7 @@
 //! Whoever is known to the SSO provider needs no token of ours: JWTs as passwords, client certificates, and what happens
 //! to those who guess.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use postern_tests::{
     certs::Authority,
@@ -14,11 +14,12 @@ use postern_tests::{
         stage::{Stage as MysqlStage, Wish as MysqlWish},
         way::Way,
     },
+    rest::install_tls,
     stage::{ALICE, BOB, REPO, Stage, Wish},
     wait::until,
     wire::{PROTOCOL_3_0, Raw, startup, tls_config_as},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::access::psql;
 
@@ -42,7 +43,7 @@ async fn psql_15_logs_in_with_a_token_of_the_sso_provider() {
     for (user, token) in [
         ("bob@example.com:app_ro", &access.token),
         ("app_ro", &stranger.token(ALICE, 600)),
-        ("app_ro", &issuer.sign(&json!({"iss": issuer.url, "aud": "postern", "email": ALICE}))),
+        ("app_ro", &issuer.sign(json!({"iss": issuer.url, "aud": "postern", "email": ALICE}))),
         ("app_ro", &"x".repeat(17_000)),
         ("no_such_account", &stranger.token(ALICE, 600)),
     ] {
@@ -185,6 +186,109 @@ async fn tokens_and_certificates_open_sessions_on_mariadb_10() {
     tokens_and_certificates_open_sessions(Mysql::MariaDb10).await;
 }
 
+/// What a bearer token is answered at the control plane's front door.
+async fn me(stage: &Stage, token: &str) -> (u16, Value) {
+    install_tls();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let sent =
+        http.get(format!("{}/v1/users/me", stage.control.url())).bearer_auth(token).send().await.unwrap();
+    (sent.status().as_u16(), sent.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_workload_is_what_its_claims_say_at_rest_and_on_the_wire_and_never_a_person() {
+    let (people, ci) = (Issuer::start().await, Issuer::start().await);
+    let control = format!(
+        "{}admins = [\"group:ci\"]\n[[oidc.workload]]\nissuer = \"{}\"\naudience = \"postern\"\n\
+         claims = {{ repository = \"acme/*\", ref = \"refs/heads/main\" }}\n\
+         identity = \"ci:{{repository}}\"\ngroups = [\"ci\"]\n",
+        people.section(),
+        ci.url
+    );
+    let stage = Stage::with(Wish { control, tls: true, ..Wish::default() }).await;
+    let job = |issuer: &Issuer, named: &str, branch: &str| {
+        let mut claims = issuer.claims(ALICE, 600);
+        let own = [("iss", named), ("repository", "acme/app"), ("ref", branch), ("groups", "dba")];
+        for (name, value) in own {
+            claims[name] = json!(value);
+        }
+        issuer.sign(claims)
+    };
+    let token = job(&ci, &ci.url, "refs/heads/main");
+    let (status, me_at_rest) = me(&stage, &token).await;
+    assert_eq!(
+        (status, &me_at_rest["name"], &me_at_rest["groups"]),
+        (200, &json!("ci:acme/app"), &json!(["ci"]))
+    );
+    assert_eq!(
+        me_at_rest["permissions"],
+        json!(["access_request"]),
+        "an administrator is a person: {me_at_rest}"
+    );
+
+    let code =
+        async |user: &str, token: &str| stage.raw_as(user, token).await.err().unwrap().code().to_owned();
+    assert_eq!(code("app_ro", &token).await, "28000", "known, and without a grant");
+    assert_eq!(
+        code("alice@example.com:app_ro", &token).await,
+        "28P01",
+        "its e-mail address is not looked at"
+    );
+    for not_theirs in [
+        job(&ci, &ci.url, "refs/heads/mine"),
+        job(&ci, &people.url, "refs/heads/main"),
+        people.token("ci:acme/app", 600),
+    ] {
+        assert_eq!(
+            (code("ci:acme/app:app_ro", &not_theirs).await.as_str(), me(&stage, &not_theirs).await.0),
+            ("28P01", 401)
+        );
+    }
+    let request = stage.request("ci:acme/app", "app_ro", "1h").await;
+    stage.approve(&request).await;
+    for user in ["app_ro", "ci:acme/app:app_ro"] {
+        until("the job to be let in", async || stage.raw_as(user, &token).await.is_ok()).await;
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_credential_the_client_is_told_the_same() {
+    let (issuer, stranger) = (Issuer::start().await, Issuer::start().await);
+    let stage = with_issuer(&issuer, Extra::default()).await;
+    let access = stage.access("app_ro", "1h").await;
+    let revoked = stage.token(ALICE).await;
+    let tokens = stage.api.get("/v1/access-tokens").await.ok();
+    for token in tokens["items"].as_array().unwrap() {
+        stage.api.delete(&format!("/v1/access-tokens/{}", token["id"].as_str().unwrap())).await.ok();
+    }
+    until("the tokens to be void", async || stage.raw_as("app_ro", &access.token).await.is_err()).await;
+    let expired = issuer.sign(json!({"iss": issuer.url, "aud": "postern", "email": ALICE, "exp": 1}));
+    let tokens = [
+        revoked,
+        "pst_never".into(),
+        "x".into(),
+        expired,
+        stranger.token(ALICE, 600),
+        issuer.token("*", 600),
+    ];
+    for user in ["app_ro", "nobody@example.com:app_ro", "no_such_account"] {
+        let mut tries = tokio::task::JoinSet::new();
+        // Each from elsewhere: whoever fails often is answered late.
+        for (place, token) in (100..).zip(tokens.clone()) {
+            let gate = (Ipv4Addr::LOCALHOST, stage.sidecar.port()).into();
+            tries.spawn(async move {
+                let socket = tokio::net::TcpSocket::new_v4().unwrap();
+                socket.bind((Ipv4Addr::new(127, 0, 0, place), 0).into()).unwrap();
+                let mut raw = Raw::over(socket.connect(gate).await.unwrap());
+                raw.log_in(&[("user", user), ("database", REPO)], &token).await.err().unwrap()
+            });
+        }
+        let told = tries.join_all().await;
+        assert!(told.iter().all(|one| *one == told[0] && one.code() == "28P01"), "{told:?}");
+        assert!(told[0].message().ends_with(&format!("for user \"{user}\"")));
+    }
+}
+
 #[tokio::test]
 async fn ten_thousand_wrong_passwords_leave_rightful_logins_answered() {
     let stage = Stage::new().await;
@@ -194,10 +298,10 @@ async fn ten_thousand_wrong_passwords_leave_rightful_logins_answered() {
     for worker in 0..200_u8 {
         guesses.spawn(async move {
             for number in 0..50 {
-                let source = std::net::Ipv4Addr::new(127, 0, 1 + number, 1 + worker);
+                let source = Ipv4Addr::new(127, 0, 1 + number, 1 + worker);
                 let socket = tokio::net::TcpSocket::new_v4().unwrap();
                 socket.bind((source, 0).into()).unwrap();
-                let gate = (std::net::Ipv4Addr::LOCALHOST, port).into();
+                let gate = (Ipv4Addr::LOCALHOST, port).into();
                 let Ok(stream) = socket.connect(gate).await else { continue };
                 let user = if number % 2 == 0 { "app_ro" } else { "nobody@example.com:nothing" };
                 let password = format!("pst_{worker}_{number}");
