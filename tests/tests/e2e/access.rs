@@ -145,8 +145,7 @@ async fn without_a_grant_the_refusal_says_how_to_get_one() {
 async fn a_grant_that_is_yet_to_begin_opens_when_its_time_comes() {
     let stage = Stage::new().await;
     stage.access("app_rw", "1h").await;
-    let soon =
-        std::process::Command::new("date").args(["-u", "-d", "+4 seconds", "+%FT%TZ"]).output().unwrap();
+    let soon = Command::new("date").args(["-u", "-d", "+4 seconds", "+%FT%TZ"]).output().unwrap();
     let soon = String::from_utf8_lossy(&soon.stdout).trim().to_owned();
     let request = json!({
         "for": ALICE, "repo": REPO, "account": "app_ro", "duration": "1h", "reason": "OPS-1", "not_before": soon,
