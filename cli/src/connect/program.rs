@@ -144,7 +144,7 @@ fn mysql(command: &mut Command, target: &Target) -> Result<OptionFile, Error> {
         .arg(format!("--user={}", target.account))
         // A password that was kept there would be taken in place of the token.
         .env("MYSQL_TEST_LOGIN_FILE", file.folder.join("none"));
-    if is_local(&target.host) {
+    if is_loopback(&target.host) {
         // A sidecar without TLS asks for the token in clear, which is good enough within one machine.
         command.env("LIBMYSQL_ENABLE_CLEARTEXT_PLUGIN", "1");
     }
