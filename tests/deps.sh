@@ -5,7 +5,7 @@
 # pass over it.
 #
 #   tests/deps.sh            fetch everything
-#   tests/deps.sh pg18 …     only some of: system pg18 psql18 regress python orm node sso java sqlsmith
+#   tests/deps.sh pg18 …     only some of: system pg18 psql18 regress python orm node sso java sqlsmith schemathesis
 #                                          mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
 #                                          chromium
 #
@@ -140,6 +140,11 @@ python() {
 
 orm() {
     environment psycopg2-binary sqlalchemy django
+}
+
+# A generator of calls from an OpenAPI document.
+schemathesis() {
+    environment schemathesis
 }
 
 # A generator of random queries.
@@ -278,7 +283,7 @@ system() {
     fi
 }
 
-[ $# -gt 0 ] || set -- system pg18 psql18 regress python orm node sso java sqlsmith \
+[ $# -gt 0 ] || set -- system pg18 psql18 regress python orm node sso java sqlsmith schemathesis \
     mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench chromium
 for part in "$@"; do
     case $part in
@@ -290,6 +295,7 @@ for part in "$@"; do
         orm) provide orm "SQLAlchemy and Django" orm ;;
         node) provide node "node-postgres" node ;;
         java) provide java "pgjdbc" java ;;
+        schemathesis) provide schemathesis "generated calls of the REST interface" schemathesis ;;
         sqlsmith) provide sqlsmith "the random queries of sqlsmith" sqlsmith ;;
         mysql9) provide mysql9 "the tests on MySQL 9" mysql9 ;;
         mariadb10) provide mariadb10 "the plugins of MariaDB 10" mariadb10 ;;

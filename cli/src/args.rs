@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    access, api_client, audit, connect, demo, error::Error, grant, identity, login, repo, request, services,
-    session, sidecar_token, sidecars,
+    access, api_client, apply, audit, connect, demo, error::Error, grant, identity, login, repo, request,
+    services, session, sidecar_token, sidecars, webhook,
 };
 
 /// A gate in front of your databases: access for a while, on request, ended the moment it is over.
@@ -58,6 +58,10 @@ enum Command {
     Identity(identity::IdentityArgs),
     /// Print connection strings with a fresh access token
     Access(access::AccessArgs),
+    /// Make the rules those of a file
+    Apply(apply::ApplyArgs),
+    /// Look after those outside who are told of events
+    Webhook(webhook::WebhookArgs),
     /// Read and verify the audit records
     Audit(audit::AuditArgs),
 }
@@ -83,6 +87,8 @@ impl Cli {
             Command::ApiClient(args) => one_thread()?.block_on(args.run()),
             Command::Identity(args) => one_thread()?.block_on(args.run()),
             Command::Access(args) => one_thread()?.block_on(args.run()),
+            Command::Apply(args) => one_thread()?.block_on(args.run()),
+            Command::Webhook(args) => one_thread()?.block_on(args.run()),
             Command::Audit(args) => one_thread()?.block_on(args.run()),
         }
     }

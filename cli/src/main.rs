@@ -5,6 +5,7 @@
 
 mod access;
 mod api_client;
+mod apply;
 mod args;
 mod audit;
 mod connect;
@@ -21,6 +22,7 @@ mod services;
 mod session;
 mod sidecar_token;
 mod sidecars;
+mod webhook;
 
 use std::process::ExitCode;
 

@@ -38,11 +38,36 @@ pub(crate) struct ControlConfig {
     /// What may be called.
     #[serde(default)]
     pub outbound: OutboundConfig,
+    /// What is kept of the audit trail.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// Rules that are applied at start and on SIGHUP.
     pub rules: Option<FilePath>,
     /// How long open calls may go on after SIGTERM.
     #[serde(default = "ten_seconds")]
     pub shutdown_grace: Span,
+}
+
+/// `[audit]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuditConfig {
+    /// How long records are kept, a day at least; absent: for ever.
+    pub keep: Option<Span>,
+}
+
+impl AuditConfig {
+    /// What is told to others is read from the records, and must have been read before they are put away.
+    const LEAST_KEPT: Span = Span::from_secs(86_400);
+
+    fn check(&self) -> Result<(), String> {
+        match self.keep {
+            Some(keep) if keep < Self::LEAST_KEPT => {
+                Err(format!("audit.keep: records are kept for {} at least", Self::LEAST_KEPT))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// `[outbound]`
@@ -64,6 +89,7 @@ impl ControlConfig {
         let config: Self = load(path)?;
         let slack = config.slack.as_ref().map(|slack| slack.check(config.oidc.is_some())).transpose();
         slack.map_err(|text| ConfigError::invalid(path, text))?;
+        config.audit.check().map_err(|text| ConfigError::invalid(path, text))?;
         if let Some(oidc) = &config.oidc {
             oidc.check().map_err(|error| ConfigError::invalid(path, error.to_string()))?;
         }
@@ -116,6 +142,7 @@ mod tests {
             ("store = 'postgres://u:pw@h/d?sslmode=pw'".to_owned(), "sslmode"),
             ("store = 'control.db'".to_owned(), "sqlite:PATH"),
             (format!("store = 'sqlite:c.db'\n{slack}"), "slack.channel"),
+            ("store = 'sqlite:c.db'\n[audit]\nkeep = '23h'".to_owned(), "audit.keep"),
             ("store = 'sqlite:c.db'\ncolour = 'red'".to_owned(), "colour"),
         ] {
             let error = load_text(&format!("{LEAST}{more}")).unwrap_err();

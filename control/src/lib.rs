@@ -173,6 +173,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let router = slack.iter().fold(router, |router, slack| router.merge(slack::router(Arc::clone(slack))));
     let due = tokio::spawn(timers::run(Arc::clone(&plane)));
     let talk = tokio::spawn(feed::bus::run(Arc::clone(&plane), outbox));
+    let retention = config.audit.keep.map(|keep| tokio::spawn(actions::audit::run(Arc::clone(&plane), keep)));
     let deliveries = tokio::spawn(outbox::run(Arc::clone(&plane), couriers(&config, slack)?));
     let server = server::Server { listener, tls: acceptor, router, places: Places::default() };
     let mut serving = tokio::spawn(server.run(plane.hub.stopping(), config.shutdown_grace.duration()));
@@ -192,6 +193,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     drop(slack_tasks);
     talk.abort();
     deliveries.abort();
+    retention.iter().for_each(tokio::task::JoinHandle::abort);
     if !matches!(timeout(FAREWELL, timers::leave(&plane)).await, Ok(Ok(()))) {
         tracing::warn!("the other control planes will find out by themselves that this one has gone");
     }

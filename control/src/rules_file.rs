@@ -5,7 +5,15 @@ use std::{path::Path, sync::Arc};
 use postern_service::config::load;
 use serde::Deserialize;
 
-use crate::{Error, actions::rules, domain::Rule, plane::ControlPlane};
+use crate::{
+    Error,
+    actions::rules::{self, How},
+    domain::{Rule, RuleOwner},
+    plane::ControlPlane,
+};
+
+/// Who is named as the one who did it.
+const ACTOR: &str = "file:rules";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +25,8 @@ struct RulesFile {
 /// Reads the file and makes the stored rules that it owns the same. All of it or nothing.
 pub(crate) async fn apply(plane: &Arc<ControlPlane>, path: &Path) -> Result<(), Error> {
     let file: RulesFile = load(path)?;
-    rules::apply_file(plane, file.rule)
+    rules::apply(plane, &RuleOwner::file(), ACTOR, file.rule, How::default())
         .await
+        .map(drop)
         .map_err(|failure| Error::Rules { path: path.to_owned(), failure })
 }

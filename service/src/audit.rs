@@ -186,6 +186,12 @@ pub struct Verifier {
 }
 
 impl Verifier {
+    /// Goes on behind records that were put away: how many, and the hash of the last.
+    #[must_use]
+    pub fn after(count: u64, hash: &str) -> Self {
+        Self { next: count, prev: Some(hash.to_owned()) }
+    }
+
     /// Takes the next record.
     pub fn check(&mut self, record: &Record) -> Result<(), Broken> {
         let (chain, seq) = (record.chain.clone(), record.seq);

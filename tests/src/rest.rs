@@ -64,6 +64,11 @@ impl Api {
         (&self.id, &self.secret)
     }
 
+    /// A token for programs that sign in by one.
+    pub async fn bearer(&self) -> String {
+        self.token().await.expect("the credentials are good")
+    }
+
     async fn token(&self) -> Result<String, reqwest::Error> {
         let mut held = self.token.lock().await;
         if let Some((token, _)) = held.as_ref().filter(|(_, at)| at.elapsed() < FRESH) {

@@ -1,7 +1,7 @@
 //! `audit --follow`: prints records as they arrive, until the reader has had enough.
 //!
-//! Records are listed in the order in which they came in, and none goes away. So the last page is asked for again and
-//! again, and what stands behind the records that were there before is new.
+//! Records are listed in the order in which they came in, and new ones are kept for a day at least. So the last page is
+//! asked for again and again, and what stands behind the records that were there before is new.
 
 use std::time::Duration;
 
@@ -19,8 +19,13 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints what there is since then, and everything that comes.
-pub(super) async fn records(client: &Client, output: Output, since: Option<Timestamp>) -> Result<(), Error> {
-    let query = [("since", since.unwrap_or_else(Timestamp::now).to_string())];
+pub(super) async fn records(
+    client: &Client,
+    output: Output,
+    since: Option<Timestamp>,
+    mut query: Vec<(&str, String)>,
+) -> Result<(), Error> {
+    query.push(("since", since.unwrap_or_else(Timestamp::now).to_string()));
     let (mut after, mut printed) = (None, 0);
     loop {
         let (records, next) = client.page(&["v1", "audit"], &query, after.as_deref()).await?;

@@ -24,7 +24,19 @@ struct Head {
     chain: String,
     count: u64,
     hash: String,
+    #[serde(default)]
+    cut: Option<Cut>,
 }
+
+/// How much of a chain was put away, for records are kept for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Cut {
+    count: u64,
+    hash: String,
+}
+
+/// The kind of record that says how much was put away, and the chain that it stands in: a sidecar's word does not count.
+const PRUNED: (&str, &str) = ("control", "audit.pruned");
 
 /// All chains that were met, and how far each holds.
 #[derive(Debug, Default)]
@@ -32,6 +44,10 @@ struct Chains {
     verifiers: BTreeMap<String, Verifier>,
     /// Heads that are still to be met, by chain.
     heads: BTreeMap<String, Head>,
+    /// How far chains were cut, by the heads.
+    cuts: BTreeMap<String, Cut>,
+    /// The same, by the last record that says so.
+    recorded: BTreeMap<String, Cut>,
 }
 
 /// What is wrong with the records.
@@ -43,17 +59,27 @@ enum Tampered {
     Cut { chain: String, found: u64, expected: u64 },
     #[error("{chain}: record {count} is not the one that was written")]
     OtherHead { chain: String, count: u64 },
+    #[error("{chain}: no record says that its first {count} records were put away")]
+    SecretCut { chain: String, count: u64 },
 }
 
 impl Chains {
     fn expecting(heads: Vec<Head>) -> Self {
+        let cut = |head: &Head| Some((head.chain.clone(), head.cut.clone()?));
+        let cuts = heads.iter().filter_map(cut).collect();
         let heads = heads.into_iter().map(|head| (head.chain.clone(), head)).collect();
-        Self { heads, ..Self::default() }
+        Self { heads, cuts, ..Self::default() }
     }
 
     fn take(&mut self, record: &Record) -> Result<(), Tampered> {
-        let verifier = self.verifiers.entry(record.chain.clone()).or_default();
+        let cut = self.cuts.get(&record.chain);
+        let begin = || cut.map_or_else(Verifier::default, |cut| Verifier::after(cut.count, &cut.hash));
+        let verifier = self.verifiers.entry(record.chain.clone()).or_insert_with(begin);
         verifier.check(record)?;
+        if (record.chain.as_str(), record.kind.as_str()) == PRUNED {
+            let said = record.detail.get("chains").cloned().unwrap_or_default();
+            self.recorded = serde_json::from_value(said).unwrap_or_default();
+        }
         let (count, hash) = verifier.head();
         // Records may have come in after the head was asked for, so it can lie before the end.
         if let Some(head) = self.heads.get(&record.chain).filter(|head| head.count == count) {
@@ -66,6 +92,11 @@ impl Chains {
     }
 
     fn finish(self) -> Result<String, Tampered> {
+        if let Some((chain, cut)) =
+            self.cuts.iter().find(|(chain, cut)| self.recorded.get(*chain) != Some(*cut))
+        {
+            return Err(Tampered::SecretCut { chain: chain.clone(), count: cut.count });
+        }
         if let Some(head) = self.heads.into_values().find(|head| head.count > 0) {
             let found = self.verifiers.get(&head.chain).map_or(0, |verifier| verifier.head().0);
             return Err(Tampered::Cut { chain: head.chain, found, expected: head.count });
@@ -134,7 +165,7 @@ mod tests {
 
     fn head(records: &[Record]) -> Head {
         let last = records.last().unwrap();
-        Head { chain: last.chain.clone(), count: last.seq + 1, hash: last.hash.clone() }
+        Head { chain: last.chain.clone(), count: last.seq + 1, hash: last.hash.clone(), cut: None }
     }
 
     fn verify(heads: Vec<Head>, records: &[Record]) -> Result<String, Tampered> {
@@ -164,5 +195,21 @@ mod tests {
         let control = records("control", 2);
         let head = Head { hash: "0".repeat(64), ..head(&control) };
         assert!(matches!(verify(vec![head], &control), Err(Tampered::OtherHead { count: 2, .. })));
+    }
+
+    #[test]
+    fn a_cut_counts_only_when_a_record_says_so() {
+        let mut chain = Chain::new("control");
+        let mut all: Vec<Record> =
+            (0..3).map(|_| chain.append(Timestamp::UNIX_EPOCH, Event::new("test.event"))).collect();
+        let cut = Cut { count: 2, hash: all[1].hash.clone() };
+        let said = serde_json::json!({"control": {"count": 2, "hash": cut.hash}});
+        all.push(chain.append(Timestamp::UNIX_EPOCH, Event::new(PRUNED.1).with("chains", said)));
+        let cut_there = || Head { cut: Some(cut.clone()), ..head(&all) };
+        assert!(verify(vec![cut_there()], &all[2..]).unwrap().starts_with("control: 4 records intact"));
+        assert!(matches!(verify(vec![cut_there()], &all[3..]), Err(Tampered::Broken(Broken::Gap { .. }))));
+        let unsaid = Head { count: 3, hash: all[2].hash.clone(), ..cut_there() };
+        let secret = Tampered::SecretCut { chain: "control".to_owned(), count: 2 };
+        assert_eq!(verify(vec![unsaid], &all[2..3]), Err(secret));
     }
 }

@@ -206,7 +206,7 @@ impl Client {
         self.write(Method::POST, path, Some(body)).await
     }
 
-    /// Asks something that needs a body. Nothing is changed by it.
+    /// Sends something in a way that the query says, such as a dry run. It is not sent again when the connection breaks.
     pub(crate) async fn post_with(
         &self,
         path: &[&str],

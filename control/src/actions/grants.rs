@@ -7,7 +7,7 @@ use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Grant, IdentityRecord, Moment, Person, Refusal, Scoped, StoredRule},
+    domain::{Grant, IdentityRecord, Moment, Person, Refusal, Scoped, Seen, StoredRule},
     feed::Outcome,
     measures::{self, Measure},
     plane::ControlPlane,
@@ -67,12 +67,14 @@ pub(super) async fn revoke_within(
 pub(crate) async fn shrink(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
+    seen: &Seen,
     id: &str,
     resources: Vec<ResourceGrant>,
     reason: &str,
 ) -> Result<Changed, Failure> {
     let mut work = Work::begin(plane).await?;
     let mut grant = visible(&mut work, caller, id).await?;
+    seen.check(Some(&grant))?;
     let resources = resources.scoped()?;
     let left: Vec<String> = resources.iter().map(|entry| entry.resource.to_string()).collect();
     grant.shrink(resources, work.now())?;

@@ -3,6 +3,7 @@
 //! Each begins a piece of [`crate::work::Work`], asks the domain, writes, tells the sidecars, notes it in the audit
 //! trail and commits. In: who calls and what they want. Out: what became of it, or a [`Failure`].
 
+pub(crate) mod audit;
 pub(crate) mod bundles;
 mod caller;
 pub(crate) mod clients;
@@ -15,8 +16,10 @@ pub(crate) mod fleet;
 pub(crate) mod grants;
 pub(crate) mod identities;
 pub(crate) mod knocks;
+pub(crate) mod links;
 pub(crate) mod logins;
 pub(crate) mod oauth;
+pub(crate) mod reports;
 pub(crate) mod repos;
 pub(crate) mod requests;
 pub(crate) mod resources;

@@ -7,7 +7,7 @@ use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::Repo,
+    domain::{Repo, Seen},
     feed::Outcome,
     plane::ControlPlane,
     work::{Audience, Work},
@@ -17,12 +17,14 @@ use crate::{
 pub(crate) async fn switch(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
+    seen: &Seen,
     name: &str,
     enabled: bool,
     reason: &str,
 ) -> Result<Vec<Outcome>, Failure> {
     let mut work = Work::begin(plane).await?;
     let mut repo: Repo = work.get("repo", name).await?;
+    seen.check(Some(&repo))?;
     if repo.ephemeral_access == enabled {
         return Ok(Vec::new());
     }

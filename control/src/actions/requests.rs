@@ -8,7 +8,7 @@ use postern_service::{audit::Event, random};
 use super::{Caller, Failure, bundles, drafts::Draft, extensions, identities};
 use crate::{
     domain::{
-        Ask, Grant, Judgement, Moment, Permission, Person, Refusal, Request, RequestStatus, StoredRule,
+        Ask, Grant, Judgement, Moment, Permission, Person, Refusal, Request, RequestStatus, Seen, StoredRule,
         Verdict,
     },
     measures::Measure,
@@ -83,11 +83,13 @@ pub(crate) async fn amend(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
     id: &str,
+    seen: &Seen,
     change: impl FnOnce(Ask) -> Result<Ask, Refusal> + Send,
 ) -> Result<Filed, Failure> {
     let mut work = Work::begin(plane).await?;
     let now = work.now();
     let mut request = visible(&mut work, caller, id).await?;
+    seen.check(Some(&request))?;
     let person = identities::person(&mut work, request.identity.as_str()).await?;
     let draft = Draft::of(&mut work, &person, change(request.ask())?).await?;
     let Draft { ask, rule, judgement, .. } = draft;

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Actor, Decision, Grant, IdentityRecord, Opinion, Permission, Refusal, Request, StoredRule, Transition,
+        Actor, Decision, Grant, IdentityRecord, Opinion, Permission, Refusal, Request, Seen, StoredRule,
+        Transition,
     },
     measures::Measure,
     plane::ControlPlane,
@@ -38,22 +39,46 @@ pub(crate) async fn review(
     by: Option<&str>,
     said: Said,
 ) -> Result<Filed, Failure> {
+    review_as_seen(plane, caller, (id, &Seen::Unsaid), by, said).await
+}
+
+/// The same, if the request is as the reviewer has seen it.
+pub(crate) async fn review_as_seen(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    (id, seen): (&str, &Seen),
+    by: Option<&str>,
+    said: Said,
+) -> Result<Filed, Failure> {
     let mut work = Work::begin(plane).await?;
-    let now = work.now();
-    let mut request: Request = work.get("request", id).await?;
+    let request: Request = work.get("request", id).await?;
+    seen.check(Some(&request))?;
+    // Nor does anybody review a request of their own in another's name.
+    if by.is_some() && caller.name() == request.identity.as_str() {
+        return Err(Refusal::OwnRequest.into());
+    }
     let reviewer = reviewer(&mut work, caller, by).await?;
+    take(work, request, (&reviewer, by.map(|_| caller.name())), said).await
+}
+
+/// Takes a review, and who or what brought it in where that is not the reviewer.
+pub(super) async fn take(
+    mut work: Work,
+    mut request: Request,
+    (reviewer, through): (&Actor, Option<&str>),
+    said: Said,
+) -> Result<Filed, Failure> {
+    let now = work.now();
     if let Some(bundled) = request.bundle.clone() {
-        let through = by.map(|_| caller.name());
-        return bundles::review(work, &request, &bundled, (&reviewer, through), said).await;
+        return bundles::review(work, &request, &bundled, (reviewer, through), said).await;
     }
     regroup(&mut work, &mut request).await?;
     let requester = identities::person(&mut work, request.identity.as_str()).await?;
     let stored: Option<StoredRule> = work.load(&request.rule).await?;
     let rule = stored.as_ref().map(|stored| &stored.rule);
     let Said { decision, reason, duration, resources } = said;
-    let opinion = Opinion { by: &reviewer, decision, reason: &reason, duration, resources };
+    let opinion = Opinion { by: reviewer, decision, reason: &reason, duration, resources };
     let transition = request.review(rule, &requester, opinion, now)?;
-    let through = by.map(|_| caller.name());
     let taken = Taken { by: reviewer.name(), through, decision, reason: &reason, transition };
     note(&mut work, &request, &taken);
     if transition == Transition::Condemned {

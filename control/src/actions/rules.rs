@@ -1,18 +1,55 @@
-//! Access rules: those of REST, and those that the rules file owns.
+//! Access rules: those of REST, and those that a file owns.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use postern_service::audit::Event;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Refusal, Rule, RuleOwner, StoredRule},
+    domain::{Refusal, Rule, RuleOwner, Seen, StoredRule},
     plane::ControlPlane,
     store::{Filter, Order},
     work::Work,
 };
 
-const FILE_ACTOR: &str = "file:rules";
+/// What becomes of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum What {
+    /// It was not there.
+    Create,
+    /// It says something else.
+    Change,
+    /// It is not named any more.
+    Delete,
+}
+
+/// How a rule differs from what a file says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Difference {
+    /// The rule.
+    pub name: String,
+    /// What becomes of it.
+    pub what: What,
+    /// As it was.
+    pub before: Option<Rule>,
+    /// As it is to be.
+    pub after: Option<Rule>,
+}
+
+/// How a file is applied.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct How {
+    /// Only says what would change.
+    pub dry_run: bool,
+    /// Takes over rules of the same names that were made over REST.
+    pub adopt: bool,
+}
 
 /// Makes a rule that must not be there yet.
 pub(crate) async fn create(
@@ -25,7 +62,7 @@ pub(crate) async fn create(
     if work.load::<StoredRule>(&rule.name).await?.is_some() {
         return Err(Refusal::Exists { kind: "rule", name: rule.name }.into());
     }
-    let stored = write(&mut work, rule, RuleOwner::Rest, "rule.created", caller.name()).await?;
+    let stored = write(&mut work, rule, RuleOwner::rest(), "rule.created", caller.name()).await?;
     work.commit().await?;
     Ok(stored)
 }
@@ -34,22 +71,30 @@ pub(crate) async fn create(
 pub(crate) async fn put(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
+    seen: &Seen,
     rule: Rule,
 ) -> Result<(StoredRule, bool), Failure> {
     rule.check()?;
     let mut work = Work::begin(plane).await?;
     let before: Option<StoredRule> = work.load(&rule.name).await?;
+    seen.check(before.as_ref())?;
     before.iter().try_for_each(must_be_ours)?;
     let kind = if before.is_some() { "rule.changed" } else { "rule.created" };
-    let stored = write(&mut work, rule, RuleOwner::Rest, kind, caller.name()).await?;
+    let stored = write(&mut work, rule, RuleOwner::rest(), kind, caller.name()).await?;
     work.commit().await?;
     Ok((stored, before.is_none()))
 }
 
 /// Removes a rule. Requests that wait under it can no longer be approved.
-pub(crate) async fn delete(plane: &Arc<ControlPlane>, caller: &Caller, name: &str) -> Result<(), Failure> {
+pub(crate) async fn delete(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    seen: &Seen,
+    name: &str,
+) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let before: StoredRule = work.get("rule", name).await?;
+    seen.check(Some(&before))?;
     must_be_ours(&before)?;
     erase(&mut work, name, caller.name()).await?;
     work.commit().await?;
@@ -57,51 +102,104 @@ pub(crate) async fn delete(plane: &Arc<ControlPlane>, caller: &Caller, name: &st
 }
 
 fn must_be_ours(rule: &StoredRule) -> Result<(), Refusal> {
-    match rule.owner {
-        RuleOwner::Rest => Ok(()),
-        RuleOwner::File => Err(Refusal::Conflict(format!(
-            "the rule `{}` belongs to the rules file: change it there",
-            rule.rule.name
-        ))),
+    if rule.owner.is_rest() {
+        return Ok(());
     }
+    let (name, owner) = (&rule.rule.name, rule.owner.words());
+    Err(Refusal::Conflict(format!("the rule `{name}` belongs to {owner}: change it there")))
 }
 
-/// Makes the stored rules of the file the same as the file: creates, changes, deletes. All of it or nothing.
-pub(crate) async fn apply_file(plane: &Arc<ControlPlane>, rules: Vec<Rule>) -> Result<(), Failure> {
-    let mut names = BTreeSet::new();
-    for rule in &rules {
-        rule.check().map_err(|refusal| Refusal::Invalid(format!("rule `{}`: {refusal}", rule.name)))?;
-        if !names.insert(rule.name.clone()) {
-            return Err(Refusal::Invalid(format!("rule `{}`: named twice", rule.name)).into());
-        }
-    }
+/// Makes the rules of a file the same as the file: creates, changes, deletes; all of it or, in a dry run and when
+/// something is wrong, nothing. Gives what differed, by name.
+pub(crate) async fn apply(
+    plane: &Arc<ControlPlane>,
+    owner: &RuleOwner,
+    actor: &str,
+    rules: Vec<Rule>,
+    How { dry_run, adopt }: How,
+) -> Result<Vec<Difference>, Failure> {
+    check_all(&rules)?;
     let mut work = Work::begin(plane).await?;
-    let owned = Filter { owner: Some("file".to_owned()), order: Order::Oldest, ..Filter::default() };
-    for before in work.find_all::<StoredRule>(&owned).await? {
-        if !names.contains(&before.rule.name) {
-            erase(&mut work, &before.rule.name, FILE_ACTOR).await?;
-        }
+    let differences = compare(&mut work, owner, rules, adopt).await?;
+    if dry_run || differences.is_empty() {
+        return Ok(differences);
     }
-    for rule in rules {
-        apply(&mut work, rule).await?;
+    for difference in &differences {
+        match (&difference.after, difference.what) {
+            (Some(rule), What::Create) => {
+                write(&mut work, rule.clone(), owner.clone(), "rule.created", actor).await?;
+            }
+            (Some(rule), What::Change | What::Delete) => {
+                write(&mut work, rule.clone(), owner.clone(), "rule.changed", actor).await?;
+            }
+            (None, _) => erase(&mut work, &difference.name, actor).await?,
+        }
     }
     work.commit().await?;
+    Ok(differences)
+}
+
+fn check_all(rules: &[Rule]) -> Result<(), Refusal> {
+    let mut names = BTreeSet::new();
+    for rule in rules {
+        rule.check().map_err(|refusal| {
+            if let Refusal::NotSupported(what) = refusal {
+                Refusal::NotSupported(format!("rule `{}`: {what}", rule.name))
+            } else {
+                Refusal::Invalid(format!("rule `{}`: {refusal}", rule.name))
+            }
+        })?;
+        if !names.insert(&rule.name) {
+            return Err(Refusal::Invalid(format!("rule `{}`: named twice", rule.name)));
+        }
+    }
     Ok(())
 }
 
-async fn apply(work: &mut Work, rule: Rule) -> Result<(), Failure> {
-    let kind = match work.load::<StoredRule>(&rule.name).await? {
-        Some(before) if before.owner == RuleOwner::Rest => {
-            let name = rule.name;
-            let why = format!("rule `{name}`: a rule of that name was made over REST; rename one of them");
-            return Err(Refusal::Conflict(why).into());
+async fn compare(
+    work: &mut Work,
+    owner: &RuleOwner,
+    rules: Vec<Rule>,
+    adopt: bool,
+) -> Result<Vec<Difference>, Failure> {
+    let stored: Vec<StoredRule> =
+        work.find_all(&Filter { order: Order::Oldest, ..Filter::default() }).await?;
+    let mut there: BTreeMap<String, StoredRule> =
+        stored.into_iter().map(|stored| (stored.rule.name.clone(), stored)).collect();
+    let mut differences = Vec::new();
+    for rule in rules {
+        let name = rule.name.clone();
+        match there.remove(&name) {
+            Some(before) if before.owner != *owner && !(adopt && before.owner.is_rest()) => {
+                return Err(taken(&before).into());
+            }
+            Some(before) if before.rule == rule && before.owner == *owner => {}
+            Some(before) => differences.push(Difference {
+                name,
+                what: What::Change,
+                before: Some(before.rule),
+                after: Some(rule),
+            }),
+            None => {
+                differences.push(Difference { name, what: What::Create, before: None, after: Some(rule) });
+            }
         }
-        Some(before) if before.rule == rule => return Ok(()),
-        Some(_) => "rule.changed",
-        None => "rule.created",
-    };
-    write(work, rule, RuleOwner::File, kind, FILE_ACTOR).await?;
-    Ok(())
+    }
+    let gone = there.into_values().filter(|stored| stored.owner == *owner).map(|stored| stored.rule);
+    differences.extend(gone.map(|rule| Difference {
+        name: rule.name.clone(),
+        what: What::Delete,
+        before: Some(rule),
+        after: None,
+    }));
+    differences.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(differences)
+}
+
+fn taken(rule: &StoredRule) -> Refusal {
+    let (name, other) = (&rule.rule.name, rule.owner.words());
+    let way = if rule.owner.is_rest() { "adopt it, or rename one of them" } else { "rename one of them" };
+    Refusal::Conflict(format!("rule `{name}`: a rule of that name belongs to {other}; {way}"))
 }
 
 async fn write(

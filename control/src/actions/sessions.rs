@@ -7,7 +7,7 @@ use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Grant, Kill, Refusal, Session},
+    domain::{Grant, Kill, Refusal, Session, Usage},
     feed::Outcome,
     plane::ControlPlane,
     store::Filter,
@@ -70,6 +70,7 @@ pub(crate) async fn report(
 
 /// Enters a session. Each sidecar counts those of a grant for itself; one that is too many over all of them is killed.
 async fn begin(work: &mut Work, mut session: Session) -> Result<(), Failure> {
+    used(work, &session).await?;
     let grant: Option<Grant> = work.load(session.grant.as_str()).await?;
     let most = grant.and_then(|grant| grant.session.max_sessions);
     if let Some(most) = most {
@@ -101,6 +102,12 @@ fn mark(work: &mut Work, session: &mut Session, by: &str, reason: &str) {
         ..Event::new("session.killed")
     };
     work.note(event.with("reason", reason));
+}
+
+/// A session began, so its grant was used.
+async fn used(work: &mut Work, session: &Session) -> Result<(), Failure> {
+    let before: Option<Usage> = work.load(session.grant.as_str()).await?;
+    work.save(&Usage::one_more(before, session.grant.clone(), session.started_at)).await
 }
 
 async fn of_process(work: &mut Work, sidecar: &SidecarName, instance: &str) -> Result<Vec<Session>, Failure> {

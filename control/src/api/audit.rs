@@ -21,6 +21,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
+    actions::audit,
     domain::{Moment, canonical},
     store::AuditFilter,
 };
@@ -66,7 +67,8 @@ pub(super) struct RecordView {
     hash: String,
 }
 
-fn time(field: &str, text: Option<&str>, now: Moment) -> Result<Option<Moment>, Problem> {
+/// A time: RFC 3339, or so long ago.
+pub(super) fn time(field: &str, text: Option<&str>, now: Moment) -> Result<Option<Moment>, Problem> {
     let Some(text) = text else { return Ok(None) };
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(Some(at.into()));
@@ -136,15 +138,27 @@ pub(super) struct HeadView {
     count: u64,
     /// The hash of the last.
     hash: String,
+    /// How far it was cut, for records are kept for a while; absent: its first record is there.
+    cut: Option<CutView>,
+}
+
+/// What was put away of a chain.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditCut")]
+pub(super) struct CutView {
+    /// How many records.
+    count: u64,
+    /// The hash of the last of them: what the first that is left carries.
+    hash: String,
 }
 
 /// `GET /v1/audit/heads`
 pub(super) async fn heads(State(app): State<App>) -> Result<axum::Json<List<HeadView>>, Problem> {
-    let mut tx = app.plane.store.read().await?;
-    let heads = tx.audit_heads().await?;
-    let items = heads
-        .into_iter()
-        .map(|head| HeadView { chain: head.chain, count: head.count, hash: head.hash })
-        .collect();
-    Ok(axum::Json(List::new(items, None)))
+    let items = audit::heads(&app.plane).await?.into_iter().map(|(head, cut)| HeadView {
+        chain: head.chain,
+        count: head.count,
+        hash: head.hash,
+        cut: cut.map(|(count, hash)| CutView { count, hash }),
+    });
+    Ok(axum::Json(List::new(items.collect(), None)))
 }

@@ -121,13 +121,13 @@ pub(super) enum Duration {
 /// What somebody says to somebody else: bounded, and nothing that would upset a terminal or a log.
 #[derive(Clone, Debug, Default, JsonSchema)]
 #[schemars(inline)]
-pub(super) struct Text(String);
+pub(crate) struct Text(String);
 
 impl Text {
     const LONGEST: usize = 4_000;
 
     /// As it was said.
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
+    etag::{IfMatch, Tagged},
     extract::{Json, Name, Query, Text},
     page::{List, paging},
     problem::Problem,
@@ -77,9 +78,9 @@ pub(super) async fn show(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
-) -> Result<axum::Json<GrantView>, Problem> {
+) -> Result<Tagged<axum::Json<GrantView>>, Problem> {
     let (grant, now) = grants::show(&app.plane, &caller, &id).await?;
-    Ok(axum::Json(GrantView::new(&grant, now)))
+    Ok(Tagged::new(&grant, axum::Json(GrantView::new(&grant, now))))
 }
 
 /// Why.
@@ -154,10 +155,11 @@ pub(super) struct Shrinking {
 pub(super) async fn shrink(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    IfMatch(seen): IfMatch,
     Name(id): Name,
     Json(Shrinking { resources, reason }): Json<Shrinking>,
-) -> Result<axum::Json<GrantView>, Problem> {
+) -> Result<Tagged<axum::Json<GrantView>>, Problem> {
     let resources = ResourceInput::read(resources)?;
-    let changed = grants::shrink(&app.plane, &caller, &id, resources, reason.as_str()).await?;
-    Ok(axum::Json(GrantView::new(&changed.grant, changed.now)))
+    let changed = grants::shrink(&app.plane, &caller, &seen, &id, resources, reason.as_str()).await?;
+    Ok(Tagged::new(&changed.grant, axum::Json(GrantView::new(&changed.grant, changed.now))))
 }

@@ -59,6 +59,8 @@ async fn admit(app: App, rule: Arc<Rule>, mut request: Request, next: Next) -> R
         Access::Client(any) => {
             let token = bearer(request.headers()).ok_or_else(Problem::unauthenticated)?.to_owned();
             let found = caller_of(&app, &rule, &token).await?.ok_or_else(Problem::unauthenticated)?;
+            let pace = app.pace.take(found.name(), std::time::Instant::now());
+            pace.map_err(|seconds| Problem::busy("too many calls at once", seconds))?;
             if !(rule.people && found.is_person()) {
                 found.must(any)?;
             }

@@ -61,7 +61,7 @@ pub(super) struct IdentityView {
     /// When it last signed in by SSO.
     last_login: Option<At>,
     /// After a deactivation: the connected sidecars, and what they made of it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sidecars: Vec<Outcome>,
 }
 

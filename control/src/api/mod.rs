@@ -3,6 +3,7 @@
 //! [`operations()`] is the one table of it: method, path, who may call, what goes in and out, which function does it.
 //! The router, the permission checks, the metrics and the OpenAPI document are all made from that table.
 
+mod apply;
 mod audit;
 mod bundles;
 mod clients;
@@ -14,12 +15,15 @@ mod grants;
 mod guard;
 mod idempotency;
 mod identities;
+mod links;
 mod meta;
 mod oauth;
 mod openapi;
 mod operation;
+mod pace;
 mod page;
 mod problem;
+mod reports;
 mod repos;
 mod requests;
 mod rules;
@@ -41,10 +45,11 @@ use axum::{
 };
 use tokio::sync::Semaphore;
 
-pub(crate) use extract::Peer;
+pub(crate) use extract::{Peer, Text};
 #[cfg(test)]
 pub(crate) use operation::Access;
 pub(crate) use operation::{Operation, operation};
+use pace::Pace;
 pub(crate) use problem::Problem;
 pub(crate) use surface::operations;
 
@@ -56,6 +61,7 @@ pub(crate) struct App {
     /// Store, clock, feed.
     pub(crate) plane: Arc<ControlPlane>,
     readers: Arc<Semaphore>,
+    pace: Arc<Pace>,
     openapi: Arc<str>,
 }
 
@@ -64,7 +70,7 @@ pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
     let table = operations();
     let openapi = openapi::document(&table).to_string().into();
     let pages = web::router(Arc::clone(&plane));
-    let app = App { plane, readers: events::places(), openapi };
+    let app = App { plane, readers: events::places(), pace: Arc::default(), openapi };
     let mut router = Router::new();
     for operation in table {
         let Operation { path, .. } = operation;

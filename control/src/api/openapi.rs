@@ -185,7 +185,7 @@ fn problem_statuses(operation: &Operation) -> Vec<u16> {
     let mut statuses = operation.problems.to_vec();
     match operation.rule.access {
         Access::Public => {}
-        Access::Client(_) => statuses.extend([401, 403, 500]),
+        Access::Client(_) => statuses.extend([401, 403, 429, 500]),
         Access::Sidecar => statuses.extend([401, 500]),
     }
     let is_call = operation.rule.access != Access::Public;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
+    etag::{IfMatch, Tagged},
     extract::{Json, Name, Query, Text},
     page::{List, Paging, size},
     problem::Problem,
@@ -142,12 +143,13 @@ pub(super) async fn show(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,
-) -> Result<axum::Json<RepoDetail>, Problem> {
+) -> Result<Tagged<axum::Json<RepoDetail>>, Problem> {
     must_see(&app, &caller, &name).await?;
-    let repo = view(&app, &name).await?;
+    let (stored, repo) = view(&app, &name).await?;
     let page = resources::find(&app.plane, &name, "", None, SHOWN).await?;
     let resources = page.items.into_iter().map(ResourceView::from).collect();
-    Ok(axum::Json(RepoDetail { repo, resources, resources_next: page.next }))
+    let shown = RepoDetail { repo, resources, resources_next: page.next };
+    Ok(Tagged::new(&stored, axum::Json(shown)))
 }
 
 /// Which of a repo's tables.
@@ -185,12 +187,13 @@ async fn must_see(app: &App, caller: &Caller, name: &str) -> Result<(), Problem>
     Ok(())
 }
 
-async fn view(app: &App, name: &str) -> Result<RepoView, Problem> {
+async fn view(app: &App, name: &str) -> Result<(Repo, RepoView), Problem> {
     let mut tx = app.plane.store.read().await?;
     let repo: Option<Repo> = load(&mut *tx, name).await?;
     let repo = repo.ok_or_else(|| Refusal::not_found("repo", name))?;
     let sidecars = sidecars(&mut *tx, &app.plane).await?;
-    Ok(RepoView::new(&repo, &sidecars))
+    let view = RepoView::new(&repo, &sidecars);
+    Ok((repo, view))
 }
 
 /// What to switch.
@@ -216,9 +219,12 @@ pub(super) struct Switched {
 pub(super) async fn patch(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    IfMatch(seen): IfMatch,
     Name(name): Name,
     Json(RepoPatch { ephemeral_access, reason }): Json<RepoPatch>,
-) -> Result<axum::Json<Switched>, Problem> {
-    let outcomes = repos::switch(&app.plane, &caller, &name, ephemeral_access, reason.as_str()).await?;
-    Ok(axum::Json(Switched { repo: view(&app, &name).await?, outcomes }))
+) -> Result<Tagged<axum::Json<Switched>>, Problem> {
+    let outcomes =
+        repos::switch(&app.plane, &caller, &seen, &name, ephemeral_access, reason.as_str()).await?;
+    let (stored, repo) = view(&app, &name).await?;
+    Ok(Tagged::new(&stored, axum::Json(Switched { repo, outcomes })))
 }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::{
     App,
+    etag::{IfMatch, Tagged},
     extract::{Json, Name, Query, Text},
     page::{List, paging},
     problem::Problem,
@@ -22,7 +23,8 @@ use super::{
 };
 use crate::{
     actions::{
-        Caller, bundles, drafts, requests,
+        Caller, bundles, drafts,
+        requests::{self, Filed},
         reviews::{self, Said},
     },
     domain::{Ask, Decision, Grant, Moment, Refusal, Request, RequestStatus, canonical},
@@ -173,8 +175,13 @@ pub(super) async fn show(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(id): Name,
-) -> Result<axum::Json<RequestView>, Problem> {
-    Ok(axum::Json(requests::show(&app.plane, &caller, &id).await?.into()))
+) -> Result<Tagged<axum::Json<RequestView>>, Problem> {
+    Ok(tagged(requests::show(&app.plane, &caller, &id).await?))
+}
+
+fn tagged(filed: Filed) -> Tagged<axum::Json<RequestView>> {
+    let version = filed.request.clone();
+    Tagged::new(&version, axum::Json(filed.into()))
 }
 
 /// What to change of a pending request; what is absent stays.
@@ -194,9 +201,10 @@ pub(super) struct Amendment {
 pub(super) async fn amend(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    IfMatch(seen): IfMatch,
     Name(id): Name,
     Json(amendment): Json<Amendment>,
-) -> Result<axum::Json<RequestView>, Problem> {
+) -> Result<Tagged<axum::Json<RequestView>>, Problem> {
     let change = move |ask: Ask| {
         Ok(Ask {
             account: amendment.account.map_or(ask.account, Into::into),
@@ -211,7 +219,7 @@ pub(super) async fn amend(
             break_glass: ask.break_glass,
         })
     };
-    Ok(axum::Json(requests::amend(&app.plane, &caller, &id, change).await?.into()))
+    Ok(tagged(requests::amend(&app.plane, &caller, &id, &seen, change).await?))
 }
 
 /// `POST /v1/requests/{id}/cancel`
@@ -253,15 +261,16 @@ pub(super) struct NewReview {
 pub(super) async fn review(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    IfMatch(seen): IfMatch,
     Name(id): Name,
     Json(new): Json<NewReview>,
-) -> Result<axum::Json<RequestView>, Problem> {
+) -> Result<Tagged<axum::Json<RequestView>>, Problem> {
     let said = Said {
         decision: new.decision,
         reason: new.reason.as_str().to_owned(),
         duration: new.duration,
         resources: new.resources.map(ResourceInput::read).transpose()?,
     };
-    let filed = reviews::review(&app.plane, &caller, &id, new.by.as_deref(), said).await?;
-    Ok(axum::Json(filed.into()))
+    let by = new.by.as_deref();
+    Ok(tagged(reviews::review_as_seen(&app.plane, &caller, (&id, &seen), by, said).await?))
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     App,
+    etag::{IfMatch, Tagged},
     extract::{Json, Name, Query},
     page::{List, Paging},
     problem::Problem,
@@ -23,7 +24,7 @@ use crate::{
 pub(super) struct RuleView {
     #[serde(flatten)]
     rule: Rule,
-    /// `rest`, or `file` for a rule of the rules file.
+    /// `rest`; `file`, the rules file of the configuration; `file:NAME`, a file that was applied.
     owner: RuleOwner,
     updated_at: At,
 }
@@ -61,37 +62,40 @@ pub(super) async fn show(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Name(name): Name,
-) -> Result<axum::Json<RuleView>, Problem> {
+) -> Result<Tagged<axum::Json<RuleView>>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let stored: Option<StoredRule> = load(&mut *tx, &name).await?;
     let seen = stored.filter(|stored| caller.sees_rule(&stored.rule));
-    Ok(axum::Json(seen.ok_or_else(|| Refusal::not_found("rule", name))?.into()))
+    let stored = seen.ok_or_else(|| Refusal::not_found("rule", name))?;
+    Ok(Tagged::new(&stored, axum::Json(RuleView::from(stored.clone()))))
 }
 
 /// `PUT /v1/rules/{name}`
 pub(super) async fn put(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    IfMatch(seen): IfMatch,
     Name(name): Name,
     Json(mut rule): Json<Rule>,
-) -> Result<(StatusCode, axum::Json<RuleView>), Problem> {
+) -> Result<(StatusCode, Tagged<axum::Json<RuleView>>), Problem> {
     if rule.name.is_empty() {
         rule.name.clone_from(&name);
     }
     if rule.name != name {
         return Err(Refusal::Invalid(format!("name: the path says `{name}`")).into());
     }
-    let (stored, is_new) = rules::put(&app.plane, &caller, rule).await?;
+    let (stored, is_new) = rules::put(&app.plane, &caller, &seen, rule).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(stored.into())))
+    Ok((status, Tagged::new(&stored, axum::Json(RuleView::from(stored.clone())))))
 }
 
 /// `DELETE /v1/rules/{name}`
 pub(super) async fn delete(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    IfMatch(seen): IfMatch,
     Name(name): Name,
 ) -> Result<StatusCode, Problem> {
-    rules::delete(&app.plane, &caller, &name).await?;
+    rules::delete(&app.plane, &caller, &seen, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,10 +5,10 @@ use postern_protocol::gate;
 use serde_json::Value;
 
 use super::{
-    audit, bundles, clients, deliveries, events, grants, identities, meta, oauth,
+    apply, audit, bundles, clients, deliveries, events, grants, identities, links, meta, oauth,
     operation::{Operation, operation},
     page::{List, Paging},
-    repos, requests, rules, sessions, sidecars, sign_in, tokens, views, webhooks, wire,
+    reports, repos, requests, rules, sessions, sidecars, sign_in, tokens, views, webhooks, wire,
 };
 use crate::{
     domain::{Permission, Rule},
@@ -28,6 +28,7 @@ const OWN: &[Permission] = &[AccessRequest, AccessManagementProxyRequest, Access
 const MANAGE: &[Permission] = &[AccessManagement];
 const REVIEW: &[Permission] = &[AccessManagement, AccessManagementProxyManage];
 const BUNDLES: &[Permission] = &[AccessRequest, AccessManagementProxyRequest, ModifyPolicies];
+const PROXY: &[Permission] = &[AccessManagementProxyManage];
 const POLICIES: &[Permission] = &[ModifyPolicies];
 const SEE_SIDECARS: &[Permission] = &[ViewSidecarsAndRepositories, ModifySidecarsAndRepositories];
 const SIDECARS: &[Permission] = &[ModifySidecarsAndRepositories];
@@ -118,6 +119,7 @@ fn requests_and_grants() -> Vec<Operation> {
             requests::amend,
         )
         .client(OWN)
+        .conditional()
         .body::<requests::Amendment>()
         .gives::<views::RequestView>(200)
         .problems(&[404, 409]),
@@ -142,8 +144,20 @@ fn requests_and_grants() -> Vec<Operation> {
         )
         .client(REVIEW)
         .people()
+        .conditional()
         .body::<requests::NewReview>()
         .gives::<views::RequestView>(200)
+        .problems(&[404, 409]),
+        operation(
+            post.clone(),
+            "/v1/requests/{id}/links",
+            "Makes a link by which one approver decides the request",
+            links::make,
+        )
+        .client(PROXY)
+        .secret()
+        .body::<links::NewLink>()
+        .gives::<links::LinkView>(201)
         .problems(&[404, 409]),
         operation(get.clone(), "/v1/grants", "Lists grants, the newest first", grants::list)
             .client(OWN)
@@ -166,6 +180,7 @@ fn requests_and_grants() -> Vec<Operation> {
             .problems(&[404]),
         operation(patch, "/v1/grants/{id}", "Takes resources from a grant", grants::shrink)
             .client(MANAGE)
+            .conditional()
             .body::<grants::Shrinking>()
             .gives::<views::GrantView>(200)
             .problems(&[404, 409]),
@@ -273,18 +288,26 @@ fn administration() -> Vec<Operation> {
             .problems(&[404]),
         operation(put.clone(), "/v1/rules/{name}", "Makes or replaces a rule", rules::put)
             .client(POLICIES)
+            .conditional()
             .body::<Rule>()
             .gives::<rules::RuleView>(200)
             .gives::<rules::RuleView>(201)
             .problems(&[409]),
         operation(delete.clone(), "/v1/rules/{name}", "Deletes a rule", rules::delete)
             .client(POLICIES)
+            .conditional()
             .gives_nothing()
             .problems(&[404, 409]),
         operation(get.clone(), "/v1/users/me", "Who calls, and what they may do", identities::me)
             .client(ANY)
             .people()
             .gives::<identities::Me>(200),
+        operation(post.clone(), "/v1/apply", "Makes the rules of a file the same as the file", apply::apply)
+            .client(POLICIES)
+            .query::<apply::Query>()
+            .body::<apply::Declared>()
+            .gives::<apply::Applied>(200)
+            .problems(&[409]),
         operation(get.clone(), "/v1/identities", "Lists identities", identities::list)
             .client(USERS)
             .query::<Paging>()
@@ -322,6 +345,19 @@ fn administration() -> Vec<Operation> {
             .query::<audit::Which>()
             .gives::<List<audit::RecordView>>(200)
             .gives_text(200, "application/x-ndjson"),
+        operation(
+            get.clone(),
+            "/v1/reports/access",
+            "Who had what, when, by whose approval, and whether it was used; the newest first",
+            reports::access,
+        )
+        .client(AUDIT)
+        .query::<reports::Which>()
+        .gives::<List<reports::AccessView>>(200),
+        operation(get.clone(), "/v1/reports/rules", "What the grants of each rule came to", reports::rules)
+            .client(AUDIT)
+            .query::<reports::WhichPeriod>()
+            .gives::<List<reports::RuleUsage>>(200),
         operation(get, "/v1/audit/heads", "How long every audit chain is", audit::heads)
             .client(AUDIT)
             .gives::<List<audit::HeadView>>(200),
@@ -455,6 +491,7 @@ fn sidecars_and_repos() -> Vec<Operation> {
         .problems(&[404]),
         operation(patch, "/v1/repos/{name}", "Switches ephemeral access to a repo", repos::patch)
             .client(SIDECARS)
+            .conditional()
             .body::<repos::RepoPatch>()
             .gives::<repos::Switched>(200)
             .problems(&[404]),

@@ -22,10 +22,12 @@ mod refusal;
 mod request;
 mod review;
 mod rule;
+mod rule_owner;
 mod scope;
 mod sidecar;
 #[cfg(test)]
 mod states;
+mod usage;
 mod version;
 mod webhook;
 
@@ -53,7 +55,9 @@ pub(crate) use presence::{Process, RunningPlane, Standing};
 pub(crate) use refusal::Refusal;
 pub(crate) use request::{Ask, Request, RequestStatus, Scoped};
 pub(crate) use review::{Decision, Opinion, Progress, Review, Tally, Transition};
-pub(crate) use rule::{Approval, Judgement, Rule, RuleOwner, RuleSet, StoredRule, Verdict};
+pub(crate) use rule::{Approval, Judgement, Rule, RuleSet, StoredRule, Verdict};
+pub(crate) use rule_owner::RuleOwner;
 pub(crate) use sidecar::{Draining, Kill, Repo, Session, Sidecar};
+pub(crate) use usage::Usage;
 pub(crate) use version::{Seen, Versioned};
 pub(crate) use webhook::{Format, Key, Webhook};

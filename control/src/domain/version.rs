@@ -3,7 +3,7 @@
 use postern_service::random::sha256_hex;
 use serde::Serialize;
 
-use super::{Grant, Refusal, Repo, StoredRule, Webhook};
+use super::{Grant, Refusal, Repo, Request, StoredRule, Webhook};
 
 /// Something that people change.
 pub(crate) trait Versioned {
@@ -48,6 +48,12 @@ impl Versioned for StoredRule {
 }
 
 impl Versioned for Repo {
+    fn version(&self) -> String {
+        print_of(self)
+    }
+}
+
+impl Versioned for Request {
     fn version(&self) -> String {
         print_of(self)
     }

@@ -7,8 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Filter, Read, StoreError, Table, Write};
 use crate::domain::{
     ApiClient, ApiToken, Bundle, Delivery, DeviceLogin, DirectoryGroup, DirectoryUser, Favourite, Grant,
-    IdentityRecord, IssuedToken, Login, Membership, Moment, Process, Replay, Repo, Request, RuleOwner,
-    RunningPlane, Session, Sidecar, StoredRule, TokenUse, Webhook,
+    IdentityRecord, IssuedToken, Login, Membership, Moment, Process, Replay, Repo, Request, RunningPlane,
+    Session, Sidecar, StoredRule, TokenUse, Usage, Webhook,
 };
 
 /// What a record can be found by.
@@ -184,11 +184,7 @@ impl Entity for StoredRule {
     }
 
     fn columns(&self) -> Columns<'_> {
-        let owner = match self.owner {
-            RuleOwner::File => "file",
-            RuleOwner::Rest => "rest",
-        };
-        Columns { owner: Some(owner), ..Columns::default() }
+        Columns { owner: Some(self.owner.as_str()), ..Columns::default() }
     }
 }
 
@@ -432,5 +428,17 @@ impl Entity for Membership {
 
     fn columns(&self) -> Columns<'_> {
         Columns { identity: Some(&self.user), owner: Some(&self.group), ..Columns::default() }
+    }
+}
+
+impl Entity for Usage {
+    const TABLE: Table = Table::Usages;
+
+    fn id(&self) -> &str {
+        self.grant.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns::default()
     }
 }

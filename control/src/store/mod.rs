@@ -89,6 +89,8 @@ pub(crate) enum Table {
     DirectoryGroups,
     /// [`crate::domain::Membership`]
     Memberships,
+    /// [`crate::domain::Usage`]
+    Usages,
 }
 
 impl Table {
@@ -152,6 +154,7 @@ impl Table {
             Self::DirectoryUsers => "directory_users",
             Self::DirectoryGroups => "directory_groups",
             Self::Memberships => "memberships",
+            Self::Usages => "usages",
         }
     }
 }
@@ -337,6 +340,9 @@ pub(crate) trait Read: Send {
     /// How far the audit trail reaches. Numbers are handed out in the order of commits.
     fn audit_reach(&mut self) -> Answer<'_, AuditReach>;
 
+    /// The number of a chain's last audit record from before a moment; 0 without one.
+    fn audit_before<'a>(&'a mut self, chain: &'a str, before: Moment) -> Answer<'a, i64>;
+
     /// The last record of a chain.
     fn audit_last<'a>(&'a mut self, chain: &'a str) -> Answer<'a, Option<Record>>;
 
@@ -370,6 +376,10 @@ pub(crate) trait Write: Read {
 
     /// Adds to audit chains, and moves their heads.
     fn append_audit<'a>(&'a mut self, records: &'a [Record]) -> Answer<'a, ()>;
+
+    /// Puts away audit records up to a number, but for the last of each chain. Gives how far each chain that lost some is
+    /// cut now: so many records, the last of which had this hash.
+    fn prune_audit(&mut self, to: i64) -> Answer<'_, Vec<Head>>;
 
     /// Puts these in the place of all tables that the filter finds.
     fn replace_resources<'a>(

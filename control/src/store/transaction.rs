@@ -19,6 +19,10 @@ const CLOCK_MARK: &str = "clock_mark";
 const AUDIT_PRUNED: &str = "audit_pruned_to";
 const PRUNED: &str = "log_pruned_to";
 
+/// Audit records that are not the last of their chain, up to a number.
+const OLD: &str =
+    " WHERE seq < (SELECT count - 1 FROM audit_heads WHERE audit_heads.chain = audit.chain) AND n <= ";
+
 /// So many rows go into one statement.
 const ROWS: usize = 500;
 
@@ -139,6 +143,16 @@ impl<C: Connection> Read for SqlTransaction<C> {
             let newest = self.fetch_one(select).await?.map_or(0, |(newest, _, _)| newest);
             let pruned = self.setting(AUDIT_PRUNED).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
             Ok(AuditReach { pruned, newest: newest.max(pruned) })
+        })
+    }
+
+    fn audit_before<'a>(&'a mut self, chain: &'a str, before: Moment) -> Answer<'a, i64> {
+        Box::pin(async move {
+            let select = Statement::new("SELECT coalesce(max(n), 0), '', '' FROM audit WHERE chain = ")
+                .bind(chain)
+                .push(" AND at < ")
+                .bind(before);
+            Ok(self.fetch_one(select).await?.map_or(0, |(last, _, _)| last))
         })
     }
 
@@ -272,6 +286,26 @@ impl<C: Connection> Write for SqlTransaction<C> {
                 self.execute(insert).await?;
             }
             Ok(())
+        })
+    }
+
+    fn prune_audit(&mut self, to: i64) -> Answer<'_, Vec<Head>> {
+        Box::pin(async move {
+            let select = Statement::new("SELECT max(seq), chain, '' FROM audit").push(OLD).bind(to);
+            let ends = self.fetch(select.push(" GROUP BY chain")).await?;
+            let mut cuts = Vec::with_capacity(ends.len());
+            for (seq, chain, _) in ends {
+                let select = Statement::new("SELECT n, chain, body FROM audit WHERE chain = ")
+                    .bind(chain.as_str())
+                    .push(" AND seq = ")
+                    .bind(seq);
+                let Some(found) = self.fetch_one(select).await? else { continue };
+                let (_, record) = record(found)?;
+                cuts.push(Head { chain, count: unsigned(seq).saturating_add(1), hash: record.hash });
+            }
+            self.execute(Statement::new("DELETE FROM audit").push(OLD).bind(to)).await?;
+            self.set(AUDIT_PRUNED, &to.to_string()).await?;
+            Ok(cuts)
         })
     }
 

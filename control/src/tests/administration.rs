@@ -3,7 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{House, sidecar::Sidecar};
-use crate::{actions::rules, domain::Rule};
+use crate::{
+    actions::{
+        Failure,
+        rules::{self, Difference, How},
+    },
+    domain::RuleOwner,
+};
 
 fn rule() -> Value {
     json!({"requesters": ["*"], "repos": ["*"], "accounts": ["*"]})
@@ -43,23 +49,22 @@ async fn a_rule_that_this_version_cannot_keep_is_refused() {
     assert_eq!(answer.problem(422), "invalid");
 }
 
-fn from_file(names: &[&str]) -> Vec<Rule> {
-    names
-        .iter()
-        .map(|name| {
-            let mut rule = rule();
-            rule["name"] = json!(name);
-            serde_json::from_value(rule).unwrap()
-        })
-        .collect()
+async fn from_file(house: &House, names: &[&str]) -> Result<Vec<Difference>, Failure> {
+    let rule = |name: &&str| {
+        let mut rule = rule();
+        rule["name"] = json!(name);
+        serde_json::from_value(rule).unwrap()
+    };
+    let rules = names.iter().map(rule).collect();
+    rules::apply(&house.plane, &RuleOwner::file(), "file:rules", rules, How::default()).await
 }
 
 #[tokio::test]
 async fn the_rules_file_owns_its_rules_and_no_others() {
     let house = House::new().await;
     house.admin.put("/v1/rules/mine", rule()).await.expect(201);
-    rules::apply_file(&house.plane, from_file(&["a", "b"])).await.unwrap();
-    rules::apply_file(&house.plane, from_file(&["b", "c"])).await.unwrap();
+    from_file(&house, &["a", "b"]).await.unwrap();
+    from_file(&house, &["b", "c"]).await.unwrap();
     let names = |page: Value| -> Vec<String> {
         page["items"]
             .as_array()
@@ -71,10 +76,10 @@ async fn the_rules_file_owns_its_rules_and_no_others() {
     assert_eq!(names(house.admin.get("/v1/rules").await.expect(200)), ["mine", "b", "c"]);
     assert_eq!(house.admin.put("/v1/rules/b", rule()).await.problem(409), "conflict");
     assert_eq!(house.admin.delete("/v1/rules/c").await.problem(409), "conflict");
-    let clash = rules::apply_file(&house.plane, from_file(&["d", "mine"])).await.unwrap_err();
+    let clash = from_file(&house, &["d", "mine"]).await.unwrap_err();
     assert!(clash.to_string().contains("`mine`"), "{clash}");
     assert_eq!(names(house.admin.get("/v1/rules").await.expect(200)), ["mine", "b", "c"]);
-    assert!(rules::apply_file(&house.plane, from_file(&["e", "e"])).await.is_err());
+    assert!(from_file(&house, &["e", "e"]).await.is_err());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod administration;
+mod apply;
 mod audit;
 mod backup;
 mod bundles;
@@ -11,13 +12,16 @@ mod fleet;
 mod full;
 mod ground;
 mod knocks;
+mod links;
 mod migrations;
 mod model;
 mod people;
 mod permissions;
 mod planes;
 mod races;
+mod reports;
 mod resources;
+mod retention;
 mod rules;
 mod scim;
 mod server;

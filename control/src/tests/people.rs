@@ -20,7 +20,7 @@ struct Signed {
 
 impl House {
     /// Signs somebody in, as if the SSO provider had named these groups.
-    async fn person(&self, name: &str, groups: &[&str]) -> Client {
+    pub(super) async fn person(&self, name: &str, groups: &[&str]) -> Client {
         self.signed(name, groups).await.client
     }
 

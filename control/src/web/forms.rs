@@ -44,7 +44,7 @@ impl<T: DeserializeOwned> FromRequest<Web> for Posted<T> {
 }
 
 /// Browsers say where a form comes from; one from elsewhere is not looked at.
-fn check_origin(web: &Web, headers: &HeaderMap) -> Result<(), Fault> {
+pub(super) fn check_origin(web: &Web, headers: &HeaderMap) -> Result<(), Fault> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let own = reqwest::Url::parse(&web.plane.public_url).map(|url| url.origin().ascii_serialization());
     let other_origin = text("origin").is_some_and(|origin| own.as_ref().is_ok_and(|own| origin != own));

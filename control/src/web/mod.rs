@@ -1,4 +1,4 @@
-//! Pages for people: signing in and out, letting the command line in, connecting a Slack user.
+//! Pages for people: signing in and out, letting the command line in, connecting a Slack user, deciding by a link.
 //!
 //! In: a browser. Out: plain HTML that works without scripts. `session` says who is there, `forms` that a form is one of
 //! ours, `page` what every page looks like and which headers it carries; each other file is one room of pages.
@@ -9,6 +9,7 @@ mod forms;
 mod home;
 mod login;
 mod page;
+mod review;
 mod session;
 mod slack;
 
@@ -58,6 +59,7 @@ pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
         .route("/device", get(device::ask).post(device::look))
         .route("/device/answer", post(device::answer))
         .route(PAGE, get(slack::ask).post(slack::answer))
+        .route(review::PATH, get(review::look).post(review::decide))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .route_layer(from_fn_with_state(web.clone(), dress))
         .with_state(web)
@@ -76,7 +78,7 @@ async fn dress(State(web): State<Web>, path: MatchedPath, request: Request, next
 
 /// The pattern as a label that lives as long as the program.
 fn route(path: &str) -> &'static str {
-    const ALL: [&str; 9] = [
+    const ALL: [&str; 10] = [
         "/",
         "/style.css",
         "/login",
@@ -86,6 +88,7 @@ fn route(path: &str) -> &'static str {
         "/device",
         "/device/answer",
         PAGE,
+        review::PATH,
     ];
     ALL.into_iter().find(|known| *known == path).unwrap_or("other")
 }

@@ -25,6 +25,7 @@ macro_rules! on_both {
 mod access;
 mod catalog;
 mod cli;
+mod commands;
 mod connect;
 mod crash;
 mod dead;
@@ -51,6 +52,7 @@ mod mysql_oracle;
 mod mysql_tls;
 mod mysql_unnoticed;
 mod oauth;
+mod openapi;
 mod people;
 mod planes;
 mod regression;

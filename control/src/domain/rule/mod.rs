@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Condition, Moment, Refusal, ResourcePattern,
+    Ask, Condition, Moment, Refusal, ResourcePattern, RuleOwner,
     hours::{LONGEST_BOUNDED, Window, stretches},
     identity::{check_name, has_unseen},
 };
@@ -95,16 +95,6 @@ pub(crate) struct Rule {
     /// Who is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
-}
-
-/// Who may change a stored rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RuleOwner {
-    /// The rules file.
-    File,
-    /// REST.
-    Rest,
 }
 
 /// A rule in the store.

@@ -1,0 +1,193 @@
+//! Who had access to what, by whose approval, and whether it was used.
+
+use std::collections::BTreeMap;
+
+use super::Failure;
+use crate::{
+    domain::{Decision, Grant, GrantState, Moment, Request, RequestStatus, Usage},
+    plane::ControlPlane,
+    store::{Entity, Filter, Order, Page, Read, StoreError, find, find_all, load},
+};
+
+/// Grants that are looked through at once.
+const BATCH: u32 = 500;
+
+/// A grant, where it came from, and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    /// It.
+    pub grant: Grant,
+    /// Why it was asked for.
+    pub reason: String,
+    /// Who approved it; none when the rule did.
+    pub approved_by: Vec<String>,
+    /// How it was used, if it was.
+    pub usage: Option<Usage>,
+}
+
+/// Whose access, where, and between when.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Period {
+    /// Lasting until then, or longer.
+    pub since: Option<Moment>,
+    /// Beginning before then.
+    pub until: Option<Moment>,
+    /// Whose.
+    pub identity: Option<String>,
+    /// Where.
+    pub repo: Option<String>,
+}
+
+impl Period {
+    fn meets(&self, grant: &Grant) -> bool {
+        let ended = grant.ended.as_ref().map_or(grant.expires_at, |ending| ending.at);
+        self.since.is_none_or(|since| ended >= since)
+            && self.until.is_none_or(|until| grant.not_before < until)
+    }
+
+    fn filter(&self, after: Option<i64>) -> Filter {
+        Filter {
+            identity: self.identity.clone(),
+            repo: self.repo.clone(),
+            order: Order::Newest,
+            after,
+            limit: Some(BATCH),
+            ..Filter::default()
+        }
+    }
+}
+
+/// What the grants of one rule came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OfRule {
+    /// How many.
+    pub grants: u64,
+    /// How many of them anybody connected with.
+    pub used: u64,
+    /// How many ended and nobody had.
+    pub never_used: u64,
+    /// How many gave all that the account can do.
+    pub whole: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Seconds that were given.
+    pub seconds_given: u64,
+    /// When one of them was used last.
+    pub last_used: Option<Moment>,
+}
+
+/// A page of accesses in a period, the newest first.
+pub(crate) async fn access(
+    plane: &ControlPlane,
+    period: &Period,
+    unused_only: bool,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Page<Access>, Failure> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let now = plane.clock.now();
+    let mut tx = plane.store.read().await?;
+    let (mut items, mut after) = (Vec::new(), after);
+    loop {
+        let rows = tx.find(Grant::TABLE, &period.filter(after)).await?;
+        if rows.is_empty() {
+            return Ok(Page { items, next: None });
+        }
+        for row in rows {
+            let grant: Grant = serde_json::from_str(&row.body).map_err(StoreError::from)?;
+            after = Some(row.n);
+            if !period.meets(&grant) {
+                continue;
+            }
+            let access = look(&mut *tx, grant).await?;
+            if unused_only && !is_wasted(&access, now) {
+                continue;
+            }
+            items.push(access);
+            if items.len() >= limit {
+                return Ok(Page { items, next: after });
+            }
+        }
+    }
+}
+
+fn is_wasted(access: &Access, now: Moment) -> bool {
+    let over = matches!(access.grant.state_at(now), GrantState::Expired | GrantState::Revoked);
+    over && access.usage.is_none()
+}
+
+async fn look(tx: &mut dyn Read, grant: Grant) -> Result<Access, StoreError> {
+    let request: Option<Request> = load(tx, grant.request.as_str()).await?;
+    let usage: Option<Usage> = load(tx, grant.id.as_str()).await?;
+    let Some(request) = request else {
+        return Ok(Access { grant, reason: String::new(), approved_by: Vec::new(), usage });
+    };
+    let mut approved_by: Vec<String> = approvers(&request).collect();
+    if grant.expires_at > grant.not_before.plus(request.granted_duration()) {
+        for extension in extensions(tx, &grant).await? {
+            approved_by.extend(approvers(&extension));
+        }
+    }
+    approved_by.sort();
+    approved_by.dedup();
+    Ok(Access { grant, reason: request.reason, approved_by, usage })
+}
+
+fn approvers(request: &Request) -> impl Iterator<Item = String> + '_ {
+    let approved = request.reviews.iter().filter(|review| review.decision == Decision::Approve);
+    approved.map(|review| review.by.clone())
+}
+
+/// Approved requests for more time.
+async fn extensions(tx: &mut dyn Read, grant: &Grant) -> Result<Vec<Request>, StoreError> {
+    let filter = Filter {
+        identity: Some(grant.identity.to_string()),
+        repo: Some(grant.repo.to_string()),
+        states: vec![RequestStatus::Approved.as_str()],
+        order: Order::Oldest,
+        ..Filter::default()
+    };
+    let all: Vec<Request> = find_all(tx, &filter).await?;
+    Ok(all.into_iter().filter(|request| request.extends.as_ref() == Some(&grant.id)).collect())
+}
+
+/// What the grants of a period came to, rule by rule.
+pub(crate) async fn by_rule(
+    plane: &ControlPlane,
+    period: &Period,
+) -> Result<BTreeMap<String, OfRule>, Failure> {
+    let now = plane.clock.now();
+    let mut tx = plane.store.read().await?;
+    let mut rules: BTreeMap<String, OfRule> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = find::<Grant>(&mut *tx, &period.filter(after)).await?;
+        for grant in page.items.into_iter().filter(|grant| period.meets(grant)) {
+            let usage: Option<Usage> = load(&mut *tx, grant.id.as_str()).await?;
+            rules.entry(grant.rule.clone()).or_default().add(&grant, usage.as_ref(), now);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(rules);
+        }
+    }
+}
+
+impl OfRule {
+    fn add(&mut self, grant: &Grant, usage: Option<&Usage>, now: Moment) {
+        let over = matches!(grant.state_at(now), GrantState::Expired | GrantState::Revoked);
+        let ended = grant.ended.as_ref().map_or(grant.expires_at, |ending| ending.at);
+        self.grants = self.grants.saturating_add(1);
+        self.used = self.used.saturating_add(u64::from(usage.is_some()));
+        self.never_used = self.never_used.saturating_add(u64::from(over && usage.is_none()));
+        self.whole =
+            self.whole.saturating_add(u64::from(matches!(grant.scope, postern_protocol::gate::Scope::Whole)));
+        let lasted = ended.as_millis().saturating_sub(grant.not_before.as_millis());
+        let seconds = u64::try_from(lasted).unwrap_or(0) / 1_000;
+        self.seconds_given = self.seconds_given.saturating_add(seconds);
+        if let Some(usage) = usage {
+            self.sessions = self.sessions.saturating_add(usage.sessions);
+            self.last_used = self.last_used.max(Some(usage.last));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `/v1/reports/…`
+
+use axum::extract::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    audit::time,
+    extract::Query,
+    page::{List, cursor, size},
+    problem::Problem,
+    views::{At, GrantView},
+};
+use crate::{
+    actions::reports::{self, Access, Period},
+    domain::{Moment, canonical},
+};
+
+/// Which accesses.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "WhichAccesses")]
+pub(super) struct Which {
+    /// That lasted until this time or longer: RFC 3339, or so long ago (`30d`).
+    since: Option<String>,
+    /// That began before this time: RFC 3339, or so long ago.
+    until: Option<String>,
+    identity: Option<String>,
+    repo: Option<String>,
+    /// Only those that are over and that nobody used.
+    #[serde(default)]
+    unused: bool,
+    /// How many on a page: 1 to 1000, usually 100.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// Which rules' accesses.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "WhichPeriod")]
+pub(super) struct WhichPeriod {
+    /// That lasted until this time or longer: RFC 3339, or so long ago (`30d`).
+    since: Option<String>,
+    /// That began before this time: RFC 3339, or so long ago.
+    until: Option<String>,
+    identity: Option<String>,
+    repo: Option<String>,
+}
+
+impl WhichPeriod {
+    fn read(self, now: Moment) -> Result<Period, Problem> {
+        Ok(Period {
+            since: time("since", self.since.as_deref(), now)?,
+            until: time("until", self.until.as_deref(), now)?,
+            identity: self.identity.as_deref().map(canonical),
+            repo: self.repo,
+        })
+    }
+}
+
+/// Who had what, when, by whose approval, and whether it was used.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Access")]
+pub(super) struct AccessView {
+    #[serde(flatten)]
+    grant: GrantView,
+    /// Why it was asked for.
+    reason: String,
+    /// None when the rule approved by itself.
+    approved_by: Vec<String>,
+    /// Whether anybody connected.
+    used: bool,
+    /// How many sessions began.
+    sessions: u64,
+    first_used: Option<At>,
+    last_used: Option<At>,
+}
+
+impl AccessView {
+    fn new(access: &Access, now: Moment) -> Self {
+        let usage = access.usage.as_ref();
+        Self {
+            grant: GrantView::new(&access.grant, now),
+            reason: access.reason.clone(),
+            approved_by: access.approved_by.clone(),
+            used: usage.is_some(),
+            sessions: usage.map_or(0, |usage| usage.sessions),
+            first_used: usage.map(|usage| usage.first.into()),
+            last_used: usage.map(|usage| usage.last.into()),
+        }
+    }
+}
+
+/// What the grants of one rule came to.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RuleUsage")]
+pub(super) struct RuleUsage {
+    rule: String,
+    /// How many grants.
+    grants: u64,
+    /// How many of them anybody connected with.
+    used: u64,
+    /// How many are over and nobody had.
+    never_used: u64,
+    /// How many gave all that the account can do.
+    whole: u64,
+    sessions: u64,
+    /// How many seconds all of them lasted together.
+    seconds_given: u64,
+    last_used: Option<At>,
+}
+
+/// `GET /v1/reports/access`
+pub(super) async fn access(
+    State(app): State<App>,
+    Query(which): Query<Which>,
+) -> Result<axum::Json<List<AccessView>>, Problem> {
+    let now = app.plane.clock.now();
+    let Which { since, until, identity, repo, unused, limit, after } = which;
+    let period = WhichPeriod { since, until, identity, repo }.read(now)?;
+    let (after, limit) = (cursor(after.as_deref())?, size(limit)?);
+    let page = reports::access(&app.plane, &period, unused, after, limit).await?;
+    let items = page.items.iter().map(|access| AccessView::new(access, now)).collect();
+    Ok(axum::Json(List::new(items, page.next)))
+}
+
+/// `GET /v1/reports/rules`
+pub(super) async fn rules(
+    State(app): State<App>,
+    Query(which): Query<WhichPeriod>,
+) -> Result<axum::Json<List<RuleUsage>>, Problem> {
+    let period = which.read(app.plane.clock.now())?;
+    let found = reports::by_rule(&app.plane, &period).await?;
+    let usage = |(rule, of): (String, reports::OfRule)| RuleUsage {
+        rule,
+        grants: of.grants,
+        used: of.used,
+        never_used: of.never_used,
+        whole: of.whole,
+        sessions: of.sessions,
+        seconds_given: of.seconds_given,
+        last_used: of.last_used.map(At::from),
+    };
+    Ok(axum::Json(List::new(found.into_iter().map(usage).collect(), None)))
+}

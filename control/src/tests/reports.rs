@@ -1,0 +1,72 @@
+//! Who had access to what, and whether it was used.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{House, sidecar::Sidecar};
+use crate::{actions::timers, domain::Permission};
+
+#[tokio::test]
+async fn the_report_tells_what_was_used_and_what_was_given_for_nothing() {
+    let house = House::new().await.with_people().await;
+    let (used, unused) = (house.granted().await, house.granted().await);
+    let sidecar = Sidecar::enrol(&house, "edge-1").await;
+    let start = json!({"id": "s_1", "grant": used, "identity": "alice@example.com", "repo": "sales",
+        "account": "app_ro", "client": "10.0.0.7:50412", "application": "psql",
+        "started_at": house.plane.clock.now().as_millis()});
+    let report = json!({"instance": "i-1", "all": false, "started": [start], "ended": []});
+    sidecar.wire.post("/v1/sidecar/sessions", report.clone()).await.expect(204);
+    // What is reported twice is counted once.
+    sidecar.wire.post("/v1/sidecar/sessions", report).await.expect(204);
+    let all = house.admin.get("/v1/reports/access?repo=sales").await.expect(200);
+    let find =
+        |id: &str| all["items"].as_array().unwrap().iter().find(|access| access["id"] == id).unwrap().clone();
+    let access = find(&used);
+    assert_eq!((&access["used"], &access["sessions"]), (&json!(true), &json!(1)));
+    assert_eq!((&access["approved_by"], &access["reason"]), (&json!(["bob@example.com"]), &json!("OPS-1")));
+    assert_eq!(find(&unused)["used"], false);
+    // It may still be used.
+    assert_eq!(house.admin.get("/v1/reports/access?unused=true").await.expect(200)["items"], json!([]));
+    house.clock.advance(Duration::from_hours(3));
+    timers::settle(&house.plane).await.unwrap();
+    let auditor = house.client("auditor", &[Permission::ViewAuditLogs]).await;
+    let wasted = auditor.get("/v1/reports/access?unused=true").await.expect(200);
+    assert_eq!((wasted["items"].as_array().unwrap().len(), &wasted["items"][0]["id"]), (1, &json!(unused)));
+    let rules = auditor.get("/v1/reports/rules").await.expect(200);
+    let rule = &rules["items"][0];
+    assert_eq!(
+        (&rule["rule"], &rule["grants"], &rule["used"], &rule["never_used"]),
+        (&json!("sales"), &json!(2), &json!(1), &json!(1))
+    );
+    assert_eq!(auditor.get("/v1/reports/access?since=30m").await.expect(200)["items"], json!([]));
+    assert_eq!(auditor.get("/v1/reports/access?until=1d").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn whoever_gave_more_time_is_among_those_who_approved() {
+    let house = House::new().await.with_people().await;
+    let grant = house.granted().await;
+    let bot = house.client("bot", &[Permission::AccessManagementProxyRequest]).await;
+    let more = json!({"duration": "1h", "reason": "OPS-2"});
+    let asked = house.admin.post(&format!("/v1/grants/{grant}/extend"), more).await.expect(200);
+    assert_eq!(asked["id"], json!(grant));
+    let all = house.admin.get("/v1/reports/access").await.expect(200);
+    let approved: Vec<String> = serde_json::from_value(all["items"][0]["approved_by"].clone()).unwrap();
+    assert!(approved.len() == 2 && approved.contains(&"bob@example.com".to_owned()), "{approved:?}");
+    assert_eq!(bot.get("/v1/reports/access").await.problem(403), "missing-permission");
+    assert_eq!(bot.get("/v1/reports/rules").await.problem(403), "missing-permission");
+}
+
+#[tokio::test]
+async fn a_long_report_comes_in_pages() {
+    let house = House::new().await.with_people().await;
+    for _ in 0..3 {
+        house.granted().await;
+    }
+    let first = house.admin.get("/v1/reports/access?limit=2").await.expect(200);
+    let path = format!("/v1/reports/access?limit=2&after={}", first["next"].as_str().unwrap());
+    let second = house.admin.get(&path).await.expect(200);
+    let count = |page: &serde_json::Value| page["items"].as_array().unwrap().len();
+    assert_eq!((count(&first), count(&second), &second["next"]), (2, 1, &json!(null)));
+}
