@@ -2,15 +2,18 @@
 
 use postern_protocol::duration::Span;
 
-use super::{desk::Slack, records::Link};
+use super::{desk::Slack, records::Link, text::elided};
 use crate::{
     actions::{
-        Caller, Failure, drafts, grants,
+        Caller, Failure, bundles, drafts, extensions, favourites, grants,
         requests::{self, Filed},
         reviews::{self, Said},
     },
-    domain::{Ask, Decision},
+    domain::{Ask, Decision, Favourite},
 };
+
+/// What a favourite is called after, in characters: with a number it is still a name.
+const LONGEST_PLACE: usize = 50;
 
 /// Somebody in Slack with the rights of their identity.
 pub(super) struct Acting<'a> {
@@ -58,6 +61,43 @@ impl Acting<'_> {
     ) -> Result<Filed, Failure> {
         let said = Said { decision, reason, duration, resources: None };
         reviews::review(&self.slack.plane, &self.caller, request, None, said).await
+    }
+
+    /// Asks for more time for a grant.
+    pub(super) async fn extend(&self, grant: &str, by: Span, reason: &str) -> Result<Filed, Failure> {
+        extensions::extend(&self.slack.plane, &self.caller, grant, by, reason).await
+    }
+
+    /// Asks for all that is in a bundle.
+    pub(super) async fn file_bundle(&self, name: &str, ask: Ask) -> Result<Filed, Failure> {
+        bundles::file(&self.slack.plane, &self.caller, name, ask, None).await
+    }
+
+    /// What they keep to ask for again, the newest first.
+    pub(super) async fn favourites(&self) -> Result<Vec<Favourite>, Failure> {
+        let mut kept = favourites::list(&self.slack.plane, &self.caller).await?;
+        kept.reverse();
+        Ok(kept)
+    }
+
+    /// Keeps what a request asked for, under a name of its own; what is kept already is not kept twice.
+    pub(super) async fn keep(&self, request: &str) -> Result<(), Failure> {
+        let before = self.show(request).await?.request.ask();
+        let ask = Ask { reason: String::new(), not_before: None, break_glass: false, ..before };
+        let kept = self.favourites().await?;
+        if kept.iter().any(|favourite| favourite.ask == ask) {
+            return Ok(());
+        }
+        let place = elided(&format!("{} of {}", ask.account, ask.repo), LONGEST_PLACE);
+        let names = std::iter::once(place.clone()).chain((2..).map(|number| format!("{place} ({number})")));
+        let free = |name: &String| kept.iter().all(|favourite| favourite.name != *name);
+        let name = names.take(kept.len() + 1).find(free).unwrap_or(place);
+        favourites::keep(&self.slack.plane, &self.caller, &name, ask).await.map(drop)
+    }
+
+    /// Keeps it no longer.
+    pub(super) async fn forget(&self, favourite: &str) -> Result<(), Failure> {
+        favourites::forget(&self.slack.plane, &self.caller, favourite).await
     }
 
     /// Ends a grant.

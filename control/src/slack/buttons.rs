@@ -65,21 +65,33 @@ async fn act(
         }
         button_id::REVOKE => revoke(slack, link, id).await,
         button_id::CANCEL => slack.acting(link).await?.cancel(id).await.map(|_| None),
-        button_id::AGAIN => {
-            let form = Form::again(&slack.acting(link.clone()).await?.show(id).await?.request);
-            dialog::open_request(slack, link, &call.trigger_id, form).await.map(|()| None)
-        }
         button_id::EXTEND => {
             slack.acting(link).await?.show(id).await?;
             dialog::open_extend(slack, &call.trigger_id, id).await;
             Ok(None)
         }
-        button_id::REQUEST => {
-            dialog::open_request(slack, link, &call.trigger_id, Form::default()).await.map(|()| None)
+        button_id::REQUEST | button_id::AGAIN | button_id::FAVOURITE | button_id::BUNDLE => {
+            let form = filled(slack, &link, action, id).await?;
+            dialog::open_request(slack, link, &call.trigger_id, form).await.map(|()| None)
         }
-        button_id::KEEP => slack.keep(&link, id, true).await.map(|()| None),
-        button_id::FORGET => slack.keep(&link, id, false).await.map(|()| None),
+        button_id::KEEP => slack.acting(link).await?.keep(id).await.map(|()| None),
+        button_id::FORGET => slack.acting(link).await?.forget(id).await.map(|()| None),
         _ => Ok(None),
+    }
+}
+
+/// What a request dialog is filled with when it opens.
+async fn filled(slack: &Slack, link: &Link, action: &Action, id: &str) -> Result<Form, Failure> {
+    let acting = slack.acting(link.clone()).await?;
+    match action.action_id.as_str() {
+        button_id::AGAIN => Ok(Form::again(&acting.show(id).await?.request)),
+        button_id::FAVOURITE => {
+            let kept = acting.favourites().await?;
+            let kept = kept.iter().find(|favourite| favourite.id == id);
+            Ok(Form::of(&kept.ok_or_else(|| Refusal::not_found("favourite", id))?.ask))
+        }
+        button_id::BUNDLE => Ok(Form::of_bundle(id)),
+        _ => Ok(Form::default()),
     }
 }
 
@@ -148,11 +160,6 @@ impl Slack {
         if let Err(error) = outcome {
             tracing::warn!(%error, "an answer to a button could not be given");
         }
-    }
-
-    /// Keeps a request at hand, or no longer.
-    async fn keep(&self, link: &Link, request: &str, keep: bool) -> Result<(), Failure> {
-        super::links::keep(&self.plane, &link.key, request, keep).await
     }
 
     /// What a button's user is, or why they are nobody.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use postern_protocol::duration::Span;
 
-use super::records::Link;
+use super::{config::LinkBy, records::Link};
 use crate::{
     domain::{Grant, GrantState, IdentityRecord, Moment, Person, Request, RequestStatus, StoredRule},
     store::{Filter, Order, Read, StoreError, find_all, load},
@@ -15,6 +15,22 @@ const EARLIER: Span = Span::from_secs(30 * 86_400);
 
 /// Who is mentioned at most: whoever mentions everybody reaches nobody.
 const MOST_MENTIONS: usize = 10;
+
+/// Which links count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Links<'a> {
+    /// Those of this workspace.
+    pub team: &'a str,
+    /// How they are made.
+    pub made: LinkBy,
+}
+
+impl Links<'_> {
+    /// Whether this is one of them.
+    pub(super) fn has(self, link: &Link) -> bool {
+        link.team == self.team && link.is_good(self.made)
+    }
+}
 
 /// A request with what belongs to it.
 #[derive(Clone, Debug)]
@@ -41,6 +57,8 @@ pub(super) enum Standing {
     Cancelled,
     Undecided,
     Failed,
+    /// More time was given to a grant, which goes its own way from there on.
+    Extended,
 }
 
 impl Standing {
@@ -56,12 +74,16 @@ impl Standing {
             Self::Cancelled => "withdrawn",
             Self::Undecided => "nobody decided in time",
             Self::Failed => "failed",
+            Self::Extended => "given",
         }
     }
 }
 
 /// Where a request stands with the grant that it became, if it did.
 pub(super) fn standing(request: &Request, grant: Option<&Grant>, now: Moment) -> Standing {
+    if request.extends.is_some() && grant.is_some() {
+        return Standing::Extended;
+    }
     match (request.status_at(now), grant.map(|grant| grant.state_at(now))) {
         (_, Some(GrantState::Active)) => Standing::Active,
         (_, Some(GrantState::Scheduled)) => Standing::Scheduled,
@@ -80,7 +102,7 @@ impl Case {
     pub(super) async fn read(
         tx: &mut dyn Read,
         id: &str,
-        team: &str,
+        links: Links<'_>,
         now: Moment,
     ) -> Result<Option<Self>, StoreError> {
         let Some(request) = load::<Request>(tx, id).await? else { return Ok(None) };
@@ -90,7 +112,7 @@ impl Case {
         };
         let rule: Option<StoredRule> = load(tx, &request.rule).await?;
         let earlier = earlier(tx, &request).await?;
-        let approvers = approvers(tx, &request, rule.as_ref(), team).await?;
+        let approvers = approvers(tx, &request, rule.as_ref(), links).await?;
         Ok(Some(Self { request, grant, rule, earlier, approvers, now }))
     }
 
@@ -122,14 +144,14 @@ async fn approvers(
     tx: &mut dyn Read,
     request: &Request,
     rule: Option<&StoredRule>,
-    team: &str,
+    links: Links<'_>,
 ) -> Result<Vec<String>, StoreError> {
     let Some(stored) = rule else { return Ok(Vec::new()) };
     let said: BTreeSet<&str> = request.reviews.iter().map(|review| review.by.as_str()).collect();
     let mut found = Vec::new();
     for link in find_all::<Link>(tx, &Filter { order: Order::Oldest, ..Filter::default() }).await? {
         let name = link.identity.as_str();
-        if link.team != team || name == request.identity.as_str() || said.contains(name) {
+        if !links.has(&link) || name == request.identity.as_str() || said.contains(name) {
             continue;
         }
         let Some(person) = person(tx, name).await? else { continue };

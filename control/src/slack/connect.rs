@@ -42,6 +42,9 @@ impl Slack {
     pub(super) async fn invite(&self, user: &str) -> Result<String, Unlinked> {
         let here = self.workspace.load_full().ok_or(Unlinked::NotReady)?;
         let answer = self.api.call(Method::UsersInfo, &json!({"user": user})).await?;
+        if is_outsider(&answer) {
+            return Err(Unlinked::Unfit("only people of this workspace can use the app"));
+        }
         let code = random::token().map_err(Failure::from)?;
         let now = self.plane.clock.now();
         let (name, handle, email) = shown(&answer);
@@ -60,6 +63,12 @@ impl Slack {
         keep(&self.plane, &invitation).await?;
         Ok(format!("{}{PAGE}?code={code}", self.plane.public_url.trim_end_matches('/')))
     }
+}
+
+/// Whether somebody belongs to another workspace, has left, or is a program. Guests may connect: they have signed in.
+fn is_outsider(answer: &Value) -> bool {
+    let is = |name: &str| answer.pointer(&format!("/user/{name}")).and_then(Value::as_bool).unwrap_or(false);
+    ["deleted", "is_bot", "is_stranger"].into_iter().any(is)
 }
 
 /// What people see of a user: name, handle, and the confirmed e-mail address if the app may see it.

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use postern_service::random::sha256_hex;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    case::Case,
+    case::{Case, Links},
     desk::{Slack, Workspace},
-    message::{LinkChange, Notice, Said, alarm, card, direct},
+    message::{Notice, Said, alarm, card, direct},
+    orders::{NAME, Order, Piece, parcels},
     records::{Link, Post},
     web_api::{Method, SlackError},
 };
@@ -29,42 +29,11 @@ use crate::{
     work::Work,
 };
 
-const NAME: &str = "slack";
-
-const TARGETS: u8 = 4;
-
 /// What a message's metadata is called.
 const METADATA: &str = "postern_message";
 
 /// How far back a channel is searched for a message that may have been posted.
 const SEARCHED: &str = "200";
-
-/// The kinds of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Piece {
-    /// The one in the approvers' channel, which follows its request.
-    Card,
-    /// One to the requester.
-    Notice,
-    /// A loud one.
-    Alarm,
-    /// One to a Slack user who was connected, or is so no longer.
-    Link,
-}
-
-/// What a delivery says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Order {
-    piece: Piece,
-    #[serde(default)]
-    request: String,
-    /// The event's type and number.
-    kind: String,
-    event: String,
-    #[serde(default)]
-    link: Option<LinkChange>,
-}
 
 /// Slack as a courier of the outbox.
 pub(crate) struct SlackCourier(pub(crate) Arc<Slack>);
@@ -111,52 +80,6 @@ impl Courier for SlackCourier {
     }
 }
 
-/// What an event brings about: the card follows everything, some of it is told to the requester, some aloud.
-fn parcels(event: &Event) -> Vec<Result<Parcel, StoreError>> {
-    let family = event.kind.split('.').next().unwrap_or_default();
-    if family == "slack" {
-        return LinkChange::of(event).map(|change| change.parcel(event)).into_iter().collect();
-    }
-    let Some(request) = &event.request else { return Vec::new() };
-    if !["request", "grant"].contains(&family) || event.kind == "request.refused" {
-        return Vec::new();
-    }
-    let mut pieces = vec![Piece::Card];
-    if Notice::of(&event.kind).is_some() {
-        pieces.push(Piece::Notice);
-    }
-    if ["request.escalated", "request.glass_broken"].contains(&event.kind.as_str()) {
-        pieces.push(Piece::Alarm);
-    }
-    let parcel = |piece: Piece| {
-        let (kind, event) = (event.kind.clone(), event.id.clone());
-        let order = Order { piece, request: request.clone(), kind: kind.clone(), event, link: None };
-        let body = serde_json::to_string(&order)?;
-        // A card and its alarms stand in one channel, in order; what the requester is told waits for neither.
-        let subject = if piece == Piece::Notice { format!("{request}/notice") } else { request.clone() };
-        Ok(Parcel { target: target(request), subject, kind, body })
-    };
-    pieces.into_iter().map(parcel).collect()
-}
-
-/// The outbox has few attempts of one target under way at once: some targets more make a crowd of messages pass
-/// quicker, and no message waits for its turn longer than an attempt may take.
-fn target(request: &str) -> String {
-    let digit = request.bytes().last().unwrap_or_default() % TARGETS;
-    format!("{NAME}-{digit}")
-}
-
-impl LinkChange {
-    fn parcel(self, event: &Event) -> Result<Parcel, StoreError> {
-        let (kind, number) = (event.kind.clone(), event.id.clone());
-        let subject = format!("link/{}", self.slack);
-        let target = target(&self.slack);
-        let (request, link) = (String::new(), Some(self));
-        let order = Order { piece: Piece::Link, request, kind: kind.clone(), event: number, link };
-        Ok(Parcel { target, subject, kind, body: serde_json::to_string(&order)? })
-    }
-}
-
 impl From<SlackError> for Outcome {
     fn from(error: SlackError) -> Self {
         let text = error.to_string();
@@ -181,7 +104,7 @@ impl Slack {
             return Ok(told.map_or_else(Outcome::from, |()| Outcome::Taken("ok".to_owned())));
         }
         let mut tx = self.plane.store.read().await?;
-        let case = Case::read(&mut *tx, &order.request, &here.team, self.plane.clock.now()).await?;
+        let case = Case::read(&mut *tx, &order.request, self.links(here), self.plane.clock.now()).await?;
         drop(tx);
         let Some(case) = case else { return Ok(Outcome::Never("there is no such request".to_owned())) };
         let outcome = match order.piece {
@@ -194,6 +117,10 @@ impl Slack {
             Ok(()) => Outcome::Taken("ok".to_owned()),
             Err(error) => error.into(),
         })
+    }
+
+    fn links<'a>(&self, here: &'a Workspace) -> Links<'a> {
+        Links { team: &here.team, made: self.config.link }
     }
 
     fn channel_of(&self, case: &Case) -> String {
@@ -256,7 +183,7 @@ impl Slack {
         let mut tx = self.plane.store.read().await?;
         let links = store::find_all::<Link>(&mut *tx, &own).await?;
         drop(tx);
-        let Some(link) = links.into_iter().find(|link| link.team == here.team) else { return Ok(Ok(())) };
+        let Some(link) = links.into_iter().find(|link| self.links(here).has(link)) else { return Ok(Ok(())) };
         Ok(self.write_to(&link.user, &format!("notice/{}", order.event), &said, again).await)
     }
 
@@ -294,8 +221,12 @@ impl Slack {
         let body = json!({"channel": channel, "limit": SEARCHED, "include_all_metadata": "true"});
         let history = self.api.call(Method::ConversationsHistory, &body).await?;
         let messages = history.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let here = self.workspace.load_full();
         let fits = |message: &&Value| {
-            message.pointer("/metadata/event_type").and_then(Value::as_str) == Some(METADATA)
+            let app = message.get("app_id").and_then(Value::as_str);
+            // Others can write anything into their messages.
+            here.as_ref().is_some_and(|here| app == Some(here.app.as_str()))
+                && message.pointer("/metadata/event_type").and_then(Value::as_str) == Some(METADATA)
                 && message.pointer("/metadata/event_payload/key").and_then(Value::as_str) == Some(key)
         };
         Ok(messages.iter().find(fits).and_then(|message| Some(message.get("ts")?.as_str()?.to_owned())))
@@ -311,68 +242,6 @@ impl Slack {
             // Somebody has deleted it: there is nothing left to bring up to date.
             Err(SlackError::Refused { word, .. }) if word == "message_not_found" => Ok(()),
             outcome => outcome.map(drop),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use postern_service::audit::{Chain, Event as Recorded};
-
-    use super::*;
-
-    fn pieces(kind: &'static str, request: bool) -> Vec<Piece> {
-        let recorded = Recorded::new(kind);
-        let recorded = if request { recorded.with("request", "r_1") } else { recorded };
-        let record = Chain::new("control").append(jiff::Timestamp::UNIX_EPOCH, recorded);
-        let event = Event::of(7, record).unwrap();
-        let body = |parcel: Result<Parcel, StoreError>| {
-            serde_json::from_str::<Order>(&parcel.unwrap().body).unwrap()
-        };
-        parcels(&event).into_iter().map(|parcel| body(parcel).piece).collect()
-    }
-
-    #[test]
-    fn the_card_follows_everything_and_people_are_told_what_concerns_them() {
-        use Piece::{Alarm, Card, Notice};
-        for (kind, told) in [
-            ("request.created", vec![Card, Notice]),
-            ("request.reviewed", vec![Card]),
-            ("request.rejected", vec![Card, Notice]),
-            ("request.expired", vec![Card, Notice]),
-            ("request.escalated", vec![Card, Alarm]),
-            ("request.glass_broken", vec![Card, Alarm]),
-            ("request.refused", vec![]),
-            ("grant.created", vec![Card, Notice]),
-            ("grant.revoked", vec![Card, Notice]),
-            ("session.opened", vec![]),
-        ] {
-            assert_eq!(pieces(kind, true), told, "{kind}");
-        }
-        assert_eq!(pieces("grant.created", false), vec![]);
-    }
-
-    #[test]
-    fn who_was_connected_hears_of_it_and_so_does_who_was_replaced() {
-        let told = |kind: &'static str, replaced_by: Option<&str>| {
-            let recorded = Recorded { identity: "alice".to_owned(), ..Recorded::new(kind) };
-            let recorded = recorded.with("slack", "T1/U1");
-            let recorded = match replaced_by {
-                Some(by) => recorded.with("replaced_by", by),
-                None => recorded,
-            };
-            let record = Chain::new("control").append(jiff::Timestamp::UNIX_EPOCH, recorded);
-            let parcel = parcels(&Event::of(7, record).unwrap()).pop()?.unwrap();
-            let (user, said) = serde_json::from_str::<Order>(&parcel.body).unwrap().link?.told("T1")?;
-            assert_eq!(user, "U1");
-            Some(said.text)
-        };
-        assert!(told("slack.linked", None).unwrap().contains("`alice`"));
-        assert!(told("slack.unlinked", Some("T1/U2")).unwrap().contains("<@U2>"));
-        for (kind, by) in
-            [("slack.unlinked", None), ("slack.unlinked", Some("T1/U1")), ("slack.link_declined", None)]
-        {
-            assert_eq!(told(kind, by), None, "{kind} {by:?}");
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     case::{Standing, standing},
     commands::unlinked_text,
     desk::Slack,
+    dialog,
     kit::{Style, actions, button, context, divider, header, section, section_with},
     links::Unlinked,
     message::{button_id, when},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     actions::{Failure, requests},
-    domain::{Grant, Moment, Request},
+    domain::{Bundle, Favourite, Grant, Moment, Request},
     store::{self, Filter},
 };
 
@@ -26,13 +27,15 @@ const MOST_WAITING: usize = 10;
 const MOST_ACTIVE: usize = 10;
 const MOST_RECENT: usize = 5;
 const MOST_KEPT: usize = 10;
+const MOST_BUNDLES: usize = 10;
 const PAGE: u32 = 200;
 
 /// What somebody's home tab is made of.
 struct Stock {
     waiting: Vec<Request>,
     own: Vec<(Request, Option<Grant>)>,
-    kept: Vec<Request>,
+    kept: Vec<Favourite>,
+    bundles: Vec<Bundle>,
     now: Moment,
 }
 
@@ -77,15 +80,10 @@ async fn stock(slack: &Slack, acting: &Acting<'_>) -> Result<Stock, Failure> {
         };
         own.push((request, grant));
     }
-    let mut kept = Vec::new();
-    for id in acting.link.favourites.iter().take(MOST_KEPT) {
-        kept.extend(
-            store::load::<Request>(&mut *tx, id)
-                .await?
-                .filter(|request| request.identity == acting.link.identity),
-        );
-    }
-    Ok(Stock { waiting, own, kept, now: slack.plane.clock.now() })
+    drop(tx);
+    let kept = acting.favourites().await?;
+    let bundles = dialog::bundles_for(slack, &acting.link).await?;
+    Ok(Stock { waiting, own, kept, bundles, now: slack.plane.clock.now() })
 }
 
 fn place(request: &Request) -> String {
@@ -102,7 +100,11 @@ fn view(stock: &Stock) -> Vec<Value> {
     blocks.extend(recent(stock));
     if !stock.kept.is_empty() {
         blocks.extend([divider(), header("Favourites")]);
-        blocks.extend(stock.kept.iter().flat_map(favourite));
+        blocks.extend(stock.kept.iter().take(MOST_KEPT).flat_map(favourite));
+    }
+    if !stock.bundles.is_empty() {
+        blocks.extend([divider(), header("Bundles")]);
+        blocks.extend(stock.bundles.iter().take(MOST_BUNDLES).map(bundle));
     }
     blocks
 }
@@ -114,12 +116,9 @@ fn or_none(blocks: Vec<Value>, none: &str) -> Vec<Value> {
 fn waiting(stock: &Stock) -> Vec<Value> {
     let one = |request: &Request| {
         let reason = escape(&shortened(&request.reason.replace('\n', " "), 300));
-        let text = format!(
-            "{} for {} as {}\n{reason}",
-            code(request.identity.as_str()),
-            request.duration,
-            place(request)
-        );
+        let more = if request.extends.is_some() { " more" } else { "" };
+        let (who, duration) = (code(request.identity.as_str()), request.duration);
+        let text = format!("{who} for {duration}{more} as {}\n{reason}", place(request));
         let id = request.id.as_str();
         let buttons = [
             button(button_id::APPROVE, "Approve", id, Style::Primary),
@@ -181,10 +180,16 @@ fn recent(stock: &Stock) -> Vec<Value> {
     or_none(stock.own.iter().take(MOST_RECENT).flat_map(one).collect(), "You have asked for nothing yet.")
 }
 
-fn favourite(request: &Request) -> [Value; 2] {
-    let id = request.id.as_str();
-    let again = button(button_id::AGAIN, "Request again…", id, Style::Plain);
-    let text =
-        format!("{} for {}\n{}", place(request), request.duration, super::message::what(&request.resources));
+fn favourite(favourite: &Favourite) -> [Value; 2] {
+    let (id, ask) = (favourite.id.as_str(), &favourite.ask);
+    let again = button(button_id::FAVOURITE, "Request again…", id, Style::Plain);
+    let (name, what) = (code(&favourite.name), super::message::what(&ask.resources));
+    let text = format!("{name} for {}\n{what}", ask.duration);
     [section_with(&text, &again), actions(&[button(button_id::FORGET, "Forget", id, Style::Plain)])]
+}
+
+fn bundle(bundle: &Bundle) -> Value {
+    let ask = button(button_id::BUNDLE, "Request…", &bundle.name, Style::Plain);
+    let what = escape(&shortened(&bundle.description.replace('\n', " "), 300));
+    section_with(format!("{}\n{what}", code(&bundle.name)).trim_end(), &ask)
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::text::{elided, shortened};
+use super::text::{elided, in_order, shortened};
 
 /// The most choices in one menu.
 pub(super) const MOST_OPTIONS: usize = 100;
@@ -17,7 +17,7 @@ const LONGEST_HEADER: usize = 150;
 
 /// A text without any markup.
 pub(super) fn plain(text: &str, most: usize) -> Value {
-    json!({"type": "plain_text", "text": shortened(text, most), "emoji": false})
+    json!({"type": "plain_text", "text": shortened(&in_order(text), most), "emoji": false})
 }
 
 fn mrkdwn(text: &str, most: usize) -> Value {

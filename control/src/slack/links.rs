@@ -19,9 +19,6 @@ use crate::{
     work::Work,
 };
 
-/// Requests that one may keep at hand.
-const MOST_FAVOURITES: usize = 10;
-
 /// Why somebody is nobody here.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unlinked {
@@ -46,13 +43,12 @@ pub(super) enum Unlinked {
 }
 
 impl Slack {
-    /// The link of a user of this workspace, if there is one. One that was made when e-mail addresses were trusted is
-    /// none where they are so no longer.
+    /// The link of a user of this workspace, if there is one that is good.
     pub(super) async fn link_of(&self, user: &str) -> Result<Option<Link>, Failure> {
         let Some(here) = self.workspace.load_full() else { return Ok(None) };
         let mut tx = self.plane.store.read().await?;
         let link: Option<Link> = store::load(&mut *tx, &Link::key(&here.team, user)).await?;
-        Ok(link.filter(|link| link.by == LinkBy::Browser || self.config.link == LinkBy::Email))
+        Ok(link.filter(|link| link.is_good(self.config.link)))
     }
 
     /// The identity behind a link, as it is now; one that is not let in is nobody.
@@ -133,7 +129,7 @@ pub(super) async fn tie(
     }
     let since = work.now();
     let (team, user) = (team.to_owned(), user.to_owned());
-    let link = Link { key, team, user, identity: known.name, since, by, favourites: Vec::new() };
+    let link = Link { key, team, user, identity: known.name, since, by };
     work.save(&link).await?;
     work.note(about(&link, "slack.linked").with("by", by.as_str()));
     Ok(link)
@@ -147,25 +143,6 @@ pub(super) async fn untie(plane: &Arc<ControlPlane>, team: &str, user: &str) -> 
     work.note(about(&link, "slack.unlinked"));
     work.commit().await?;
     Ok(true)
-}
-
-/// Keeps a request at hand for its requester, or no longer.
-pub(super) async fn keep(
-    plane: &Arc<ControlPlane>,
-    link: &str,
-    request: &str,
-    keep: bool,
-) -> Result<(), Failure> {
-    let mut work = Work::begin(plane).await?;
-    let mut link: Link = work.get("link", link).await?;
-    link.favourites.retain(|kept| kept != request);
-    if keep {
-        link.favourites.insert(0, request.to_owned());
-        link.favourites.truncate(MOST_FAVOURITES);
-    }
-    work.save(&link).await?;
-    work.commit().await?;
-    Ok(())
 }
 
 fn about(link: &Link, kind: &'static str) -> Event {

@@ -19,6 +19,7 @@ mod identify;
 mod kit;
 mod links;
 mod message;
+mod orders;
 mod pace;
 mod records;
 mod routes;

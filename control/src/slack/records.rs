@@ -29,9 +29,6 @@ pub(crate) struct Link {
     /// How it came about.
     #[serde(default = "by_email")]
     pub by: LinkBy,
-    /// Requests that are kept at hand.
-    #[serde(default)]
-    pub favourites: Vec<String>,
 }
 
 /// Before there was the other way.
@@ -90,6 +87,12 @@ impl Link {
     /// What a Slack user is found by.
     pub(crate) fn key(team: &str, user: &str) -> String {
         format!("{team}/{user}")
+    }
+
+    /// Whether it is good where links are made like this: one that was made when e-mail addresses were trusted is not,
+    /// where they are so no longer.
+    pub(super) fn is_good(&self, made: LinkBy) -> bool {
+        self.by == LinkBy::Browser || made == LinkBy::Email
     }
 }
 

@@ -4,7 +4,13 @@
 
 /// Slack's three characters with a meaning of their own, as entities: no mention, no link, no date comes of a text.
 pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    in_order(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// The same text with a mark in the place of every character that would have what is around it shown in another order.
+pub(super) fn in_order(text: &str) -> String {
+    let turns = |letter: char| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(turns, "\u{fffd}")
 }
 
 /// A name in a fixed-width face, where asterisks and underscores stay what they are.
@@ -45,6 +51,14 @@ mod tests {
             assert!(!shown.contains(['<', '>']), "{shown}");
             assert_eq!(shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), text);
         }
+    }
+
+    #[test]
+    fn nothing_that_others_write_turns_round_what_stands_beside_it() {
+        let turned = "read\u{202e}etirw\u{202c} \u{2067}x\u{2069}";
+        assert_eq!(in_order(turned), "read\u{fffd}etirw\u{fffd} \u{fffd}x\u{fffd}");
+        assert_eq!(escape(turned), in_order(turned));
+        assert_eq!(in_order("שלום, e\u{301}"), "שלום, e\u{301}");
     }
 
     #[test]

@@ -180,6 +180,13 @@ impl Slack {
         self.act(user, &button, json!({"container": container, "view": view})).await
     }
 
+    /// A button comes back with any name and value, whether or not anybody was shown it.
+    pub async fn press(&self, user: &str, action_id: &str, value: &str) -> Answer {
+        let response = format!("{}/response/{}-{user}", self.base, self.state.lock().next());
+        let button = json!({"type": "button", "action_id": action_id, "value": value});
+        self.act(user, &button, json!({"response_url": response})).await
+    }
+
     /// Something with an `action_id` was used.
     pub(super) async fn act(&self, user: &str, element: &Value, more: Value) -> Answer {
         let trigger = self.state.lock().trigger(user);

@@ -21,11 +21,25 @@ pub struct Modal<'a> {
     id: String,
     /// By block and action.
     filled: BTreeMap<(String, String), Value>,
+    /// What stands in the place of the app's own metadata.
+    metadata: Option<String>,
 }
 
 impl<'a> Modal<'a> {
     pub(super) fn new(slack: &'a Slack, user: &str, id: &str) -> Self {
-        Self { slack, user: user.to_owned(), id: id.to_owned(), filled: BTreeMap::new() }
+        Self { slack, user: user.to_owned(), id: id.to_owned(), filled: BTreeMap::new(), metadata: None }
+    }
+
+    /// Somebody else gets hold of it.
+    #[must_use]
+    pub fn in_hands_of(self, user: &str) -> Self {
+        Self { user: user.to_owned(), ..self }
+    }
+
+    /// It comes back with this in the place of what the app has written into it.
+    #[must_use]
+    pub fn about(self, metadata: &str) -> Self {
+        Self { metadata: Some(metadata.to_owned()), ..self }
     }
 
     fn view(&self) -> (u64, Value) {
@@ -87,6 +101,9 @@ impl<'a> Modal<'a> {
         view["id"] = json!(self.id);
         view["hash"] = json!(hash.to_string());
         view["state"] = json!({"values": self.values(&view)});
+        if let Some(metadata) = &self.metadata {
+            view["private_metadata"] = json!(metadata);
+        }
         (hash, view)
     }
 

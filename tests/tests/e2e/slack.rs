@@ -127,3 +127,56 @@ async fn asked_approved_used_revoked_and_asked_again_over_socket_mode() {
     let (stage, slack) = by_socket().await;
     walk(&stage, &slack).await;
 }
+
+/// What Bob's click on a card's button asks him for, he gives.
+async fn with_reason(slack: &Slack, card: &Message, button: &str, reason: &str) {
+    slack.click(BOB_IN_SLACK, card, button).await;
+    let mut dialog = slack.dialog(BOB_IN_SLACK).await;
+    dialog.write("reason", reason).await;
+    assert!(dialog.submit().await.is_empty());
+}
+
+#[tokio::test]
+async fn denied_and_given_more_time_and_let_in_at_once_in_slack() {
+    let (stage, slack) = by_socket().await;
+    let glass = json!({
+        "requesters": [ALICE], "repos": [REPO], "accounts": ["app_rw"], "whole": true, "priority": 9,
+        "approvals": [{"from": ["group:dba"]}], "break_glass": {"requesters": [ALICE], "max_duration": "1h"},
+    });
+    stage.api.put("/v1/rules/fire", glass).await.ok();
+    let token = stage.token(ALICE).await;
+    let denied = ask(&slack, "OPS-3").await;
+    with_reason(&slack, &denied, "deny", "use the replica").await;
+    assert!(rendered(&slack.told(ALICE_IN_SLACK, "was denied").await).contains("use the replica"));
+    assert!(stage.raw_as("app_ro", &token).await.is_err());
+
+    slack.command(ALICE_IN_SLACK, &format!("request {REPO} app_ro 15s OPS-4")).await;
+    assert!(slack.dialog(ALICE_IN_SLACK).await.submit().await.is_empty());
+    slack.click(BOB_IN_SLACK, &card(&slack, "OPS-4", "waiting").await, "approve").await;
+    let open = async || stage.raw_as("app_ro", &token).await.ok();
+    let mut session = until_some("the gate to open", open).await;
+    slack.open_home(ALICE_IN_SLACK).await;
+    slack.click_home(ALICE_IN_SLACK, "extend").await;
+    let mut dialog = slack.dialog(ALICE_IN_SLACK).await;
+    dialog.write("reason", "not done yet").await;
+    assert!(dialog.submit().await.is_empty());
+    slack.click(BOB_IN_SLACK, &card(&slack, "not done yet", "waiting").await, "approve").await;
+    slack.told(ALICE_IN_SLACK, "now lasts until").await;
+    assert_eq!(
+        session.ask("select pg_sleep(16)").await.last().unwrap().kind,
+        b'Z',
+        "it outlives its first end"
+    );
+
+    slack.command(ALICE_IN_SLACK, &format!("request {REPO} app_rw 1h")).await;
+    let mut dialog = slack.dialog(ALICE_IN_SLACK).await;
+    dialog.choose("urgency", "emergency").await;
+    dialog.write("reason", "the shop is down").await;
+    assert!(dialog.submit().await.is_empty());
+    let open = async || stage.raw_as("app_rw", &token).await.ok();
+    let mut emergency = until_some("the gate to open at once", open).await;
+    slack.posted("the alarm", |message| rendered(message).contains("has taken emergency access")).await;
+    with_reason(&slack, &card(&slack, "the shop is down", "Emergency").await, "deny", "it was up").await;
+    let ended = emergency.last_error().await.expect("the client is told");
+    assert_eq!((ended.code(), ended.get('M').contains(BOB)), ("57P01", true), "{ended:?}");
+}

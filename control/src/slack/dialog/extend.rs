@@ -1,4 +1,4 @@
-//! Asking for more time: a new request for the same, which the rules decide like any other.
+//! Asking for more time: the grant itself lasts longer when that is approved, and its open sessions with it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ use super::{
     review::{duration, words},
     show,
 };
-use crate::domain::Ask;
 
 /// Asks for how much longer, and why.
 pub(in super::super) async fn open(slack: &Slack, trigger: &str, request: &str) {
@@ -22,11 +21,9 @@ pub(in super::super) async fn open(slack: &Slack, trigger: &str, request: &str) 
     let mut duration = field(form::DURATION, false);
     duration["initial_value"] = json!("1h");
     let blocks = vec![
-        input(form::DURATION, "For how long from now on", &duration),
+        input(form::DURATION, "How much longer", &duration),
         optional(input(form::REASON, "Reason", &field(form::REASON, true))),
-        context(
-            "This asks for the same access anew. Connect again once it is approved: sessions keep to the grant that they began with.",
-        ),
+        context("The rule that gave the access decides. Once it is approved, open sessions go on."),
     ];
     let view = modal(callback_id::EXTEND, "More time", "Request", request, blocks);
     if let Err(error) = show(slack, trigger, &view).await {
@@ -35,13 +32,13 @@ pub(in super::super) async fn open(slack: &Slack, trigger: &str, request: &str) 
 }
 
 pub(super) async fn submit(slack: &Arc<Slack>, call: &ViewSubmission) -> Result<(), Wrong> {
-    let (duration, reason) = (duration(call)?, words(call, form::REASON)?);
+    let (by, reason) = (duration(call)?, words(call, form::REASON)?);
     let acting = slack.acting(slack.linked(&call.user.id).await?).await?;
     let before = acting.show(&call.view.private_metadata).await?.request;
     if before.identity != acting.link.identity {
         return Err(Wrong::at(form::DURATION, "This is somebody else's access."));
     }
-    let ask = Ask { duration, reason, not_before: None, break_glass: false, ..before.ask() };
-    acting.file(ask).await?;
+    let none = || Wrong::at(form::DURATION, "There is no access yet that could last longer.");
+    acting.extend(before.grant.ok_or_else(none)?.as_str(), by, &reason).await?;
     Ok(())
 }

@@ -21,6 +21,9 @@ pub(super) const URGENCY: &str = "urgency";
 pub(super) const EMERGENCY: &str = "emergency";
 pub(super) const ORDINARY: &str = "ordinary";
 
+/// A choice of [`REPO`] that stands for a bundle.
+pub(super) const BUNDLE_PREFIX: &str = "bundle:";
+
 /// A choice of [`RESOURCES`] that stands for all that a rule names.
 pub(super) const SET_PREFIX: &str = "rule:";
 
@@ -34,6 +37,7 @@ pub(super) fn field_word(field: &str) -> &str {
 /// A request in the making.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Form {
+    /// A repo, or a bundle by [`BUNDLE_PREFIX`].
     pub repo: Option<String>,
     pub account: Option<String>,
     /// As chosen: resources, and sets of them.
@@ -84,32 +88,58 @@ impl Form {
 
     /// What a request asked for, to ask for it again; the reason is to be given anew.
     pub(crate) fn again(request: &Request) -> Self {
+        let ask = request.ask();
+        match &request.bundle {
+            None => Self::of(&ask),
+            Some(bundled) => {
+                Self { duration: Some(ask.duration.to_string()), ..Self::of_bundle(&bundled.name) }
+            }
+        }
+    }
+
+    /// What was asked for before, without the reason.
+    pub(crate) fn of(ask: &Ask) -> Self {
         let mut privileges: Vec<Privilege> =
-            request.resources.iter().flat_map(|entry| entry.privileges.iter().copied()).collect();
+            ask.resources.iter().flat_map(|entry| entry.privileges.iter().copied()).collect();
         privileges.sort();
         privileges.dedup();
         Self {
-            repo: Some(request.repo.to_string()),
-            account: Some(request.account.to_string()),
-            resources: request.resources.iter().map(|entry| entry.resource.to_string()).collect(),
+            repo: Some(ask.repo.to_string()),
+            account: Some(ask.account.to_string()),
+            resources: ask.resources.iter().map(|entry| entry.resource.to_string()).collect(),
             privileges,
-            duration: Some(request.duration.to_string()),
+            duration: Some(ask.duration.to_string()),
             ..Self::default()
         }
     }
 
+    /// All that is in a bundle.
+    pub(crate) fn of_bundle(name: &str) -> Self {
+        Self { repo: Some(format!("{BUNDLE_PREFIX}{name}")), ..Self::default() }
+    }
+
+    /// The name of the bundle that was chosen.
+    pub(super) fn bundle(&self) -> Option<&str> {
+        self.repo.as_deref()?.strip_prefix(BUNDLE_PREFIX)
+    }
+
     /// The request, or what is wrong at which field. `sets` are the tables that stand behind a rule's name.
     pub(super) fn ask(&self, sets: &[(&str, Vec<Resource>)]) -> Result<Ask, Wrong> {
-        let missing = |field, what: &str| Wrong::at(field, format!("Choose {what}."));
         let repo = self.repo.as_deref().ok_or_else(|| missing(REPO, "a repository"))?;
         let account = self.account.as_deref().ok_or_else(|| missing(ACCOUNT, "an account"))?;
+        let resources = self.grants(sets)?;
+        Ok(Ask { repo: repo.into(), account: account.into(), resources, ..self.terms()? })
+    }
+
+    /// For how long, from when on and why, of nothing yet: what is asked for stands elsewhere.
+    pub(super) fn terms(&self) -> Result<Ask, Wrong> {
         let duration = self.duration.as_deref().ok_or_else(|| missing(DURATION, "a duration"))?;
         let duration: Span = duration.parse().map_err(|error| Wrong::at(DURATION, format!("{error}")))?;
         check_words(&self.reason)?;
         Ok(Ask {
-            repo: repo.into(),
-            account: account.into(),
-            resources: self.grants(sets)?,
+            repo: "".into(),
+            account: "".into(),
+            resources: Vec::new(),
             duration,
             reason: self.reason.trim().to_owned(),
             not_before: self.start.map(|seconds| Moment::from_millis(seconds.saturating_mul(1_000))),
@@ -136,6 +166,10 @@ impl Form {
         let fits = |privilege: &&Privilege| resource.column.is_none() || **privilege != Privilege::Delete;
         ResourceGrant { privileges: self.privileges.iter().filter(fits).copied().collect(), resource }
     }
+}
+
+fn missing(field: &'static str, what: &str) -> Wrong {
+    Wrong::at(field, format!("Choose {what}."))
 }
 
 /// Refuses what REST would refuse of somebody's words.

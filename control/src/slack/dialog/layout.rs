@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        kit::{MOST_OPTIONS, context, hinted, input, modal, option, optional, plain, reporting},
-        text::elided,
+        kit::{MOST_OPTIONS, context, hinted, input, modal, option, optional, plain, reporting, section},
+        message::what,
+        text::{code, elided},
     },
     callback_id,
     form::{self, Form},
     menus::{Catalog, durations},
 };
-use crate::domain::Offer;
+use crate::domain::{Bundle, Offer, Part};
 
 /// What a duration is before somebody chooses.
 const USUAL: &str = "1h";
@@ -33,7 +34,8 @@ fn block_id(field: &str, from: &[&str]) -> String {
 pub(super) fn settled(catalog: &Catalog, form: &Form) -> Form {
     let mut form = form.clone();
     let repos = catalog.repos();
-    if form.repo.as_deref().is_none_or(|repo| !repos.contains(&repo)) {
+    let bundle = catalog.bundle(&form).is_some();
+    if !bundle && form.repo.as_deref().is_none_or(|repo| !repos.contains(&repo)) {
         form.repo = if let [only] = repos.as_slice() { Some((*only).to_owned()) } else { None };
     }
     let accounts = form.repo.as_deref().map(|repo| catalog.accounts(repo)).unwrap_or_default();
@@ -43,7 +45,8 @@ pub(super) fn settled(catalog: &Catalog, form: &Form) -> Form {
     if let Some(offer) = catalog.chosen(&form) {
         let offered = offer.privileges();
         form.privileges.retain(|privilege| offered.contains(privilege));
-        let longest = offer.longest().unwrap_or(postern_protocol::duration::Span::MAX);
+    }
+    if let Some(longest) = catalog.longest(&form) {
         let fits =
             |text: &String| durations(longest, text).iter().any(|option| option["value"] == text.as_str());
         if form.duration.as_ref().is_none_or(|text| !fits(text)) {
@@ -57,7 +60,9 @@ pub(super) fn settled(catalog: &Catalog, form: &Form) -> Form {
 /// The dialog. `outlook` says what will come of it.
 pub(super) fn view(catalog: &Catalog, form: &Form, outlook: &str) -> Value {
     let mut blocks = vec![repo(catalog, form)];
-    if let Some(repo) = form.repo.as_deref() {
+    if let Some((bundle, offers)) = catalog.bundle(form) {
+        blocks.extend(bundled(form, bundle, &offers));
+    } else if let Some(repo) = form.repo.as_deref() {
         blocks.push(account(catalog, form, repo));
     }
     if let Some(offer) = catalog.chosen(form) {
@@ -70,9 +75,8 @@ pub(super) fn view(catalog: &Catalog, form: &Form, outlook: &str) -> Value {
 }
 
 fn repo(catalog: &Catalog, form: &Form) -> Value {
-    let repos = catalog.repos();
-    let chosen = form.repo.as_deref().and_then(|repo| option(repo, repo));
-    let options: Vec<Value> = repos.iter().filter_map(|repo| option(repo, repo)).collect();
+    let options = catalog.targets();
+    let chosen = options.iter().find(|option| option["value"].as_str() == form.repo.as_deref()).cloned();
     let mut element = if options.is_empty() || options.len() > MOST_OPTIONS {
         json!({"type": "external_select", "action_id": form::REPO, "min_query_length": 0})
     } else {
@@ -82,7 +86,19 @@ fn repo(catalog: &Catalog, form: &Form) -> Value {
     if let Some(chosen) = chosen {
         element["initial_option"] = chosen;
     }
-    reporting(input(form::REPO, "Data repository", &element))
+    reporting(input(form::REPO, "Data repository or bundle", &element))
+}
+
+/// What is in a bundle, and what is to be said of all of it.
+fn bundled(form: &Form, bundle: &Bundle, offers: &[Offer<'_>]) -> Vec<Value> {
+    let part = |part: &Part| {
+        let (account, repo) = (code(part.account.as_str()), code(part.repo.as_str()));
+        format!("*{account} of {repo}*\n{}", what(&part.resources))
+    };
+    let parts: Vec<String> = bundle.parts.iter().map(part).collect();
+    let needs_reason = offers.iter().any(Offer::needs_reason);
+    let duration = duration(form, &block_id(form::DURATION, &[&bundle.name]));
+    vec![section(&parts.join("\n")), duration, start(form), reason(form, needs_reason)]
 }
 
 fn account(catalog: &Catalog, form: &Form, repo: &str) -> Value {
@@ -117,7 +133,7 @@ fn rest(form: &Form, offer: &Offer<'_>) -> Vec<Value> {
         blocks.push(urgency(form, &block_id(form::URGENCY, &from)));
     }
     blocks.push(start(form));
-    blocks.push(reason(form, offer));
+    blocks.push(reason(form, offer.needs_reason()));
     blocks
 }
 
@@ -189,7 +205,7 @@ fn start(form: &Form) -> Value {
     optional(input(form::START, "Start (empty: as soon as it is approved)", &element))
 }
 
-fn reason(form: &Form, offer: &Offer<'_>) -> Value {
+fn reason(form: &Form, needed: bool) -> Value {
     let mut element = json!({
         "type": "plain_text_input", "action_id": form::REASON, "multiline": true, "max_length": 1_000,
     });
@@ -197,5 +213,5 @@ fn reason(form: &Form, offer: &Offer<'_>) -> Value {
         element["initial_value"] = json!(super::super::text::shortened(&form.reason, 1_000));
     }
     let field = input(form::REASON, "Reason", &element);
-    if offer.needs_reason() { field } else { optional(field) }
+    if needed { field } else { optional(field) }
 }

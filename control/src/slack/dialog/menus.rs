@@ -16,11 +16,11 @@ use super::{
         links::Unlinked,
         records::Link,
     },
-    form::{self, Form, SET_PREFIX},
+    form::{self, BUNDLE_PREFIX, Form, SET_PREFIX},
 };
 use crate::{
     actions::{Failure, resources},
-    domain::{IdentityRecord, Offer, Person, Repo, Rule, Sidecar, StoredRule},
+    domain::{Bundle, IdentityRecord, Offer, Part, Person, Repo, Rule, Sidecar, StoredRule},
     store::{Filter, find_all, load},
 };
 
@@ -39,6 +39,7 @@ pub(super) struct Catalog {
     rules: Vec<Rule>,
     repos: Vec<Repo>,
     sidecars: Vec<Sidecar>,
+    bundles: Vec<Bundle>,
 }
 
 impl Catalog {
@@ -53,6 +54,7 @@ impl Catalog {
             rules: stored.into_iter().map(|stored| stored.rule).collect(),
             repos: find_all(&mut *tx, &Filter::default()).await?,
             sidecars: find_all(&mut *tx, &Filter::default()).await?,
+            bundles: find_all(&mut *tx, &Filter::default()).await?,
         })
     }
 
@@ -65,8 +67,52 @@ impl Catalog {
     pub(super) fn repos(&self) -> Vec<&str> {
         let offer = self.offer();
         let open = self.repos.iter().filter(|repo| repo.ephemeral_access).map(|repo| repo.name.as_str());
-        let names: BTreeSet<&str> = open.filter(|repo| !offer.at_repo(repo).is_empty()).collect();
-        names.into_iter().collect()
+        let offered = |repo: &&str| !repo.starts_with(BUNDLE_PREFIX) && !offer.at_repo(repo).is_empty();
+        open.filter(offered).collect::<BTreeSet<&str>>().into_iter().collect()
+    }
+
+    /// The bundles of which every part may be asked for.
+    pub(super) fn bundles(&self) -> Vec<&Bundle> {
+        let mut offered: Vec<&Bundle> =
+            self.bundles.iter().filter(|bundle| self.parts(bundle).is_some()).collect();
+        offered.sort_by(|one, other| one.name.cmp(&other.name));
+        offered
+    }
+
+    /// The bundle that was chosen, with what is offered for each of its parts.
+    pub(super) fn bundle(&self, form: &Form) -> Option<(&Bundle, Vec<Offer<'_>>)> {
+        let name = form.bundle()?;
+        let bundle = self.bundles.iter().find(|bundle| bundle.name == name)?;
+        Some((bundle, self.parts(bundle)?))
+    }
+
+    /// What is offered for each part of a bundle; nothing when one of them may not be asked for.
+    fn parts(&self, bundle: &Bundle) -> Option<Vec<Offer<'_>>> {
+        let offered = |part: &Part| {
+            let offer = self.offer().at_repo(part.repo.as_str()).as_account(part.account.as_str());
+            let whole = part.resources.is_empty() && offer.whole();
+            let named =
+                !part.resources.is_empty() && part.resources.iter().all(|entry| offer.has(&entry.resource));
+            (whole || named).then_some(offer)
+        };
+        bundle.parts.iter().map(offered).collect()
+    }
+
+    /// The longest that what was chosen may be asked for.
+    pub(super) fn longest(&self, form: &Form) -> Option<Span> {
+        match self.bundle(form) {
+            Some((_, offers)) => offers.iter().filter_map(Offer::longest).min(),
+            None => self.chosen(form)?.longest(),
+        }
+    }
+
+    /// The choices of the first menu: repos, then bundles.
+    pub(super) fn targets(&self) -> Vec<Value> {
+        let repos = self.repos().into_iter().filter_map(|repo| option(repo, repo));
+        let bundle = |bundle: &Bundle| {
+            option(&format!("{BUNDLE_PREFIX}{}", bundle.name), &format!("Bundle {}", bundle.name))
+        };
+        repos.chain(self.bundles().into_iter().filter_map(bundle)).collect()
     }
 
     /// The accounts of a repo that may be asked for, by name.
@@ -85,6 +131,12 @@ impl Catalog {
         let offer = self.offer().at_repo(form.repo.as_deref()?).as_account(form.account.as_deref()?);
         (!offer.is_empty()).then_some(offer)
     }
+}
+
+/// The bundles that somebody may ask for.
+pub(in super::super) async fn bundles_for(slack: &Slack, link: &Link) -> Result<Vec<Bundle>, Failure> {
+    let catalog = Catalog::read(slack, link).await?;
+    Ok(catalog.bundles().into_iter().cloned().collect())
 }
 
 /// What a menu offers for what was typed into it so far.
@@ -107,14 +159,14 @@ pub(super) async fn suggest(slack: &Slack, call: &BlockSuggestion) -> Value {
 async fn of_repos(slack: &Slack, user: &str, typed: &str) -> Result<Vec<Value>, Unlinked> {
     let catalog = Catalog::read(slack, &slack.linked(user).await?).await?;
     let typed = typed.to_lowercase();
-    let fitting = catalog.repos().into_iter().filter(|repo| repo.to_lowercase().contains(&typed));
-    Ok(fitting.filter_map(|repo| option(repo, repo)).take(MOST_OPTIONS).collect())
+    let fits =
+        |option: &Value| option["value"].as_str().is_some_and(|value| value.to_lowercase().contains(&typed));
+    Ok(catalog.targets().into_iter().filter(fits).take(MOST_OPTIONS).collect())
 }
 
 async fn of_durations(slack: &Slack, user: &str, form: &Form, typed: &str) -> Result<Vec<Value>, Unlinked> {
     let catalog = Catalog::read(slack, &slack.linked(user).await?).await?;
-    let longest = catalog.chosen(form).and_then(|offer| offer.longest());
-    Ok(durations(longest.unwrap_or(Span::MAX), typed))
+    Ok(durations(catalog.longest(form).unwrap_or(Span::MAX), typed))
 }
 
 /// What was typed, if it is a duration; or else what people often want, up to the longest that a rule allows.

@@ -24,6 +24,7 @@ use super::{
 
 pub(super) use connect::open as open_connect;
 pub(super) use form::Form;
+pub(super) use menus::bundles_for;
 pub(super) use request::open as open_request;
 pub(super) use {extend::open as open_extend, review::open_deny, review::open_shorter};
 
@@ -80,9 +81,9 @@ impl Wrong {
         Self { field, text: text.into() }
     }
 
-    /// At the field, if it is there, or else at the last that is: somewhere it must be seen.
+    /// At the field, if it is there, or else at the first that is: somewhere it must be seen.
     fn reply(&self, view: &View) -> Reply {
-        let block = block_of(view, self.field).or_else(|| view.state.values.keys().max().map(String::as_str));
+        let block = block_of(view, self.field).or_else(|| view.state.values.keys().min().map(String::as_str));
         let Some(block) = block else { return Reply::Done };
         let text: String = super::text::shortened(&self.text, 1_000);
         Reply::Json(json!({"response_action": "errors", "errors": BTreeMap::from([(block, text)])}))

@@ -19,11 +19,14 @@ use super::{
 };
 use crate::{
     actions::{Failure, drafts::Forecast},
-    domain::RequestStatus,
+    domain::{Ask, Bundle, RequestStatus},
 };
 
 /// Approvers that are named.
 const MOST_NAMES: usize = 8;
+
+/// Parts of a bundle that are looked into ahead.
+const MOST_PARTS: usize = 5;
 
 /// Opens the dialog, filled with what is known already.
 pub(in super::super) async fn open(
@@ -69,8 +72,11 @@ async fn follow(slack: &Slack, user: &str, view: &View) -> Result<(), Wrong> {
 
 /// Which rule will decide, and who can approve; or what stands in the way so far.
 async fn outlook(acting: &Acting<'_>, catalog: &Catalog, form: &Form) -> String {
+    if let Some((bundle, _)) = catalog.bundle(form) {
+        return bundle_outlook(acting, form, bundle).await;
+    }
     let Some(offer) = catalog.chosen(form) else {
-        return if catalog.repos().is_empty() {
+        return if catalog.targets().is_empty() {
             "No rule lets you ask for anything yet.".to_owned()
         } else {
             String::new()
@@ -83,8 +89,25 @@ async fn outlook(acting: &Acting<'_>, catalog: &Catalog, form: &Form) -> String 
     if ask.resources.is_empty() && !offer.whole() {
         return "Choose tables or columns.".to_owned();
     }
+    told(acting, ask, form.emergency).await
+}
+
+/// The same for each part of a bundle.
+async fn bundle_outlook(acting: &Acting<'_>, form: &Form, bundle: &Bundle) -> String {
+    let reason = if form.reason.is_empty() { "…".to_owned() } else { form.reason.clone() };
+    let Ok(terms) = (Form { reason, ..form.clone() }).terms() else { return String::new() };
+    let mut lines = Vec::new();
+    for ask in bundle.asks(&terms).into_iter().take(MOST_PARTS) {
+        let place = format!("{} of {}", code(ask.account.as_str()), code(ask.repo.as_str()));
+        lines.push(format!("{place}: {}", told(acting, ask, false).await));
+    }
+    lines.push("All of it is decided together.".to_owned());
+    lines.join("\n")
+}
+
+async fn told(acting: &Acting<'_>, ask: Ask, emergency: bool) -> String {
     match acting.forecast(ask).await {
-        Ok(forecast) => foreseen(&forecast, form.emergency),
+        Ok(forecast) => foreseen(&forecast, emergency),
         Err(Failure::Refused(refusal)) if refusal.to_string().starts_with("reason:") => {
             escape(&refusal.to_string())
         }
@@ -121,11 +144,19 @@ pub(super) async fn submit(slack: &Arc<Slack>, call: &ViewSubmission) -> Result<
     let catalog = Catalog::read(slack, &link).await?;
     let acting = slack.acting(link).await?;
     let form = Form::read(&call.view);
+    if let Some(name) = form.bundle() {
+        let terms = timely(slack, form.terms()?)?;
+        acting.file_bundle(name, Ask { break_glass: false, ..terms }).await?;
+        return Ok(());
+    }
     let sets = catalog.chosen(&form).map(|offer| offer.sets()).unwrap_or_default();
-    let ask = form.ask(&sets)?;
+    acting.file(timely(slack, form.ask(&sets)?)?).await?;
+    Ok(())
+}
+
+fn timely(slack: &Slack, ask: Ask) -> Result<Ask, Wrong> {
     if ask.not_before.is_some_and(|at| at <= slack.plane.clock.now()) {
         return Err(Wrong::at(super::form::START, "That time has passed."));
     }
-    acting.file(ask).await?;
-    Ok(())
+    Ok(ask)
 }

@@ -16,7 +16,11 @@ use crate::domain::{Progress, Tally};
 pub(in super::super) fn card(case: &Case) -> Said {
     let request = &case.request;
     let standing = case.standing();
-    let kind = if request.break_glass { "Emergency access" } else { "Access request" };
+    let kind = match (request.break_glass, &request.extends) {
+        (true, _) => "Emergency access",
+        (false, Some(_)) => "More time",
+        (false, None) => "Access request",
+    };
     let title = format!("{kind}: {}", standing.as_str());
     let who = escape(request.identity.as_str());
     let (repo, account) = (escape(request.repo.as_str()), escape(request.account.as_str()));
@@ -47,12 +51,16 @@ fn facts(case: &Case) -> Value {
         ("Who", code(request.identity.as_str())),
         ("Repository", code(request.repo.as_str())),
         ("Account", code(request.account.as_str())),
-        ("How long", request.duration.to_string()),
+        (if request.extends.is_some() { "How much more" } else { "How long" }, request.duration.to_string()),
         ("From", start),
         ("Rule", code(&request.rule)),
     ];
     if let Some(grant) = &case.grant {
         pairs.push(("Until", when(grant.expires_at)));
+    }
+    if let Some(bundled) = &request.bundle {
+        let count = bundled.requests.len();
+        pairs.push(("Bundle", format!("{}: {count} requests, decided together", code(&bundled.name))));
     }
     if request.filed_by != request.identity.as_str() {
         pairs.push(("Filed by", code(&request.filed_by)));
@@ -92,7 +100,8 @@ fn needed_line(progress: &Progress<'_>) -> String {
 
 /// How it ended, where no review says so.
 fn ending(case: &Case) -> Option<String> {
-    if let Some(ending) = case.grant.as_ref().and_then(|grant| grant.ended.as_ref()) {
+    let ended = case.grant.as_ref().and_then(|grant| grant.ended.as_ref());
+    if let Some(ending) = ended.filter(|_| case.request.extends.is_none()) {
         let by = if ending.by.is_empty() { String::new() } else { format!(" by {}", code(&ending.by)) };
         let why = if ending.reason.is_empty() {
             String::new()
@@ -104,13 +113,14 @@ fn ending(case: &Case) -> Option<String> {
     let by_rule = case.request.reviews.is_empty();
     let decided = case.request.decided_at.map(when).unwrap_or_default();
     match case.standing() {
-        Standing::Scheduled | Standing::Active if by_rule => {
+        Standing::Scheduled | Standing::Active | Standing::Extended if by_rule => {
             Some(format!("Approved at once by the rule {decided}"))
         }
         Standing::Rejected if by_rule => Some(format!("Denied at once by the rule {decided}")),
         Standing::Waiting
         | Standing::Scheduled
         | Standing::Active
+        | Standing::Extended
         | Standing::Ended
         | Standing::Revoked
         | Standing::Rejected => None,
@@ -153,6 +163,7 @@ fn buttons(case: &Case) -> Option<Value> {
             Some(actions(&[asking(revoke, question, "Revoke")]))
         }
         Standing::Ended
+        | Standing::Extended
         | Standing::Revoked
         | Standing::Rejected
         | Standing::Cancelled

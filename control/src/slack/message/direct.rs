@@ -24,6 +24,7 @@ pub(in super::super) enum Notice {
     Extended,
     Expired,
     Revoked,
+    Failed,
 }
 
 impl Notice {
@@ -39,6 +40,7 @@ impl Notice {
             "grant.revoked" => Some(Self::Revoked),
             "request.rejected" => Some(Self::Denied),
             "request.expired" => Some(Self::Undecided),
+            "request.failed" => Some(Self::Failed),
             _ => None,
         }
     }
@@ -74,6 +76,10 @@ pub(in super::super) fn direct(case: &Case, notice: Notice, page: &str) -> Optio
         Notice::Revoked => revoked(case.grant.as_ref()?, &place, &again),
         Notice::Undecided => {
             plain(format!("Nobody has decided in time about your request for {place}."), None, &again)
+        }
+        Notice::Failed => {
+            let why = "what it asked more time for is over, or its rule has changed";
+            plain(format!("Your request for {place} was approved and came to nothing: {why}."), None, &again)
         }
         Notice::Denied => denied(case, &place, &again),
     };

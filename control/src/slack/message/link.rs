@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    super::{kit::section, text::code},
+    super::{config::LinkBy, kit::section, text::code},
     Said, mentions,
 };
 use crate::events::Event;
@@ -23,11 +23,12 @@ pub(in super::super) struct LinkChange {
 }
 
 impl LinkChange {
-    /// What an event is to a Slack user; nothing where it was they who did it just now, in Slack.
+    /// What an event is to a Slack user; nothing where what they did just now in Slack has brought it about.
     pub(in super::super) fn of(event: &Event) -> Option<Self> {
         let detail = |name: &str| event.detail.get(name).and_then(Value::as_str).map(str::to_owned);
         let (slack, replaced_by) = (detail("slack")?, detail("replaced_by"));
-        let begins = event.kind == "slack.linked";
+        let begins =
+            event.kind == "slack.linked" && detail("by").as_deref() == Some(LinkBy::Browser.as_str());
         let replaced = event.kind == "slack.unlinked" && replaced_by.as_ref().is_some_and(|by| *by != slack);
         let identity = event.identity.clone()?;
         (begins || replaced).then_some(Self { slack, identity, begins, replaced_by })

@@ -37,6 +37,8 @@ pub(super) mod button_id {
     pub(crate) const KEEP: &str = "keep";
     pub(crate) const FORGET: &str = "forget";
     pub(crate) const PAGE: &str = "page";
+    pub(crate) const FAVOURITE: &str = "favourite";
+    pub(crate) const BUNDLE: &str = "bundle";
     pub(crate) const CONNECT: &str = "connect";
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postern_tests::wait::until;
 use serde_json::json;
 
 use super::{ALICE, BOB, DAVE, Floor};
@@ -91,6 +92,10 @@ async fn an_address_is_good_once_for_ten_minutes_and_only_the_newest() {
     floor.house.clock.advance(Duration::from_mins(10));
     assert_eq!(looks(&alice, &late).await.0, 404);
     assert_eq!(answers(&alice, &late, "connect", "yes").await.0, 404);
+    for name in ["deleted", "is_bot", "is_stranger"] {
+        floor.slack.add("UELSE", "else@example.com", json!({(name): true}));
+        assert!(floor.slack.command("UELSE", "connect").await.contains("only people of this workspace"));
+    }
     for odd in ["", "x", &"x".repeat(5_000)] {
         assert_eq!(answers(&alice, odd, "connect", "yes").await.0, 404);
     }
@@ -156,6 +161,10 @@ async fn a_link_by_e_mail_is_none_where_e_mail_is_not_trusted_any_more() {
     let Floor { house, .. } = trusting;
     let floor = Floor::around(house, false, "browser").await;
     assert!(floor.hears(ALICE).await.contains("Connect your account first"));
+    floor.house.filed().await;
+    floor.card("waiting").await;
+    until("the card and a notice", async || floor.tried().await >= 2).await;
+    assert!(floor.slack.direct(ALICE).is_empty());
 }
 
 #[tokio::test]

@@ -182,11 +182,26 @@ async fn before_the_end_there_is_a_word_and_afterwards_another() {
     );
     floor.slack.click(ALICE, &warning, "extend").await;
     let mut dialog = floor.slack.dialog(ALICE).await;
+    dialog.write("duration", "9h").await;
+    assert!(dialog.submit().await["duration"].contains("longer than the 8h"));
     dialog.write("duration", "2h").await;
     dialog.write("reason", "OPS-1 goes on").await;
     assert!(dialog.submit().await.is_empty());
-    floor.slack.posted("the extension", |message| rendered(message).contains("OPS-1 goes on")).await;
+    let more = floor.slack.posted("the extension", |message| rendered(message).contains("goes on")).await;
+    assert!(rendered(&more).starts_with("## More time: waiting for approval"), "{}", rendered(&more));
+    floor.slack.click(BOB, &more, "approve").await;
+    floor.slack.told(ALICE, "now lasts until").await;
+    let given =
+        floor.slack.posted("the time", |message| rendered(message).contains("More time: given")).await;
+    assert!(!rendered(&given).contains("[Revoke]"), "{}", rendered(&given));
     floor.house.clock.advance(Duration::from_mins(5));
+    timers::settle(&floor.house.plane).await.unwrap();
+    let mine = floor.slack.command(ALICE, "my requests").await;
+    assert!(
+        mine.contains("active until") && !mine.contains("expired"),
+        "the same grant lasts longer: {mine}"
+    );
+    floor.house.clock.advance(Duration::from_hours(2));
     timers::settle(&floor.house.plane).await.unwrap();
     let over = floor.slack.told(ALICE, "has expired").await;
     assert_eq!(seen(&over), "Your access as `app_ro` of `sales` has expired.\n[Request again…]");
@@ -276,7 +291,14 @@ async fn the_home_tab_shows_what_waits_what_is_there_and_what_was() {
     let home = floor.slack.open_home(ALICE).await.to_string();
     assert!(home.contains("2h left") && home.contains("Give back"), "{home}");
     floor.slack.click_home(ALICE, "keep").await;
-    until("the favourite", async || floor.slack.home(ALICE).await.to_string().contains("Favourites")).await;
+    let kept = async || floor.slack.home(ALICE).await.to_string().contains("Favourites");
+    until("the favourite", kept).await;
+    floor.slack.click_home(ALICE, "favourite").await;
+    let dialog = floor.slack.dialog(ALICE).await;
+    assert!(dialog.text().contains("public.orders") && dialog.text().contains("<2h>"), "{}", dialog.text());
+    assert!(dialog.submit().await.is_empty());
+    floor.slack.click_home(ALICE, "forget").await;
+    until("the favourite to be gone", async || !kept().await).await;
     floor.slack.click_home(ALICE, "revoke").await;
     until("the access to be gone", async || {
         floor.slack.home(ALICE).await.to_string().contains("You have no access now")
@@ -303,4 +325,70 @@ async fn what_was_filed_elsewhere_is_shown_and_decided_here_and_the_other_way_ro
     assert!(told.contains("active") && told.contains("carol@example.com"), "{told}");
     let values: Value = floor.house.admin.get(&format!("/v1/requests/{id}")).await.expect(200);
     assert_eq!(values["reviews"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_bundle_is_asked_for_at_once_and_decided_together() {
+    let floor = Floor::with_sales().await;
+    let rule = json!({
+        "requesters": ["group:engineering"], "repos": ["hr"], "accounts": ["app_ro"], "whole": true,
+        "max_duration": "2h", "approvals": [{"from": ["group:dba"]}],
+    });
+    floor.house.admin.put("/v1/rules/hr", rule).await.expect(201);
+    let part = |repo: &str| json!({"repo": repo, "account": "app_ro"});
+    for (name, repos) in [("oncall", ["sales", "hr"]), ("beyond", ["sales", "payroll"])] {
+        let bundle = json!({"description": "what on-call needs", "parts": repos.map(part)});
+        floor.house.admin.put(&format!("/v1/bundles/{name}"), bundle).await.expect(201);
+    }
+    let home = floor.slack.open_home(ALICE).await.to_string();
+    assert!(home.contains("what on-call needs") && !home.contains("beyond"), "{home}");
+    floor.slack.click_home(ALICE, "bundle").await;
+    let mut dialog = floor.slack.dialog(ALICE).await;
+    assert_eq!(dialog.offers("repo", "").await, ["sales", "bundle:oncall"]);
+    assert_eq!(dialog.offers("duration", "").await.last().unwrap(), "2h");
+    let text = dialog.text();
+    for shown in ["`app_ro` of `hr`", "The rule `hr` decides", "decided together"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    dialog.choose("repo", "sales").await;
+    assert!(dialog.has("account"));
+    dialog.choose("repo", "bundle:oncall").await;
+    dialog.write("reason", "OPS-9").await;
+    assert!(dialog.submit().await.is_empty());
+    let of = |repo: &'static str, standing: &'static str| {
+        move |message: &Message| {
+            let text = rendered(message);
+            text.contains(&format!("*Repository* `{repo}`")) && text.contains(standing)
+        }
+    };
+    let card = floor.slack.posted("one of them", of("hr", "waiting")).await;
+    assert!(
+        rendered(&card).contains("*Bundle* `oncall`: 2 requests, decided together"),
+        "{}",
+        rendered(&card)
+    );
+    floor.slack.click(BOB, &card, "approve").await;
+    for repo in ["sales", "hr"] {
+        floor.slack.posted(repo, of(repo, "request: active")).await;
+    }
+    floor.slack.press(ALICE, "again", &floor.request_id().await).await;
+    assert!(floor.slack.dialog(ALICE).await.text().contains("Bundle oncall"));
+}
+
+#[tokio::test]
+async fn more_time_for_what_is_over_comes_to_nothing_and_says_so() {
+    let floor = Floor::with_sales().await;
+    floor.ask(ALICE, "sales app_ro public.orders 1h OPS-1").await;
+    floor.slack.click(BOB, &floor.card("waiting").await, "approve").await;
+    floor.slack.told(ALICE, "is approved").await;
+    floor.slack.open_home(ALICE).await;
+    floor.slack.click_home(ALICE, "extend").await;
+    assert!(floor.slack.dialog(ALICE).await.submit().await.is_empty());
+    let more = floor.card("More time: waiting").await;
+    floor.slack.click(BOB, &floor.card("Access request: active").await, "revoke").await;
+    floor.slack.told(ALICE, "was revoked").await;
+    floor.slack.click(BOB, &more, "approve").await;
+    floor.slack.told(ALICE, "was approved and came to nothing").await;
+    floor.card("More time: failed").await;
+    assert_eq!(grant_state(&floor).await, "REVOKED");
 }

@@ -44,6 +44,88 @@ async fn nobody_approves_their_own_request_or_one_that_is_not_theirs_to_approve(
 }
 
 #[tokio::test]
+async fn what_a_call_names_is_looked_at_anew_whoever_has_signed_it() {
+    let floor = Floor::with_sales().await;
+    floor.ask(ALICE, "sales app_ro public.orders 1h OPS-1").await;
+    let card = floor.card("waiting").await;
+    let id = floor.request_id().await;
+    let buttons = ["approve", "deny", "shorter", "revoke", "cancel", "again", "extend", "keep"];
+    let odd = [("approve", ""), ("revoke", "g_none"), ("forget", "f_none"), ("favourite", "../x")];
+    for (count, (button, value)) in
+        (1..).zip(buttons.map(|button| (button, id.as_str())).into_iter().chain(odd))
+    {
+        floor.slack.press(DAVE, button, value).await;
+        let refused =
+            async || floor.slack.whispers(DAVE).iter().filter(|text| text.contains("Refused")).count();
+        until(button, async || refused().await == count).await;
+    }
+    floor.slack.click(BOB, &card, "deny").await;
+    let mut deny = floor.slack.dialog(BOB).await.in_hands_of(DAVE);
+    deny.write("reason", "not yours").await;
+    assert!(deny.submit().await["reason"].contains("not among those who may review"));
+    let mut own = deny.in_hands_of(ALICE);
+    own.write("reason", "my own").await;
+    assert!(own.submit().await["reason"].contains("a request of their own"));
+    let mut elsewhere = own.in_hands_of(BOB).about("r_none");
+    elsewhere.write("reason", "what?").await;
+    assert!(elsewhere.submit().await["reason"].contains("there is no request"));
+    let request = floor.house.admin.get(&format!("/v1/requests/{id}")).await.expect(200);
+    assert_eq!((&request["status"], &request["reviews"]), (&json!("PENDING"), &json!([])));
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.told(ALICE, "is approved").await;
+    floor.slack.open_home(ALICE).await;
+    floor.slack.click_home(ALICE, "extend").await;
+    let more = floor.slack.dialog(ALICE).await;
+    assert!(more.in_hands_of(BOB).submit().await["duration"].contains("somebody else's"));
+    let requests = floor.house.admin.get("/v1/requests").await.expect(200);
+    assert_eq!(requests["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn names_that_look_like_mentions_are_shown_as_names() {
+    let floor = Floor::with_sales().await;
+    let odd = "<!channel> <@UBOB|x> `*<https:evil.example|a>*`";
+    let rule = json!({
+        "requesters": ["group:engineering", odd], "repos": ["sales"], "accounts": ["app_ro"], "whole": true, "priority": 99,
+        "approvals": [{"from": ["group:dba"]}, {"from": [odd]}],
+        "escalate": {"after": "1m", "to": [format!("group:{odd}")]},
+    });
+    let path = |of: &str| {
+        let mut url = reqwest::Url::parse(&format!("http://x/v1/{of}")).unwrap();
+        url.path_segments_mut().unwrap().push(odd);
+        url.path().to_owned()
+    };
+    floor.house.admin.put(&path("rules"), rule).await.expect(201);
+    let bundle = json!({"description": odd, "parts": [{"repo": "sales", "account": "app_ro"}]});
+    floor.house.admin.put(&path("bundles"), bundle).await.expect(201);
+    floor.slack.open_home(ALICE).await;
+    floor.slack.click_home(ALICE, "bundle").await;
+    let mut dialog = floor.slack.dialog(ALICE).await;
+    dialog.write("reason", odd).await;
+    assert!(dialog.submit().await.is_empty());
+    let card = floor.card("waiting").await;
+    floor.house.clock.advance(std::time::Duration::from_mins(2));
+    crate::actions::timers::settle(&floor.house.plane).await.unwrap();
+    floor.slack.posted("the alarm", |message| rendered(message).contains("Nobody has decided")).await;
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.posted("the approval", |message| rendered(message).contains("1 of 1")).await;
+    let mut marked = Vec::new();
+    collect(&floor.slack.open_home(ALICE).await, &mut marked);
+    collect(&floor.slack.open_home(BOB).await, &mut marked);
+    for message in floor.slack.channel().into_iter().chain(floor.slack.direct(ALICE)) {
+        marked.push(message.text.clone());
+        collect(&message.blocks, &mut marked);
+    }
+    assert!(marked.iter().any(|text| text.contains("&lt;!channel&gt;")), "{marked:?}");
+    for text in marked {
+        assert!(
+            !text.contains("<!channel") && !text.contains("<@UBOB|") && !text.contains("<http"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn words_of_others_mention_nobody_and_link_nowhere() {
     let floor = Floor::with_sales().await;
     let reason = "<!channel> <!everyone> <@UBOB> <https://evil.example|*click*> & `code`";
@@ -71,6 +153,7 @@ async fn words_of_others_mention_nobody_and_link_nowhere() {
 /// Every text that Slack reads as markup.
 fn collect(value: &serde_json::Value, into: &mut Vec<String>) {
     if value["type"] == "mrkdwn" {
+        assert_eq!(value["verbatim"], true, "names and addresses would be made into links: {value}");
         into.extend(value["text"].as_str().map(str::to_owned));
     }
     let members = value.as_object().into_iter().flat_map(serde_json::Map::values);
