@@ -3,7 +3,7 @@
 mod diff;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 
 use crate::{error::Error, print::Output, rest::Connection};
 
+const STANDARD_INPUT: &str = "-";
+
 /// Rules from a file.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
-    /// The file: `[[rule]]` tables, as in rules.toml
+    /// The file: `[[rule]]` tables, as in rules.toml; `-` for standard input, with --owner
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
     /// Show what would change, and change nothing
@@ -36,11 +38,11 @@ pub(crate) struct ApplyArgs {
 impl ApplyArgs {
     /// Applies it, or shows what that would change.
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let rules = rules(&self.file)?;
         let owner = match self.owner {
             Some(owner) => owner,
             None => name(&self.file)?,
         };
+        let rules = rules(&self.file)?;
         let client = self.connection.sign_in().await?;
         let body = json!({ "file": owner, "rules": rules });
         let mut query = Vec::new();
@@ -52,14 +54,16 @@ impl ApplyArgs {
 }
 
 fn name(file: &Path) -> Result<String, Error> {
-    let name = file.file_name().and_then(|name| name.to_str());
-    name.map(str::to_owned).ok_or_else(|| Error::Usage("the file's name is no text: give --owner".to_owned()))
+    let name = file.file_name().and_then(|name| name.to_str()).filter(|name| *name != STANDARD_INPUT);
+    name.map(str::to_owned).ok_or_else(|| Error::Usage("this has no name of a file: give --owner".to_owned()))
 }
 
 /// The rules of a file. What a rule may say is the control plane's to judge.
 fn rules(file: &Path) -> Result<Value, Error> {
     let shown = file.display();
-    let text = fs::read_to_string(file).map_err(Error::io(format!("cannot read {shown}")))?;
+    let is_piped = file == Path::new(STANDARD_INPUT);
+    let text = if is_piped { io::read_to_string(io::stdin()) } else { fs::read_to_string(file) };
+    let text = text.map_err(Error::io(format!("cannot read {shown}")))?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let line = error
             .span()

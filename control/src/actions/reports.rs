@@ -6,7 +6,7 @@ use super::Failure;
 use crate::{
     domain::{Decision, Grant, GrantState, Moment, Request, RequestStatus, Usage},
     plane::ControlPlane,
-    store::{Entity, Filter, Order, Page, Read, StoreError, find, find_all, load},
+    store::{Entity, Filter, Order, Page, Read, Row, StoreError, find, find_all, load_all},
 };
 
 /// Grants that are looked through at once.
@@ -87,50 +87,68 @@ pub(crate) async fn access(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let now = plane.clock.now();
     let mut tx = plane.store.read().await?;
-    let (mut items, mut after) = (Vec::new(), after);
+    let (mut found, mut after) = (Vec::new(), after);
     loop {
+        // The cursor must not skip what does not fit on the page, so rows are read and not a page of them.
         let rows = tx.find(Grant::TABLE, &period.filter(after)).await?;
         if rows.is_empty() {
-            return Ok(Page { items, next: None });
+            return Ok(Page { items: look(&mut *tx, found).await?, next: None });
         }
-        for row in rows {
-            let grant: Grant = serde_json::from_str(&row.body).map_err(StoreError::from)?;
-            after = Some(row.n);
-            if !period.meets(&grant) {
+        let parse = |row: Row| Ok((row.n, serde_json::from_str(&row.body)?));
+        let grants: Vec<(i64, Grant)> = rows.into_iter().map(parse).collect::<Result<_, StoreError>>()?;
+        let mut usages = usages(&mut *tx, grants.iter().map(|(_, grant)| grant)).await?;
+        for (n, grant) in grants {
+            after = Some(n);
+            let usage = usages.remove(grant.id.as_str());
+            if !period.meets(&grant) || (unused_only && !is_wasted(&grant, usage.as_ref(), now)) {
                 continue;
             }
-            let access = look(&mut *tx, grant).await?;
-            if unused_only && !is_wasted(&access, now) {
-                continue;
-            }
-            items.push(access);
-            if items.len() >= limit {
-                return Ok(Page { items, next: after });
+            found.push((grant, usage));
+            if found.len() >= limit {
+                return Ok(Page { items: look(&mut *tx, found).await?, next: after });
             }
         }
     }
 }
 
-fn is_wasted(access: &Access, now: Moment) -> bool {
-    let over = matches!(access.grant.state_at(now), GrantState::Expired | GrantState::Revoked);
-    over && access.usage.is_none()
+async fn usages<'a>(
+    tx: &mut dyn Read,
+    grants: impl Iterator<Item = &'a Grant> + Send,
+) -> Result<BTreeMap<String, Usage>, StoreError> {
+    load_all(tx, grants.map(|grant| grant.id.to_string()).collect()).await
 }
 
-async fn look(tx: &mut dyn Read, grant: Grant) -> Result<Access, StoreError> {
-    let request: Option<Request> = load(tx, grant.request.as_str()).await?;
-    let usage: Option<Usage> = load(tx, grant.id.as_str()).await?;
-    let Some(request) = request else {
-        return Ok(Access { grant, reason: String::new(), approved_by: Vec::new(), usage });
-    };
-    let mut approved_by: Vec<String> = approvers(&request).collect();
+fn is_wasted(grant: &Grant, usage: Option<&Usage>, now: Moment) -> bool {
+    let over = matches!(grant.state_at(now), GrantState::Expired | GrantState::Revoked);
+    over && usage.is_none()
+}
+
+async fn look(tx: &mut dyn Read, found: Vec<(Grant, Option<Usage>)>) -> Result<Vec<Access>, StoreError> {
+    let ids = found.iter().map(|(grant, _)| grant.request.to_string()).collect();
+    let requests: BTreeMap<String, Request> = load_all(tx, ids).await?;
+    let mut all = Vec::with_capacity(found.len());
+    for (grant, usage) in found {
+        let (mut reason, mut approved_by) = (String::new(), Vec::new());
+        if let Some(request) = requests.get(grant.request.as_str()) {
+            reason.clone_from(&request.reason);
+            approved_by = approved(tx, &grant, request).await?;
+        }
+        all.push(Access { grant, reason, approved_by, usage });
+    }
+    Ok(all)
+}
+
+/// Who approved it, and more time for it.
+async fn approved(tx: &mut dyn Read, grant: &Grant, request: &Request) -> Result<Vec<String>, StoreError> {
+    let mut all: Vec<String> = approvers(request).collect();
     if grant.expires_at > grant.not_before.plus(request.granted_duration()) {
-        for extension in extensions(tx, &grant).await? {
-            approved_by.extend(approvers(&extension));
+        for extension in extensions(tx, grant).await? {
+            all.extend(approvers(&extension));
         }
     }
-    approved_by.sort();
-    approved_by.dedup();
-    Ok(Access { grant, reason: request.reason, approved_by, usage })
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 fn approvers(request: &Request) -> impl Iterator<Item = String> + '_ {
@@ -162,9 +180,10 @@ pub(crate) async fn by_rule(
     let mut after = None;
     loop {
         let page = find::<Grant>(&mut *tx, &period.filter(after)).await?;
-        for grant in page.items.into_iter().filter(|grant| period.meets(grant)) {
-            let usage: Option<Usage> = load(&mut *tx, grant.id.as_str()).await?;
-            rules.entry(grant.rule.clone()).or_default().add(&grant, usage.as_ref(), now);
+        let usages = usages(&mut *tx, page.items.iter()).await?;
+        for grant in page.items.iter().filter(|grant| period.meets(grant)) {
+            let usage = usages.get(grant.id.as_str());
+            rules.entry(grant.rule.clone()).or_default().add(grant, usage, now);
         }
         after = page.next;
         if after.is_none() {

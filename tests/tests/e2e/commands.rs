@@ -80,6 +80,10 @@ async fn a_file_of_rules_is_applied_shown_beforehand_and_owns_what_it_made() {
     fs::write(&path, "[[rules]]\nname = 'sales'\n").expect("a file");
     assert!(refused(&office, &["apply", "-f", file]).contains("`rules`"));
     assert_eq!(office.api.get("/v1/rules/sales").await.ok()["max_duration"], "4h");
+
+    assert_eq!(run(&office, &["apply", "-f", "-"]).status.code(), Some(2));
+    let emptied = text(&office, &["apply", "-f", "-", "--owner", "team.toml"]);
+    assert!(emptied.contains("- rule sales"), "{emptied}");
 }
 
 #[tokio::test]

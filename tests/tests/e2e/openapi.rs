@@ -73,7 +73,7 @@ async fn no_generated_call_is_answered_otherwise_than_the_document_says() {
     command.args(["-m", "schemathesis.cli", "--config-file"]).arg(config).arg("run");
     command.arg(format!("http://127.0.0.1:{}/openapi.json", office.control.port()));
     command.arg("-H").arg(format!("Authorization: Bearer {bearer}"));
-    command.args(["--phases", "examples,coverage,fuzzing", "-n", "8", "--checks", CHECKS, "--no-shrink"]);
+    command.args(["--phases", "examples,coverage,fuzzing", "-n", "4", "--checks", CHECKS, "--no-shrink"]);
     command.arg("--generation-deterministic");
     command.args(["--request-timeout", "20", "--output-truncate", "false"]);
     for path in OWN_CLIENT.iter().chain(&STREAMS) {
