@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Actor, Ask, Bundle, Bundled, Grant, Member, Opinion, Refusal, Request, RequestStatus, StoredRule,
-        Transition, Verdict, review_together,
+        Actor, Ask, Bundle, Bundled, Grant, Member, Opinion, Refusal, Request, RequestStatus, Seen,
+        StoredRule, Transition, Verdict, review_together,
     },
     measures::Measure,
     plane::ControlPlane,
@@ -26,11 +26,14 @@ use crate::{
 pub(crate) async fn put(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
+    seen: &Seen,
     bundle: Bundle,
 ) -> Result<(Bundle, bool), Failure> {
     let mut work = Work::begin(plane).await?;
     let bundle = Bundle { updated_at: work.now(), ..bundle.checked()? };
-    let is_new = work.load::<Bundle>(&bundle.name).await?.is_none();
+    let before: Option<Bundle> = work.load(&bundle.name).await?;
+    seen.check(before.as_ref())?;
+    let is_new = before.is_none();
     work.save(&bundle).await?;
     let kind = if is_new { "bundle.created" } else { "bundle.changed" };
     work.note(about(&bundle.name, kind, caller.name()));
@@ -39,11 +42,16 @@ pub(crate) async fn put(
 }
 
 /// Removes a bundle. What was asked for with it stays.
-pub(crate) async fn delete(plane: &Arc<ControlPlane>, caller: &Caller, name: &str) -> Result<(), Failure> {
+pub(crate) async fn delete(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    seen: &Seen,
+    name: &str,
+) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
-    if !work.remove::<Bundle>(name).await? {
-        return Err(Refusal::not_found("bundle", name).into());
-    }
+    let before: Bundle = work.get("bundle", name).await?;
+    seen.check(Some(&before))?;
+    work.remove::<Bundle>(name).await?;
     work.note(about(name, "bundle.deleted", caller.name()));
     work.commit().await?;
     Ok(())

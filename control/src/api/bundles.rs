@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     App,
+    etag::{IfMatch, Tagged},
     extract::{Json, Name, Query, Text},
     page::{List, Paging},
     problem::Problem,
@@ -88,19 +89,24 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(app): State<App>,
     Name(name): Name,
-) -> Result<axum::Json<BundleView>, Problem> {
+) -> Result<Tagged<axum::Json<BundleView>>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let bundle: Option<Bundle> = load(&mut *tx, &name).await?;
-    Ok(axum::Json(bundle.ok_or_else(|| Refusal::not_found("bundle", name))?.into()))
+    Ok(tagged(bundle.ok_or_else(|| Refusal::not_found("bundle", name))?))
+}
+
+fn tagged(bundle: Bundle) -> Tagged<axum::Json<BundleView>> {
+    Tagged::new(&bundle.clone(), axum::Json(bundle.into()))
 }
 
 /// `PUT /v1/bundles/{name}`
 pub(super) async fn put(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    IfMatch(seen): IfMatch,
     Name(name): Name,
     Json(new): Json<NewBundle>,
-) -> Result<(StatusCode, axum::Json<BundleView>), Problem> {
+) -> Result<(StatusCode, Tagged<axum::Json<BundleView>>), Problem> {
     let part = |part: NewPart| {
         let resources = ResourceInput::read(part.resources)?;
         Ok(Part { repo: part.repo.into(), account: part.account.into(), resources })
@@ -108,18 +114,19 @@ pub(super) async fn put(
     let parts = new.parts.into_iter().map(part).collect::<Result<_, Refusal>>()?;
     let description = new.description.as_str().to_owned();
     let bundle = Bundle { name, description, parts, updated_at: Moment::default() };
-    let (bundle, is_new) = bundles::put(&app.plane, &caller, bundle).await?;
+    let (bundle, is_new) = bundles::put(&app.plane, &caller, &seen, bundle).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(bundle.into())))
+    Ok((status, tagged(bundle)))
 }
 
 /// `DELETE /v1/bundles/{name}`
 pub(super) async fn delete(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    IfMatch(seen): IfMatch,
     Name(name): Name,
 ) -> Result<StatusCode, Problem> {
-    bundles::delete(&app.plane, &caller, &name).await?;
+    bundles::delete(&app.plane, &caller, &seen, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -211,11 +211,13 @@ fn bundles_and_favourites() -> Vec<Operation> {
             .problems(&[404]),
         operation(put, "/v1/bundles/{name}", "Makes or replaces a bundle", bundles::put)
             .client(POLICIES)
+            .conditional()
             .body::<bundles::NewBundle>()
             .gives::<bundles::BundleView>(200)
             .gives::<bundles::BundleView>(201),
         operation(delete.clone(), "/v1/bundles/{name}", "Deletes a bundle", bundles::delete)
             .client(POLICIES)
+            .conditional()
             .gives_nothing()
             .problems(&[404]),
         operation(get, "/v1/favourites", "Lists what the caller keeps to ask for again", bundles::favourites)

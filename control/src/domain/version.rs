@@ -3,7 +3,7 @@
 use postern_service::random::sha256_hex;
 use serde::Serialize;
 
-use super::{Grant, Refusal, Repo, Request, StoredRule, Webhook};
+use super::{Bundle, Grant, Refusal, Repo, Request, StoredRule, Webhook};
 
 /// Something that people change.
 pub(crate) trait Versioned {
@@ -54,6 +54,12 @@ impl Versioned for Repo {
 }
 
 impl Versioned for Request {
+    fn version(&self) -> String {
+        print_of(self)
+    }
+}
+
+impl Versioned for Bundle {
     fn version(&self) -> String {
         print_of(self)
     }

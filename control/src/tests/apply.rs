@@ -83,6 +83,21 @@ async fn a_file_takes_nobody_elses_rule_and_nobody_takes_its_own() {
 }
 
 #[tokio::test]
+async fn a_bundle_that_somebody_changed_meanwhile_stays_as_it_is() {
+    let house = House::new().await;
+    let part = |account: &str| json!({"parts": [{"repo": "sales", "account": account}]});
+    let made = house.admin.request(Method::PUT, "/v1/bundles/b").json(&part("app_ro")).send().await.unwrap();
+    let tag = made.headers()["etag"].to_str().unwrap().to_owned();
+    house.admin.put("/v1/bundles/b", part("app_rw")).await.expect(200);
+    for method in [Method::PUT, Method::DELETE] {
+        let call = house.admin.request(method, "/v1/bundles/b").header("If-Match", &tag);
+        let refused = answer(call.json(&part("other")).send().await.unwrap()).await;
+        assert_eq!(refused.problem(412), "changed-since");
+    }
+    assert_eq!(house.admin.get("/v1/bundles/b").await.expect(200)["parts"][0]["account"], "app_rw");
+}
+
+#[tokio::test]
 async fn of_many_who_change_the_same_state_one_succeeds() {
     let house = House::new().await;
     house.admin.put("/v1/rules/a", rule("a", "1h")).await.expect(201);
