@@ -2,6 +2,7 @@
 
 use clap::Args;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::{
     error::Error,
@@ -47,7 +48,7 @@ const ACCESSES: [Column; 10] = [
     Column::new("LAST USED(UTC)", |access| time(&access["last_used"])),
 ];
 
-const RULES: [Column; 7] = [
+const RULES: [Column; 8] = [
     Column::new("RULE", |rule| text(&rule["rule"])),
     Column::new("GRANTS", |rule| text(&rule["grants"])),
     Column::new("USED", |rule| text(&rule["used"])),
@@ -55,7 +56,14 @@ const RULES: [Column; 7] = [
     Column::new("WHOLE", |rule| text(&rule["whole"])),
     Column::new("SESSIONS", |rule| text(&rule["sessions"])),
     Column::new("LAST USED(UTC)", |rule| time(&rule["last_used"])),
+    Column::new("ACCOUNTS NEVER USED", |rule| text(&idle(&rule["accounts"]))),
 ];
+
+/// The accounts that nobody has used, as `repo/account`.
+fn idle(accounts: &Value) -> Value {
+    let unused = accounts.as_array().into_iter().flatten().filter(|account| account["used"] == 0);
+    unused.map(|account| format!("{}/{}", text(&account["repo"]), text(&account["account"]))).collect()
+}
 
 impl ReportArgs {
     /// Asks for it and prints it.

@@ -74,6 +74,8 @@ pub(crate) struct OfRule {
     pub seconds_given: u64,
     /// When one of them was used last.
     pub last_used: Option<Moment>,
+    /// For each repo and account how many there were, and how many of them anybody connected with.
+    pub accounts: BTreeMap<(String, String), (u64, u64)>,
 }
 
 /// A page of accesses in a period, the newest first.
@@ -201,6 +203,10 @@ impl OfRule {
         self.never_used = self.never_used.saturating_add(u64::from(over && usage.is_none()));
         self.whole =
             self.whole.saturating_add(u64::from(matches!(grant.scope, postern_protocol::gate::Scope::Whole)));
+        let place = (grant.repo.to_string(), grant.account.to_string());
+        let (given, used) = self.accounts.entry(place).or_default();
+        *given = given.saturating_add(1);
+        *used = used.saturating_add(u64::from(usage.is_some()));
         let lasted = ended.as_millis().saturating_sub(grant.not_before.as_millis());
         let seconds = u64::try_from(lasted).unwrap_or(0) / 1_000;
         self.seconds_given = self.seconds_given.saturating_add(seconds);

@@ -111,6 +111,19 @@ pub(super) struct RuleUsage {
     /// How many seconds all of them lasted together.
     seconds_given: u64,
     last_used: Option<At>,
+    /// What was given: one that nobody used could go from the rule.
+    accounts: Vec<AccountUsage>,
+}
+
+/// What the grants of one rule for one account came to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AccountUsage {
+    repo: String,
+    account: String,
+    /// How many grants.
+    grants: u64,
+    /// How many of them anybody connected with.
+    used: u64,
 }
 
 /// `GET /v1/reports/access`
@@ -134,6 +147,7 @@ pub(super) async fn rules(
 ) -> Result<axum::Json<List<RuleUsage>>, Problem> {
     let period = which.read(app.plane.clock.now())?;
     let found = reports::by_rule(&app.plane, &period).await?;
+    let account = |((repo, account), (grants, used))| AccountUsage { repo, account, grants, used };
     let usage = |(rule, of): (String, reports::OfRule)| RuleUsage {
         rule,
         grants: of.grants,
@@ -143,6 +157,7 @@ pub(super) async fn rules(
         sessions: of.sessions,
         seconds_given: of.seconds_given,
         last_used: of.last_used.map(At::from),
+        accounts: of.accounts.into_iter().map(account).collect(),
     };
     Ok(axum::Json(List::new(found.into_iter().map(usage).collect(), None)))
 }

@@ -39,6 +39,8 @@ async fn the_report_tells_what_was_used_and_what_was_given_for_nothing() {
         (&rule["rule"], &rule["grants"], &rule["used"], &rule["never_used"]),
         (&json!("sales"), &json!(2), &json!(1), &json!(1))
     );
+    let account = json!({"repo": "sales", "account": "app_ro", "grants": 2, "used": 1});
+    assert_eq!(rule["accounts"], json!([account]));
     assert_eq!(auditor.get("/v1/reports/access?since=30m").await.expect(200)["items"], json!([]));
     assert_eq!(auditor.get("/v1/reports/access?until=1d").await.expect(200)["items"], json!([]));
 }
