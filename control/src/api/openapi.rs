@@ -204,6 +204,9 @@ fn problem_statuses(operation: &Operation) -> Vec<u16> {
     if operation.is_conditional {
         statuses.push(412);
     }
+    if is_call {
+        statuses.push(503);
+    }
     statuses.sort_unstable();
     statuses.dedup();
     statuses

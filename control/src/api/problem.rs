@@ -58,6 +58,11 @@ impl Problem {
         self.slug
     }
 
+    /// After how many seconds it may go better, if that is known.
+    pub(crate) const fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// What is wrong, for people.
     pub(crate) fn detail(&self) -> &str {
         &self.detail

@@ -16,11 +16,13 @@ pub(crate) struct ScimError {
     /// The word of RFC 7644, table 9, where there is one.
     word: Option<&'static str>,
     detail: String,
+    /// After how many seconds it may go better.
+    retry_after: Option<u64>,
 }
 
 impl ScimError {
     fn new(status: StatusCode, word: Option<&'static str>, detail: impl Into<String>) -> Self {
-        Self { status, word, detail: detail.into() }
+        Self { status, word, detail: detail.into(), retry_after: None }
     }
 
     fn bad(word: &'static str, detail: impl Into<String>) -> Self {
@@ -85,7 +87,7 @@ impl From<Problem> for ScimError {
             (StatusCode::UNPROCESSABLE_ENTITY, _) => Self::value(detail),
             (StatusCode::BAD_REQUEST, _) => Self::syntax(detail),
             (StatusCode::CONFLICT, "exists") => Self::new(status, Some("uniqueness"), detail),
-            _ => Self::new(status, None, detail),
+            _ => Self { retry_after: problem.retry_after(), ..Self::new(status, None, detail) },
         }
     }
 }
@@ -116,6 +118,9 @@ impl IntoResponse for ScimError {
         let mut response = (self.status, [(header::CONTENT_TYPE, MEDIA)], text).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -78,6 +78,8 @@ async fn who_finds_the_store_held_by_others_is_told_to_come_again() {
         readers.push(reader);
     }
     unavailable(&house.admin, Method::GET, "/v1/requests", "the store does not answer").await;
+    let directory = house.admin.request(Method::GET, "/scim/v2/Users").send().await.unwrap();
+    assert_eq!((directory.status().as_u16(), directory.headers().contains_key(RETRY_AFTER)), (503, true));
     drop(readers);
     while house.admin.post("/v1/requests", alices("1h")).await.status != 201 {
         tokio::task::yield_now().await;
