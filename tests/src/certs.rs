@@ -47,7 +47,12 @@ impl Authority {
 
     /// A list of those that are revoked, PEM.
     pub fn revoking(&self, revoked: &[&Pair]) -> String {
-        let (made, next) = (date_time_ymd(2026, 1, 1), date_time_ymd(2096, 1, 1));
+        self.revoking_until(revoked, 2096)
+    }
+
+    /// A list of those that are revoked which is out of date from the beginning of a year on, PEM.
+    pub fn revoking_until(&self, revoked: &[&Pair], year: i32) -> String {
+        let (made, next) = (date_time_ymd(2025, 1, 1), date_time_ymd(year, 1, 1));
         let one = |pair: &&Pair| RevokedCertParams {
             serial_number: pair.serial.into(),
             revocation_time: made,
@@ -65,8 +70,7 @@ impl Authority {
         params.signed_by(&self.0).expect("the authority signs").pem().expect("a list is written")
     }
 
-    fn issue(&self, mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> Pair {
-        params.extended_key_usages = vec![usage];
+    fn issue(&self, mut params: CertificateParams) -> Pair {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         params.serial_number = Some(serial.into());
         let key = KeyPair::generate().expect("keys can be made");
@@ -77,19 +81,27 @@ impl Authority {
     /// A server's certificate for these host names and addresses.
     pub fn server(&self, names: &[&str]) -> Pair {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let params = CertificateParams::new(names).expect("the names are valid");
-        self.issue(params, ExtendedKeyUsagePurpose::ServerAuth)
+        let mut params = CertificateParams::new(names).expect("the names are valid");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue(params)
     }
 
     /// A client's certificate with this common name.
     pub fn client(&self, name: &str) -> Pair {
+        self.client_with(name, |_| {})
+    }
+
+    /// A client's certificate with this common name, and whatever else is done to it.
+    pub fn client_with(&self, name: &str, shape: impl FnOnce(&mut CertificateParams)) -> Pair {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         if name.contains('@') {
             params.subject_alt_names =
                 vec![SanType::Rfc822Name(name.try_into().expect("an address is ASCII"))];
         }
-        self.issue(params, ExtendedKeyUsagePurpose::ClientAuth)
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        shape(&mut params);
+        self.issue(params)
     }
 }
 

@@ -70,7 +70,7 @@ async fn visitor(work: &mut Work, sidecar: &SidecarName, knock: &Knock) -> Resul
             made
         }
     };
-    Ok(identity.person_with(&knock.groups))
+    Ok(identity.person_with(&knock.groups, knock.issued_at.map(Moment::from_millis)))
 }
 
 /// The same identity's request for the same account, with nothing special about it, that nobody has decided.
@@ -113,6 +113,6 @@ fn denied(request: &Request) -> String {
 }
 
 fn ask(knock: Knock) -> Ask {
-    let Knock { identity: _, groups: _, repo, account, duration, reason } = knock;
+    let Knock { identity: _, groups: _, issued_at: _, repo, account, duration, reason } = knock;
     Ask { repo, account, resources: Vec::new(), duration, reason, not_before: None, break_glass: false }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Proven {
     pub identity: String,
     /// Its groups; absent when the provider says nothing of groups.
     pub groups: Option<Vec<String>>,
+    /// When the provider said all this.
+    pub issued_at: Moment,
     /// The provider.
     pub issuer: String,
     /// Its own word for whom it named.
@@ -52,7 +54,8 @@ pub(crate) async fn begin(
     kind: LoginKind,
     secret_sha256: Option<String>,
 ) -> Result<Login, Failure> {
-    let identity = recognised(work, &proven.identity, proven.groups.as_deref()).await?;
+    let identity =
+        recognised(work, &proven.identity, proven.groups.as_deref(), Some(proven.issued_at)).await?;
     let subject = subject(&proven.issuer, &proven.sub);
     let login = new(work, kind, identity.name, subject, proven.sid.clone())?;
     open(work, Login { secret_sha256, ..login }).await
@@ -123,6 +126,7 @@ async fn recognised(
     work: &mut Work,
     name: &str,
     groups: Option<&[String]>,
+    issued_at: Option<Moment>,
 ) -> Result<IdentityRecord, Failure> {
     let known: Option<IdentityRecord> = work.load(&canonical(name)).await?;
     let before = known.clone();
@@ -133,7 +137,7 @@ async fn recognised(
     if !identity.enabled {
         return Err(Refusal::IdentityDisabled(identity.name.to_string()).into());
     }
-    identity.signed_in(groups.unwrap_or_default(), work.now());
+    identity.signed_in(groups.unwrap_or_default(), issued_at, work.now());
     work.save(&identity).await?;
     if before.as_ref().is_none_or(|before| before.claimed != identity.claimed) {
         let kind = if before.is_some() { "identity.changed" } else { "identity.created" };
@@ -149,7 +153,7 @@ async fn recognised(
 /// The person or workload that a JWT of a trusted issuer proves, if it is let in.
 ///
 /// Groups that the token lists are kept like those of a sign-in, for what is asked for now may be decided later; a token
-/// that lists none says nothing of groups.
+/// that lists none, or is older than what the provider said last, says nothing of groups.
 pub(crate) async fn by_jwt(plane: &Arc<ControlPlane>, token: &str) -> Result<Option<Caller>, Failure> {
     let now = plane.clock.now();
     let proven = match plane.issuers.verify(token, now.timestamp()).await {
@@ -166,12 +170,16 @@ pub(crate) async fn by_jwt(plane: &Arc<ControlPlane>, token: &str) -> Result<Opt
     if known.as_ref().is_some_and(|known| !known.enabled) {
         return Ok(None);
     }
-    let says_the_same = |known: &IdentityRecord| proven.groups.is_empty() || known.claims(&proven.groups);
-    let identity = if let Some(known) = known.filter(says_the_same) {
+    let issued_at = proven.issued_at.map(Moment::from);
+    let says_nothing_new = |known: &IdentityRecord| {
+        let same = known.claims(&proven.groups) && known.claimed_at >= issued_at;
+        proven.groups.is_empty() || same || !known.hears(issued_at)
+    };
+    let identity = if let Some(known) = known.filter(says_nothing_new) {
         known
     } else {
         let mut work = Work::begin(plane).await?;
-        let identity = match recognised(&mut work, &name, Some(&proven.groups)).await {
+        let identity = match recognised(&mut work, &name, Some(&proven.groups), issued_at).await {
             Err(Failure::Refused(Refusal::IdentityDisabled(_))) => return Ok(None),
             other => other?,
         };

@@ -38,6 +38,9 @@ pub(crate) struct IdentityRecord {
     /// Those that the SSO provider claimed when it last signed in.
     #[serde(default)]
     pub claimed: Vec<String>,
+    /// When the provider said so.
+    #[serde(default)]
+    pub claimed_at: Option<Moment>,
     /// False when deactivated. Changed by [`IdentityRecord::bar`] and [`IdentityRecord::let_in`] alone.
     pub enabled: bool,
     /// Who deactivated it.
@@ -61,6 +64,7 @@ impl IdentityRecord {
             groups: Vec::new(),
             provisioned: Vec::new(),
             claimed: Vec::new(),
+            claimed_at: None,
             enabled: true,
             barred_by: BTreeSet::new(),
             directory_user: None,
@@ -123,9 +127,19 @@ impl IdentityRecord {
         self.claimed == named_groups(groups)
     }
 
-    /// Takes the provider's word at a sign-in. What is no name for a group is left out: no rule could name it.
-    pub(crate) fn signed_in(&mut self, groups: &[String], now: Moment) {
-        self.claimed = named_groups(groups);
+    /// Whether a token of this time may still say in which groups it is. One that is older than what the provider said
+    /// last may not: whoever left a group could come back to it with a token that they kept.
+    pub(crate) fn hears(&self, issued_at: Option<Moment>) -> bool {
+        self.claimed_at.is_none_or(|last| issued_at.is_some_and(|at| last <= at))
+    }
+
+    /// Takes the provider's word at a sign-in, unless it is an old one. What is no name for a group is left out: no rule
+    /// could name it.
+    pub(crate) fn signed_in(&mut self, groups: &[String], issued_at: Option<Moment>, now: Moment) {
+        if self.hears(issued_at) {
+            self.claimed = named_groups(groups);
+            self.claimed_at = issued_at;
+        }
         self.last_login = Some(now);
     }
 
@@ -134,9 +148,10 @@ impl IdentityRecord {
         Person { name: self.name.as_str().to_owned(), groups: self.all_groups() }
     }
 
-    /// The same, for this once also in the groups that a credential lists.
-    pub(crate) fn person_with(&self, listed: &[String]) -> Person {
-        let mut groups = [self.all_groups(), named_groups(listed)].concat();
+    /// The same, for this once also in the groups that a credential of this time lists.
+    pub(crate) fn person_with(&self, listed: &[String], issued_at: Option<Moment>) -> Person {
+        let listed = if self.hears(issued_at) { named_groups(listed) } else { Vec::new() };
+        let mut groups = [self.all_groups(), listed].concat();
         groups.sort();
         groups.dedup();
         Person { groups, ..self.person() }
@@ -269,6 +284,20 @@ mod tests {
         alice.enabled = false;
         alice.let_in(Authority::Directory);
         assert!(!alice.enabled, "an old record says that somebody shut it out");
+    }
+
+    #[test]
+    fn a_token_that_was_kept_brings_nobody_back_into_a_group() {
+        let at = |seconds: i64| Some(Moment::from_millis(seconds * 1_000));
+        let (dba, staff) = (["dba".to_owned()], ["staff".to_owned()]);
+        let mut alice = IdentityRecord::new("alice@example.com", Moment::default()).unwrap();
+        alice.signed_in(&dba, at(10), Moment::default());
+        alice.signed_in(&staff, at(20), Moment::default());
+        for old in [at(10), None] {
+            alice.signed_in(&dba, old, Moment::default());
+            assert_eq!(alice.person_with(&dba, old).groups, staff, "{old:?}");
+        }
+        assert_eq!(alice.person_with(&dba, at(20)).groups, ["dba", "staff"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 use super::{Attempt, RelyingParty};
-use crate::{actions::logins::Proven, plane::ControlPlane};
+use crate::{actions::logins::Proven, domain::Moment, plane::ControlPlane};
 
 /// The longest answer of a token endpoint that is read, in bytes.
 const LONGEST_ANSWER: usize = 256 * 1024;
@@ -144,7 +144,8 @@ async fn named(
     let sub = named.claims.text("sub").ok_or(NotSignedIn::Unfit("`sub` in an ID token"))?.to_owned();
     let sid = named.claims.text("sid").map(str::to_owned);
     let (identity, groups) = (named.identity.to_string(), Some(named.groups));
-    Ok(Proven { identity, groups, issuer: named.issuer, sub, sid })
+    let issued_at = named.issued_at.map_or_else(|| plane.clock.now(), Moment::from);
+    Ok(Proven { identity, groups, issued_at, issuer: named.issuer, sub, sid })
 }
 
 async fn exchange(

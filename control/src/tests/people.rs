@@ -27,6 +27,7 @@ impl House {
     async fn signed(&self, name: &str, groups: &[&str]) -> Signed {
         let proven = Proven {
             identity: name.to_owned(),
+            issued_at: self.plane.clock.now(),
             groups: Some(groups.iter().map(|group| (*group).to_owned()).collect()),
             issuer: "https://idp.example".to_owned(),
             sub: name.to_owned(),
@@ -194,6 +195,7 @@ async fn whoever_is_deactivated_is_out_at_once_and_cannot_sign_in() {
     house.refresh(&alice.refresh).await.expect(400);
     let proven = Proven {
         identity: "ALICE@example.com".to_owned(),
+        issued_at: house.plane.clock.now(),
         groups: None,
         issuer: "https://idp.example".to_owned(),
         sub: "alice".to_owned(),

@@ -27,6 +27,7 @@ impl House {
     pub(super) async fn browser(&self, name: &str) -> Browser<'_> {
         let proven = Proven {
             identity: name.to_owned(),
+            issued_at: self.plane.clock.now(),
             groups: Some(Vec::new()),
             issuer: "https://idp.example".to_owned(),
             sub: name.to_owned(),

@@ -18,6 +18,9 @@ pub struct Knock {
     /// The groups that the credential lists, without `group:`. They count for this request alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// When the credential was made, in milliseconds since the Unix epoch, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<i64>,
     /// Where.
     pub repo: RepoName,
     /// As which account.

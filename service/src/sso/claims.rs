@@ -60,6 +60,11 @@ impl Claims {
         Timestamp::from_second(exp).map_err(|_| BadClaims::Unreadable("exp"))
     }
 
+    /// When the token was made, if it says so.
+    pub(super) fn issued_at(&self) -> Option<Timestamp> {
+        self.time("iat").ok().flatten().and_then(|seconds| Timestamp::from_second(seconds).ok())
+    }
+
     /// A `NumericDate`.
     fn time(&self, name: &'static str) -> Result<Option<i64>, BadClaims> {
         let Some(value) = self.get(name) else { return Ok(None) };

@@ -23,6 +23,8 @@ pub struct Proven {
     pub identity: Identity,
     /// The groups that it lists, without `group:`.
     pub groups: Vec<String>,
+    /// When it said so; nothing where the groups are the configuration's word and not the token's.
+    pub issued_at: Option<Timestamp>,
     /// Until when it counts.
     pub expires_at: Timestamp,
     /// Who says so.
@@ -181,8 +183,16 @@ impl Issuers {
                     first = first.or(Some(NoIdentity::Workload.into()));
                 }
                 Ok((identity, groups)) => {
-                    let issuer = issuer.url;
-                    return Ok(Proven { identity, groups, expires_at, issuer, is_workload, claims });
+                    let (issuer, issued_at) = (issuer.url, claims.issued_at().filter(|_| !is_workload));
+                    return Ok(Proven {
+                        identity,
+                        groups,
+                        issued_at,
+                        expires_at,
+                        issuer,
+                        is_workload,
+                        claims,
+                    });
                 }
                 Err(error) => first = first.or(Some(error)),
             }

@@ -31,6 +31,8 @@ pub(crate) struct Known {
     pub(crate) identity: Identity,
     /// The groups that the credential lists.
     pub(crate) groups: Vec<String>,
+    /// When it was made, if it says so.
+    pub(crate) issued_at: Option<jiff::Timestamp>,
     /// Until when the credential counts.
     pub(crate) until: Instant,
     /// The hash of an access token, by which it can be revoked.
@@ -40,7 +42,7 @@ pub(crate) struct Known {
 impl Known {
     /// By a credential that lists no groups and cannot be revoked here.
     pub(super) const fn until(identity: Identity, until: Instant) -> Self {
-        Self { identity, groups: Vec::new(), until, token_sha256: None }
+        Self { identity, groups: Vec::new(), issued_at: None, until, token_sha256: None }
     }
 
     /// Whether the credential still counts.
@@ -96,7 +98,11 @@ pub(crate) async fn authenticate(
             let now = jiff::Timestamp::now();
             let proven = issuers.verify(text, now).await?;
             let left = Duration::try_from(proven.expires_at.duration_since(now)).unwrap_or_default();
-            Known { groups: proven.groups, ..Known::until(proven.identity, Instant::now() + left) }
+            Known {
+                groups: proven.groups,
+                issued_at: proven.issued_at,
+                ..Known::until(proven.identity, Instant::now() + left)
+            }
         }
     };
     let own = claimed.is_none_or(|claimed| claimed.eq_ignore_ascii_case(known.identity.as_str()));

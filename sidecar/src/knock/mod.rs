@@ -86,7 +86,12 @@ impl Gatehouse {
         let _place: Place =
             self.waiters.take(visitor.peer.ip(), &visitor.access.identity).ok_or(NotLetIn::TooMany)?;
         let knocked = self.file(visitor).await?;
+        // Also before a refusal: libpq takes one that comes behind such news for final, and any other for a reason to try
+        // again without TLS, which would file another request.
         tell(stream, &tells(&news(&knocked))).await?;
+        if knocked.state == KnockState::Refused {
+            return Err(NotLetIn::Refused(knocked));
+        }
         let waiting = Waiting { house: self, visitor, request: knocked.request };
         let mut byte = [0];
         tokio::select! {
@@ -99,7 +104,8 @@ impl Gatehouse {
         let Access { identity, repo, account } = visitor.access.clone();
         let duration = visitor.wish.span().map_err(NotLetIn::Duration)?;
         let (groups, reason) = (visitor.known.groups.clone(), visitor.wish.reason.clone());
-        let knock = Knock { identity, groups, repo, account, duration, reason };
+        let issued_at = visitor.known.issued_at.map(jiff::Timestamp::as_millisecond);
+        let knock = Knock { identity, groups, issued_at, repo, account, duration, reason };
         let knocked = self.reports.knock(&knock).await.map_err(NotLetIn::NotFiled)?;
         self.audit.record(Event {
             identity: knock.identity.to_string(),
@@ -109,7 +115,7 @@ impl Gatehouse {
                 .with("request", knocked.request.as_str())
                 .with("client", visitor.peer.to_string())
         });
-        if knocked.state == KnockState::Refused { Err(NotLetIn::Refused(knocked)) } else { Ok(knocked) }
+        Ok(knocked)
     }
 }
 
@@ -118,7 +124,8 @@ fn news(knocked: &Knocked) -> String {
     let request = &knocked.request;
     match knocked.state {
         KnockState::Granted => format!("request {request} is approved"),
-        KnockState::Waiting | KnockState::Refused => format!("request {request} is waiting for approval"),
+        KnockState::Waiting => format!("request {request} is waiting for approval"),
+        KnockState::Refused => format!("request {request} was filed"),
     }
 }
 

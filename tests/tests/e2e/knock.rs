@@ -30,6 +30,7 @@ async fn let_knock(api: &Api) {
     let rule = json!({
         "requesters": ["*"], "repos": ["*"], "accounts": ["app_ro"], "whole": true, "privileges": ["SELECT"],
         "max_duration": "1d", "approvals": [{"from": ["*"], "count": 1}], "knock": true,
+        "auto_deny": "request.reason == 'never'",
     });
     api.put("/v1/rules/open", rule).await.ok();
 }
@@ -144,6 +145,10 @@ async fn a_client_that_knocks_is_told_why_it_is_not_let_in() {
         assert!(message.contains(word), "{account} {options}: {message}");
     }
     assert_eq!(stage.api.get("/v1/requests").await.ok()["items"], json!([]), "nothing was filed");
+    // The refusal comes behind `AuthenticationOk`: libpq would try again without TLS otherwise, and file it once more.
+    let (mut raw, request) = knock(&stage, &token, "app_ro", "-c postern.reason=never").await;
+    assert!(request.is_ok());
+    assert!(raw.last_error().await.unwrap().message().contains("refused by rule:open"));
 
     let (mut raw, request) = knock(&stage, &token, "app_ro", "-c postern.reason=please").await;
     let late = raw.last_error().await.unwrap();

@@ -4,9 +4,9 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use postern_tests::{
-    certs::Authority,
+    certs::{Authority, Pair},
     folder::Folder,
-    gate::Extra,
+    gate::{Control, Extra},
     issuer::Issuer,
     mysql::{
         login::LogIn,
@@ -19,6 +19,7 @@ use postern_tests::{
     wait::until,
     wire::{PROTOCOL_3_0, Raw, startup, tls_config_as},
 };
+use rcgen::{ExtendedKeyUsagePurpose, SanType, date_time_ymd};
 use serde_json::{Value, json};
 
 use crate::access::psql;
@@ -84,6 +85,63 @@ async fn a_session_ends_with_its_token_where_that_is_wished() {
     assert!(end.message().contains("credential"), "{end:?}");
 }
 
+/// How the gate answers whoever shows a certificate: the code of the refusal, the message that lets in, or no TLS.
+async fn by_certificate(stage: &Stage, pair: &Pair, user: &str) -> String {
+    let tls = tls_config_as(&stage.authority, pair);
+    let Ok(mut raw) = Raw::connect(stage.sidecar.port()).await.request_tls(tls).await else {
+        return "no TLS".to_owned();
+    };
+    // A client of TLS 1.3 hears only behind its own first bytes that its certificate was refused.
+    let Ok(()) = raw.try_send(&startup(PROTOCOL_3_0, &[("user", user), ("database", REPO)])).await else {
+        return "no TLS".to_owned();
+    };
+    match raw.next().await {
+        None => "no TLS".to_owned(),
+        Some(message) if message.kind == b'E' => message.fields().code().to_owned(),
+        Some(message) => format!("{}{:?}", char::from(message.kind), message.body),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_over_or_for_servers_or_doubtful_opens_nothing() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let ca = folder.write("clients.pem", authority.pem());
+    let crl = folder.write("clients.crl", authority.revoking(&[]));
+    let tls = format!("client_ca = {}\nclient_crl = {}\n", json!(ca), json!(crl));
+    let mut stage =
+        Stage::with(Wish { tls: true, extra: Extra { tls, ..Extra::default() }, ..Wish::default() }).await;
+    stage.access("app_ro", "1h").await;
+    let over = authority.client_with(ALICE, |params| params.not_after = date_time_ymd(2026, 1, 1));
+    let early = authority.client_with(ALICE, |params| params.not_before = date_time_ymd(2090, 1, 1));
+    let servers = authority
+        .client_with(ALICE, |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    for pair in [&over, &early, &servers] {
+        assert_eq!(by_certificate(&stage, pair, "app_ro").await, "no TLS");
+    }
+    let mail = |text: &str| SanType::Rfc822Name(text.try_into().unwrap());
+    let both = authority.client_with("x", |params| params.subject_alt_names = vec![mail(ALICE), mail(BOB)]);
+    assert_eq!(by_certificate(&stage, &both, "app_ro").await, "28P01", "which of the two?");
+    assert_eq!(by_certificate(&stage, &both, "alice@example.com:app_ro").await, "R[0, 0, 0, 0]");
+    let cut =
+        authority.client_with("alice@example.com\0.evil.example", |params| params.subject_alt_names.clear());
+    let uri = SanType::URI("spiffe://example/app".try_into().unwrap());
+    let other = authority.client_with("x", |params| params.subject_alt_names = vec![uri]);
+    for (pair, user, code) in [
+        (&cut, "app_ro", "28P01"),
+        (&cut, "alice@example.com:app_ro", "28P01"),
+        (&other, "x:app_ro", "28P01"),
+        (&other, "app_ro", "28000"),
+    ] {
+        assert_eq!(by_certificate(&stage, pair, user).await, code, "{user}");
+    }
+    let good = authority.client(ALICE);
+    assert_eq!(by_certificate(&stage, &good, "app_ro").await, "R[0, 0, 0, 0]");
+    folder.write("clients.crl", authority.revoking_until(&[], 2026));
+    stage.sidecar.process().signal(rustix::process::Signal::HUP);
+    until("the stale list to be read", async || by_certificate(&stage, &good, "app_ro").await == "no TLS")
+        .await;
+}
+
 #[tokio::test]
 async fn a_client_certificate_is_a_credential_on_postgresql() {
     let (authority, other, folder) = (Authority::new(), Authority::new(), Folder::new());
@@ -103,31 +161,17 @@ async fn a_client_certificate_is_a_credential_on_postgresql() {
     let output = psql(&stage, "sslmode=require", &access, "select 'in'");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "in", "a token does as well: {output:?}");
 
-    let authority_of_server = stage.authority.clone();
-    let as_user = async |stage: &Stage, pair: &postern_tests::certs::Pair, user: &str| {
-        let tls = tls_config_as(&authority_of_server, pair);
-        let Ok(mut raw) = Raw::connect(stage.sidecar.port()).await.request_tls(tls).await else {
-            return "no TLS".to_owned();
-        };
-        // A client of TLS 1.3 hears only behind its own first bytes that its certificate was refused.
-        let Ok(()) = raw.try_send(&startup(PROTOCOL_3_0, &[("user", user), ("database", REPO)])).await else {
-            return "no TLS".to_owned();
-        };
-        match raw.next().await {
-            None => "no TLS".to_owned(),
-            Some(message) if message.kind == b'E' => message.fields().code().to_owned(),
-            Some(message) => format!("{}{:?}", char::from(message.kind), message.body),
-        }
-    };
-    assert_eq!(as_user(&stage, &alices, "alice@example.com:app_ro").await, "R[0, 0, 0, 0]");
-    assert_eq!(as_user(&stage, &alices, "bob@example.com:app_ro").await, "28P01");
-    assert_eq!(as_user(&stage, &authority.client(BOB), "app_ro").await, "28000");
-    assert_eq!(as_user(&stage, &other.client(ALICE), "app_ro").await, "no TLS");
+    assert_eq!(by_certificate(&stage, &alices, "alice@example.com:app_ro").await, "R[0, 0, 0, 0]");
+    assert_eq!(by_certificate(&stage, &alices, "bob@example.com:app_ro").await, "28P01");
+    assert_eq!(by_certificate(&stage, &authority.client(BOB), "app_ro").await, "28000");
+    assert_eq!(by_certificate(&stage, &other.client(ALICE), "app_ro").await, "no TLS");
 
     folder.write("clients.crl", authority.revoking(&[&alices]));
     stage.sidecar.process().signal(rustix::process::Signal::HUP);
-    until("the revocation list to be read", async || as_user(&stage, &alices, "app_ro").await == "no TLS")
-        .await;
+    until("the revocation list to be read", async || {
+        by_certificate(&stage, &alices, "app_ro").await == "no TLS"
+    })
+    .await;
 }
 
 async fn tokens_and_certificates_open_sessions(version: Mysql) {
@@ -187,11 +231,10 @@ async fn tokens_and_certificates_open_sessions_on_mariadb_10() {
 }
 
 /// What a bearer token is answered at the control plane's front door.
-async fn me(stage: &Stage, token: &str) -> (u16, Value) {
+async fn me(control: &Control, token: &str) -> (u16, Value) {
     install_tls();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let sent =
-        http.get(format!("{}/v1/users/me", stage.control.url())).bearer_auth(token).send().await.unwrap();
+    let sent = http.get(format!("{}/v1/users/me", control.url())).bearer_auth(token).send().await.unwrap();
     (sent.status().as_u16(), sent.json().await.unwrap())
 }
 
@@ -215,7 +258,7 @@ async fn a_workload_is_what_its_claims_say_at_rest_and_on_the_wire_and_never_a_p
         issuer.sign(claims)
     };
     let token = job(&ci, &ci.url, "refs/heads/main");
-    let (status, me_at_rest) = me(&stage, &token).await;
+    let (status, me_at_rest) = me(&stage.control, &token).await;
     assert_eq!(
         (status, &me_at_rest["name"], &me_at_rest["groups"]),
         (200, &json!("ci:acme/app"), &json!(["ci"]))
@@ -240,7 +283,7 @@ async fn a_workload_is_what_its_claims_say_at_rest_and_on_the_wire_and_never_a_p
         people.token("ci:acme/app", 600),
     ] {
         assert_eq!(
-            (code("ci:acme/app:app_ro", &not_theirs).await.as_str(), me(&stage, &not_theirs).await.0),
+            (code("ci:acme/app:app_ro", &not_theirs).await.as_str(), me(&stage.control, &not_theirs).await.0),
             ("28P01", 401)
         );
     }
@@ -248,6 +291,22 @@ async fn a_workload_is_what_its_claims_say_at_rest_and_on_the_wire_and_never_a_p
     stage.approve(&request).await;
     for user in ["app_ro", "ci:acme/app:app_ro"] {
         until("the job to be let in", async || stage.raw_as(user, &token).await.is_ok()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_kept_brings_nobody_back_into_a_group() {
+    let issuer = Issuer::start().await;
+    let control = Control::start_with(&issuer.section()).await;
+    let token = |ago: u64, group: &str| {
+        let mut claims = issuer.claims(ALICE, 600);
+        claims["iat"] = json!(claims["iat"].as_u64().unwrap() - ago);
+        claims["groups"] = json!([group]);
+        issuer.sign(claims)
+    };
+    let (kept, fresh) = (token(300, "dba"), token(0, "staff"));
+    for (token, group) in [(&kept, "dba"), (&fresh, "staff"), (&kept, "staff")] {
+        assert_eq!(me(&control, token).await.1["groups"], json!([group]));
     }
 }
 
