@@ -176,6 +176,7 @@ pub(crate) async fn settle(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
 pub(crate) async fn warn(plane: &Arc<ControlPlane>) -> Result<(), Failure> {
     let now = plane.clock.now();
     let ending = Filter {
+        due_after: Some(now),
         due_by: Some(now.plus(AHEAD)),
         states: vec!["ACTIVE"],
         order: Order::Due,

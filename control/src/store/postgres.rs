@@ -54,14 +54,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 const OLDEST: i32 = 130_000;
 
 /// What every connection is told first. A control plane that the network has cut off in the middle of a transaction
-/// holds the others up for no longer than the third line says; a hundred thousand grants are sorted in memory; an answered
-/// commit is on the disk.
+/// holds the others up for no longer than the third line says; a hundred thousand grants are sorted in memory; no statement
+/// is worth compiling; an answered commit is on the disk.
 const SET_UP: &str = "
     SET statement_timeout = '30s';
     SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '5s';
     SET client_encoding = 'UTF8';
     SET work_mem = '32MB';
+    SET jit = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

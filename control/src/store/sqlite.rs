@@ -220,6 +220,11 @@ mod tests {
             ),
             (Table::Requests, Filter { states: vec!["APPROVED"], ..Filter::default() }, "requests_by_state"),
             (Table::Requests, Filter { repo: repo(), ..Filter::default() }, "requests_by_repo"),
+            (
+                Table::Requests,
+                Filter { repo: repo(), states: vec!["PENDING"], ..Filter::default() },
+                "requests_by_repo_and_state",
+            ),
             (Table::Requests, Filter { identity: alice(), ..Filter::default() }, "requests_by_identity"),
             (Table::Requests, Filter { owner: alice(), ..Filter::default() }, "requests_by_owner"),
             (Table::Requests, Filter { keyed: true, ..Filter::default() }, "requests_awaiting_hindsight"),
