@@ -5,7 +5,8 @@
 //! and nothing happens before it was answered; afterwards the Slack user is told, and one who was connected before is told
 //! that they are so no longer.
 //!
-//! In: a Slack user (`invite`), then a code and who has signed in (`web::slack`). Out: an address, then a link.
+//! In: a Slack user (`invite`), then a code and who has signed in (`web::slack`), who sees there as well which Slack users
+//! act as them. Out: an address, then a link.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     config::LinkBy,
     desk::Slack,
-    links::{Unlinked, tie},
+    links::{Unlinked, UntiedIn, tie, untie_within},
     records::{Invitation, Link},
     web_api::Method,
 };
@@ -131,6 +132,27 @@ pub(crate) async fn decline(plane: &Arc<ControlPlane>, code: &str, identity: &st
         ..Event::new("slack.link_declined")
     };
     work.note(event.with("slack", taken.key));
+    work.commit().await?;
+    Ok(true)
+}
+
+/// The Slack users that act as an identity.
+pub(crate) async fn connected(plane: &ControlPlane, identity: &str) -> Result<Vec<Link>, Failure> {
+    let own = Filter { identity: Some(identity.to_owned()), ..Filter::default() };
+    let mut tx = plane.store.read().await?;
+    Ok(store::find_all(&mut *tx, &own).await?)
+}
+
+/// Disconnects one of them at the wish of whoever has signed in as that identity. False when it is none of theirs.
+pub(crate) async fn disconnect(
+    plane: &Arc<ControlPlane>,
+    key: &str,
+    identity: &str,
+) -> Result<bool, Failure> {
+    let mut work = Work::begin(plane).await?;
+    let link: Option<Link> = work.load(key).await?;
+    let Some(link) = link.filter(|link| link.identity.as_str() == identity) else { return Ok(false) };
+    untie_within(&mut work, &link, UntiedIn::Browser).await?;
     work.commit().await?;
     Ok(true)
 }

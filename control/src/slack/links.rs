@@ -139,10 +139,35 @@ pub(super) async fn tie(
 pub(super) async fn untie(plane: &Arc<ControlPlane>, team: &str, user: &str) -> Result<bool, Failure> {
     let mut work = Work::begin(plane).await?;
     let Some(link) = work.load::<Link>(&Link::key(team, user)).await? else { return Ok(false) };
-    work.remove::<Link>(&link.key).await?;
-    work.note(about(&link, "slack.unlinked"));
+    untie_within(&mut work, &link, UntiedIn::Slack).await?;
     work.commit().await?;
     Ok(true)
+}
+
+/// Where somebody was who untied a Slack user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UntiedIn {
+    /// They typed a command.
+    Slack,
+    /// They had signed in.
+    Browser,
+}
+
+impl UntiedIn {
+    /// The word in records.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Browser => "browser",
+        }
+    }
+}
+
+/// Unties a Slack user as part of something larger.
+pub(super) async fn untie_within(work: &mut Work, link: &Link, place: UntiedIn) -> Result<(), Failure> {
+    work.remove::<Link>(&link.key).await?;
+    work.note(about(link, "slack.unlinked").with("in", place.as_str()));
+    Ok(())
 }
 
 fn about(link: &Link, kind: &'static str) -> Event {

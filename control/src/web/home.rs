@@ -11,15 +11,18 @@ use super::{
     Web, forms,
     page::{Fault, page},
     session::Visitor,
+    slack,
 };
+use crate::{actions::Failure, slack::connect};
 
 /// `GET /`
 pub(super) async fn home(State(web): State<Web>, headers: HeaderMap) -> Response {
     match Visitor::of(&web, &headers).await {
-        Ok(Some(visitor)) => signed_in(&web, &visitor),
-        Ok(None) => signed_out(&web),
-        Err(failure) => Fault::from(failure).into_response(),
+        Ok(Some(visitor)) => signed_in(&web, &visitor).await,
+        Ok(None) => Ok(signed_out(&web)),
+        Err(failure) => Err(failure),
     }
+    .unwrap_or_else(|failure| Fault::from(failure).into_response())
 }
 
 fn signed_out(web: &Web) -> Response {
@@ -36,7 +39,8 @@ fn signed_out(web: &Web) -> Response {
     page("Postern", body)
 }
 
-fn signed_in(web: &Web, visitor: &Visitor) -> Response {
+async fn signed_in(web: &Web, visitor: &Visitor) -> Result<Response, Failure> {
+    let links = connect::connected(&web.plane, visitor.caller.name()).await?;
     let person = visitor.caller.actor().person();
     let body = html! {
         dl {
@@ -49,6 +53,7 @@ fn signed_in(web: &Web, visitor: &Visitor) -> Response {
             (forms::proof(web, visitor))
             button.second type="submit" { "Sign out" }
         }
+        (slack::connected(web, visitor, &links))
     };
-    page("You are signed in", body)
+    Ok(page("You are signed in", body))
 }

@@ -60,6 +60,7 @@ pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
         .route("/device/answer", post(device::answer))
         .route(PAGE, get(slack::ask).post(slack::answer))
         .route(review::PATH, get(review::look).post(review::decide))
+        .route(slack::DISCONNECT, post(slack::end))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .route_layer(from_fn_with_state(web.clone(), dress))
         .with_state(web)
@@ -78,7 +79,7 @@ async fn dress(State(web): State<Web>, path: MatchedPath, request: Request, next
 
 /// The pattern as a label that lives as long as the program.
 fn route(path: &str) -> &'static str {
-    const ALL: [&str; 10] = [
+    const ALL: [&str; 11] = [
         "/",
         "/style.css",
         "/login",
@@ -89,6 +90,7 @@ fn route(path: &str) -> &'static str {
         "/device/answer",
         PAGE,
         review::PATH,
+        slack::DISCONNECT,
     ];
     ALL.into_iter().find(|known| *known == path).unwrap_or("other")
 }

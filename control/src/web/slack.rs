@@ -1,4 +1,4 @@
-//! Saying yes or no to being connected with a Slack user.
+//! Saying yes or no to being connected with a Slack user, and ending that.
 //!
 //! Whoever opens somebody else's address and says yes lets them act in their place. So the page says in plain words who
 //! would act as whom, and only a form of this very session with its box ticked does it.
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::canonical,
-    slack::{Invitation, connect},
+    slack::{Invitation, Link, connect},
 };
 
 /// The code in an address.
@@ -45,6 +45,15 @@ enum Decision {
     Connect,
     Refuse,
 }
+
+/// A Slack user, as `TEAM/USER`.
+#[derive(Deserialize)]
+pub(super) struct Named {
+    slack: String,
+}
+
+/// Where Slack users are disconnected.
+pub(super) const DISCONNECT: &str = "/slack/disconnect";
 
 const TITLE: &str = "Connect a Slack user";
 
@@ -116,5 +125,35 @@ pub(super) async fn answer(
             p { "The Slack user " strong { (taken.name) } " (@" (taken.handle) ") acts as " strong { (identity) } " from now on." }
             p { "Go back to Slack; this page can be closed. " code { "/postern disconnect" } " undoes it." }
         },
+    ))
+}
+
+/// The Slack users that act as whoever has signed in, each with the way to end that.
+pub(super) fn connected(web: &Web, visitor: &Visitor, links: &[Link]) -> Markup {
+    html! {
+        @for link in links {
+            form method="post" action=(DISCONNECT) {
+                (forms::proof(web, visitor))
+                input type="hidden" name="slack" value=(link.key);
+                p { "The Slack user " code { (link.user) } " of the workspace " code { (link.team) }
+                    " acts as you since " (link.since.timestamp().strftime("%F %R UTC")) "." }
+                button.second type="submit" { "Disconnect" }
+            }
+        }
+    }
+}
+
+/// `POST /slack/disconnect`
+pub(super) async fn end(
+    State(web): State<Web>,
+    Posted { visitor, says: Named { slack } }: Posted<Named>,
+) -> Result<Response, Fault> {
+    if !connect::disconnect(&web.plane, &slack, visitor.caller.name()).await? {
+        let text = "This Slack user does not act as you, or no longer.";
+        return Err(Fault::new(StatusCode::NOT_FOUND, text));
+    }
+    Ok(page(
+        "Disconnected",
+        html! { p { "The Slack user acts as you no longer." } p { a href="/" { "Back" } } },
     ))
 }

@@ -134,6 +134,28 @@ async fn whoever_is_replaced_is_told_and_has_no_rights_any_more() {
 }
 
 #[tokio::test]
+async fn whoever_has_signed_in_sees_who_acts_as_them_and_can_end_it() {
+    let floor = Floor::in_the_browser().await;
+    let (alice, bob) =
+        (floor.house.browser("alice@example.com").await, floor.house.browser("bob@example.com").await);
+    let code = floor.code(DAVE).await;
+    assert_eq!(answers(&alice, &code, "connect", "yes").await.0, 200);
+    let home = async |browser: &Browser<'_>| browser.get("/").await.text().await.unwrap();
+    assert!(home(&alice).await.contains("UDAVE") && !home(&bob).await.contains("UDAVE"));
+    let ends = async |browser: &Browser<'_>, proof: &str| {
+        let fields = [("proof", proof), ("slack", "T0POSTERN/UDAVE")];
+        browser.post("/slack/disconnect", &fields).await.status().as_u16()
+    };
+    let (own, bobs) = (alice.proof().await, bob.proof().await);
+    assert_eq!((ends(&bob, &bobs).await, ends(&alice, &bobs).await), (404, 403));
+    assert!(floor.hears(DAVE).await.contains("no data repositories yet"));
+    assert_eq!((ends(&alice, &own).await, ends(&alice, &own).await), (200, 404));
+    floor.slack.told(DAVE, "You act as `alice@example.com` here no longer").await;
+    assert!(floor.hears(DAVE).await.contains("Connect your account first"));
+    assert!(!home(&alice).await.contains("UDAVE"));
+}
+
+#[tokio::test]
 async fn a_link_to_a_deactivated_identity_opens_nothing() {
     let floor = Floor::in_the_browser().await;
     let alice = floor.house.browser("alice@example.com").await;
