@@ -7,7 +7,7 @@
 #   tests/deps.sh            fetch everything
 #   tests/deps.sh pg18 …     only some of: system pg18 psql18 regress python orm node sso java sqlsmith schemathesis
 #                                          mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench
-#                                          chromium
+#                                          chromium slacktypes
 #
 # POSTERN_TEST_CACHE is the cache folder (default: .cache at the top of the repository).
 set -u
@@ -210,6 +210,11 @@ sso() {
     npm install --silent --no-audit --no-fund --prefix . oidc-provider@8 puppeteer-core@24
 }
 
+# What Slack says of its own calls, and what holds calls against that.
+slacktypes() {
+    npm install --silent --no-audit --no-fund --prefix . typescript@5 @slack/web-api@7
+}
+
 # A browser without a window, with all that it loads, which runs through the system's own loader.
 chromium() {
     own_apt bookworm bookworm bookworm-updates
@@ -284,7 +289,8 @@ system() {
 }
 
 [ $# -gt 0 ] || set -- system pg18 psql18 regress python orm node sso java sqlsmith schemathesis \
-    mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench chromium
+    mysql9 mariadb10 mariadb11 mysqlpython mysqlclient mysqlnode mysqljava sysbench chromium \
+    slacktypes
 for part in "$@"; do
     case $part in
         system) system || missing="$missing system" ;;
@@ -306,6 +312,7 @@ for part in "$@"; do
         mysqljava) provide mysqljava "MariaDB Connector/J" mysqljava ;;
         sso) provide sso "the tests with an SSO provider" sso ;;
         chromium) provide chromium "the sign-in in a browser" chromium ;;
+        slacktypes) provide slacktypes "the types that Slack publishes" slacktypes ;;
         sysbench) provide sysbench "sysbench" sysbench ;;
         *) echo "unknown part $part" >&2; exit 2 ;;
     esac

@@ -14,6 +14,7 @@ use crate::{
     feed::Outcome,
     measures::Measure,
     plane::ControlPlane,
+    slack,
     store::{Filter, Order},
     work::{Audience, Work},
 };
@@ -153,9 +154,10 @@ pub(super) async fn regrouped(
     Ok(())
 }
 
-/// Takes sign-ins, tokens, grants and open requests from somebody who is no longer let in.
+/// Takes sign-ins, Slack users, tokens, grants and open requests from somebody who is no longer let in.
 pub(super) async fn strip(work: &mut Work, by: &str, name: &str, why: &str) -> Result<(), Failure> {
     logins::end_all(work, name).await?;
+    slack::untie_all(work, by, name).await?;
     let own = Filter { identity: Some(name.to_owned()), order: Order::Oldest, ..Filter::default() };
     for token in work.find_all::<IssuedToken>(&own).await? {
         tokens::revoke_within(work, &token, by).await?;

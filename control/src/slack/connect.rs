@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     config::LinkBy,
     desk::Slack,
-    links::{Unlinked, UntiedIn, tie, untie_within},
+    links::{Unlinked, Untied, tie, untie_within},
     records::{Invitation, Link},
     web_api::Method,
 };
@@ -152,7 +152,7 @@ pub(crate) async fn disconnect(
     let mut work = Work::begin(plane).await?;
     let link: Option<Link> = work.load(key).await?;
     let Some(link) = link.filter(|link| link.identity.as_str() == identity) else { return Ok(false) };
-    untie_within(&mut work, &link, UntiedIn::Browser).await?;
+    untie_within(&mut work, &link, identity, Untied::InBrowser).await?;
     work.commit().await?;
     Ok(true)
 }

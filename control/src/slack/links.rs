@@ -139,34 +139,48 @@ pub(super) async fn tie(
 pub(super) async fn untie(plane: &Arc<ControlPlane>, team: &str, user: &str) -> Result<bool, Failure> {
     let mut work = Work::begin(plane).await?;
     let Some(link) = work.load::<Link>(&Link::key(team, user)).await? else { return Ok(false) };
-    untie_within(&mut work, &link, UntiedIn::Slack).await?;
+    let by = link.identity.to_string();
+    untie_within(&mut work, &link, &by, Untied::InSlack).await?;
     work.commit().await?;
     Ok(true)
 }
 
-/// Where somebody was who untied a Slack user.
+/// How a Slack user came to be tied no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UntiedIn {
+pub(super) enum Untied {
     /// They typed a command.
-    Slack,
-    /// They had signed in.
-    Browser,
+    InSlack,
+    /// Whoever they acted as had signed in.
+    InBrowser,
+    /// Whoever they acted as is let in no longer.
+    Deactivated,
 }
 
-impl UntiedIn {
+impl Untied {
     /// The word in records.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
-            Self::Slack => "slack",
-            Self::Browser => "browser",
+            Self::InSlack => "slack",
+            Self::InBrowser => "browser",
+            Self::Deactivated => "deactivation",
         }
     }
 }
 
 /// Unties a Slack user as part of something larger.
-pub(super) async fn untie_within(work: &mut Work, link: &Link, place: UntiedIn) -> Result<(), Failure> {
+pub(super) async fn untie_within(work: &mut Work, link: &Link, by: &str, how: Untied) -> Result<(), Failure> {
     work.remove::<Link>(&link.key).await?;
-    work.note(about(link, "slack.unlinked").with("in", place.as_str()));
+    let event = about(link, "slack.unlinked").with("by", how.as_str());
+    work.note(Event { actor: by.to_owned(), ..event });
+    Ok(())
+}
+
+/// Unties all who act as somebody who is let in no longer: whoever comes back, or gets the name next, connects anew.
+pub(crate) async fn untie_all(work: &mut Work, by: &str, identity: &str) -> Result<(), Failure> {
+    let own = Filter { identity: Some(identity.to_owned()), ..Filter::default() };
+    for link in work.find_all::<Link>(&own).await? {
+        untie_within(work, &link, by, Untied::Deactivated).await?;
+    }
     Ok(())
 }
 

@@ -137,9 +137,9 @@ mod tests {
         };
         assert!(told("slack.linked", Some(("by", "browser"))).unwrap().contains("`alice`"));
         assert!(told("slack.unlinked", Some(("replaced_by", "T1/U2"))).unwrap().contains("<@U2>"));
-        assert!(told("slack.unlinked", Some(("in", "browser"))).unwrap().contains("no longer"));
+        assert!(told("slack.unlinked", Some(("by", "browser"))).unwrap().contains("no longer"));
         for (kind, more) in [
-            ("slack.unlinked", Some(("in", "slack"))),
+            ("slack.unlinked", Some(("by", "slack"))),
             ("slack.linked", Some(("by", "email"))),
             ("slack.unlinked", None),
             ("slack.unlinked", Some(("replaced_by", "T1/U1"))),

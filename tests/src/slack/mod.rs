@@ -12,6 +12,7 @@ mod modal;
 mod render;
 mod server;
 mod socket;
+mod types;
 mod views;
 mod web_api;
 mod workspace;

@@ -113,6 +113,7 @@ async fn walk(stage: &Stage, slack: &Slack) {
     slack.click(BOB_IN_SLACK, &again, "approve").await;
     until_some("the gate to open again", async || stage.raw(&access).await.ok()).await;
     let seen = format!("{:?}{:?}", slack.channel(), slack.direct(ALICE_IN_SLACK));
+    slack.check_types();
     assert!(!seen.contains(&access.token) && slack.secrets().iter().all(|secret| !seen.contains(secret)));
 }
 
@@ -179,4 +180,5 @@ async fn denied_and_given_more_time_and_let_in_at_once_in_slack() {
     with_reason(&slack, &card(&slack, "the shop is down", "Emergency").await, "deny", "it was up").await;
     let ended = emergency.last_error().await.expect("the client is told");
     assert_eq!((ended.code(), ended.get('M').contains(BOB)), ("57P01", true), "{ended:?}");
+    slack.check_types();
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    super::{config::LinkBy, kit::section, links::UntiedIn, text::code},
+    super::{config::LinkBy, kit::section, links::Untied, text::code},
     Said, mentions,
 };
 use crate::events::Event;
@@ -38,7 +38,7 @@ impl Turn {
         match (event.kind.as_str(), detail("replaced_by")) {
             ("slack.linked", _) if detail("by") == Some(LinkBy::Browser.as_str()) => Some(Self::Began),
             ("slack.unlinked", Some(by)) if by != slack => Some(Self::Passed(by.to_owned())),
-            ("slack.unlinked", None) if detail("in") == Some(UntiedIn::Browser.as_str()) => Some(Self::Ended),
+            ("slack.unlinked", None) if detail("by") == Some(Untied::InBrowser.as_str()) => Some(Self::Ended),
             _ => None,
         }
     }

@@ -156,7 +156,7 @@ async fn whoever_has_signed_in_sees_who_acts_as_them_and_can_end_it() {
 }
 
 #[tokio::test]
-async fn a_link_to_a_deactivated_identity_opens_nothing() {
+async fn a_link_ends_with_the_identity_and_does_not_come_back() {
     let floor = Floor::in_the_browser().await;
     let alice = floor.house.browser("alice@example.com").await;
     let (code, proof) = (floor.code(ALICE).await, alice.proof().await);
@@ -167,12 +167,14 @@ async fn a_link_to_a_deactivated_identity_opens_nothing() {
         ["list repos", "list sidecars", "my requests", "review", "request", "status r_1", "revoke g_1"]
     {
         let said = floor.slack.command(ALICE, words).await;
-        assert!(said.contains("is deactivated"), "{words}: {said}");
+        assert!(said.contains("Connect your account first"), "{words}: {said}");
     }
     let fields = [("proof", &*proof), ("code", &*next), ("decision", "connect"), ("asked", "yes")];
     assert_eq!(alice.post(PAGE, &fields).await.status(), 403);
     assert!(floor.hears(DAVE).await.contains("Connect your account first"));
-    assert!(floor.slack.command(ALICE, "disconnect").await.contains("You are disconnected"));
+    floor.house.admin.put("/v1/identities/alice@example.com", json!({"enabled": true})).await.expect(200);
+    assert!(floor.hears(ALICE).await.contains("Connect your account first"));
+    assert_eq!(floor.records("slack.unlinked").await, 1);
 }
 
 #[tokio::test]
