@@ -9,10 +9,13 @@ use postern_protocol::{
 
 use crate::{
     domain::{self, IdentityRecord, IssuedToken, Moment, Repo, Session, Sidecar},
-    store::{Filter, Order, Read, StoreError, find_all, load},
+    store::{Filter, Order, Read, StoreError, find, find_all, load},
 };
 
 const PART: usize = 1_000;
+
+/// So many grants are read at a time: there can be very many, and nobody else is to wait while they are understood.
+const PAGE: u32 = 1_000;
 
 /// For how long a sidecar is told how a grant ended.
 const REMEMBERED: Span = Span::from_secs(86_400);
@@ -43,13 +46,20 @@ pub(super) async fn snapshot(
 }
 
 async fn living(tx: &mut dyn Read, repo: &RepoName) -> Result<Vec<Grant>, StoreError> {
-    let filter = Filter {
+    let mut filter = Filter {
         repo: Some(repo.to_string()),
         states: vec!["SCHEDULED", "ACTIVE"],
         order: Order::Oldest,
+        limit: Some(PAGE),
         ..Filter::default()
     };
-    Ok(find_all::<domain::Grant>(tx, &filter).await?.iter().map(domain::Grant::wire).collect())
+    let mut grants = Vec::new();
+    loop {
+        let page = find::<domain::Grant>(tx, &filter).await?;
+        grants.extend(page.items.iter().map(domain::Grant::wire));
+        let Some(next) = page.next else { return Ok(grants) };
+        filter.after = Some(next);
+    }
 }
 
 async fn over(tx: &mut dyn Read, repo: &RepoName, now: Moment) -> Result<Vec<Change>, StoreError> {

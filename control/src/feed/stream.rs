@@ -8,7 +8,7 @@ use postern_protocol::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, interval_at, timeout},
 };
 
 use super::{
@@ -28,6 +28,9 @@ const BATCH: u32 = 256;
 
 /// A control plane that has looked into the store so lately speaks for this moment.
 const FRESH: Span = Span::from_secs(1);
+
+/// A comment, in the language of server-sent events.
+const COMMENT: &str = ": the snapshot is on its way\n\n";
 
 /// How long a sidecar may leave what it was sent unread before its feed is closed.
 const STUCK: Duration = Duration::from_secs(15);
@@ -178,7 +181,8 @@ impl Feed {
                 if load::<Sidecar>(&mut *tx, name.as_str()).await?.is_none() {
                     return Err(End::Retired);
                 }
-                let (position, parts) = snapshot(&mut *tx, name, &self.seat.repos, now).await?;
+                let making = snapshot(&mut *tx, name, &self.seat.repos, now);
+                let (position, parts) = self.meanwhile(making).await??;
                 drop(tx);
                 self.seat.show(position);
                 for part in parts {
@@ -188,6 +192,20 @@ impl Feed {
             }
         }
         self.catch_up().await
+    }
+
+    /// Waits for something that may take long, and lets the sidecar see that it is not forgotten.
+    async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> Result<T, End> {
+        let mut work = std::pin::pin!(work);
+        let mut beat = interval_at(Instant::now() + BEAT, BEAT);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = self.events.closed() => return Err(End::Gone),
+                // One that does not get through is followed by another.
+                _ = beat.tick() => drop(self.events.try_send(COMMENT.to_owned())),
+            }
+        }
     }
 
     async fn catch_up(&mut self) -> Result<(), End> {

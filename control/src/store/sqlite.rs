@@ -25,6 +25,8 @@ use super::{
 pub(crate) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("migrations/sqlite"));
 
 const READERS: u32 = 4;
+/// So many rows SQLite's thread reads before it waits for whoever asked.
+const ROWS_AHEAD: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 /// `SQLITE_BUSY`
@@ -66,6 +68,7 @@ impl SqliteStore {
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            .row_buffer_size(ROWS_AHEAD)
             .foreign_keys(true)
             .busy_timeout(patience);
         let writer = connect_patiently(&options, patience).await?;
