@@ -59,6 +59,13 @@ impl Versioned for Request {
     }
 }
 
+impl Request {
+    /// A word that is another one when something else is asked for, and stays when somebody reviews it.
+    pub(crate) fn asked(&self) -> String {
+        print_of(&self.ask())
+    }
+}
+
 impl Versioned for Bundle {
     fn version(&self) -> String {
         print_of(self)

@@ -9,7 +9,7 @@ use crate::{
         requests::{self, Filed},
         reviews::{self, Said},
     },
-    domain::{Ask, Decision, Favourite},
+    domain::{Ask, Decision, Favourite, Refusal, Seen, Versioned},
 };
 
 /// What a favourite is called after, in characters: with a number it is still a name.
@@ -61,6 +61,27 @@ impl Acting<'_> {
     ) -> Result<Filed, Failure> {
         let said = Said { decision, reason, duration, resources: None };
         reviews::review(&self.slack.plane, &self.caller, request, None, said).await
+    }
+
+    /// Approves what a message shows; nothing, if something else is asked for by now.
+    pub(super) async fn approve(&self, request: &str, asked: Option<&str>) -> Result<Option<Filed>, Failure> {
+        let said =
+            || Said { decision: Decision::Approve, reason: String::new(), duration: None, resources: None };
+        loop {
+            let seen = match (asked, self.show(request).await) {
+                (Some(asked), Ok(filed)) if filed.request.asked() != asked => return Ok(None),
+                (Some(_), Ok(filed)) => Seen::OneOf(vec![filed.request.version()]),
+                // Who may not see it may not review it either, and is told so.
+                (None, _) | (Some(_), Err(Failure::Refused(_))) => Seen::Unsaid,
+                (Some(_), Err(failure)) => return Err(failure),
+            };
+            let (plane, caller) = (&self.slack.plane, &self.caller);
+            match reviews::review_as_seen(plane, caller, (request, &seen), None, said()).await {
+                // Somebody else has reviewed it in between: what is asked for is looked at again.
+                Err(Failure::Refused(Refusal::Stale)) => {}
+                outcome => return outcome.map(Some),
+            }
+        }
     }
 
     /// Asks for more time for a grant.

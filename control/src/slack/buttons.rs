@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     actions::{Failure, requests::Filed},
-    domain::{Decision, Refusal},
+    domain::Refusal,
 };
 
 /// A button, or a field of a dialog that reports its changes, was used.
@@ -95,10 +95,15 @@ async fn filled(slack: &Slack, link: &Link, action: &Action, id: &str) -> Result
     }
 }
 
-async fn approve(slack: &Slack, link: Link, id: &str) -> Result<Option<String>, Failure> {
+async fn approve(slack: &Slack, link: Link, value: &str) -> Result<Option<String>, Failure> {
     let acting = slack.acting(link).await?;
-    match acting.review(id, Decision::Approve, String::new(), None).await {
-        Ok(_) => Ok(None),
+    let (id, asked) = value.split_once(' ').map_or((value, None), |(id, asked)| (id, Some(asked)));
+    match acting.approve(id, asked).await {
+        Ok(Some(_)) => Ok(None),
+        Ok(None) => {
+            let id = code(id);
+            Ok(Some(format!("Not approved: {id} asks for something else by now. Look at it again.")))
+        }
         Err(failure) => stale(&acting.show(id).await, failure),
     }
 }

@@ -12,7 +12,7 @@ use super::{
     dialog,
     kit::{Style, actions, button, context, divider, header, section, section_with},
     links::Unlinked,
-    message::{button_id, when},
+    message::{button_id, to_approve, when},
     text::{code, escape, shortened},
     web_api::Method,
 };
@@ -121,7 +121,7 @@ fn waiting(stock: &Stock) -> Vec<Value> {
         let text = format!("{who} for {duration}{more} as {}\n{reason}", place(request));
         let id = request.id.as_str();
         let buttons = [
-            button(button_id::APPROVE, "Approve", id, Style::Primary),
+            button(button_id::APPROVE, "Approve", &to_approve(request), Style::Primary),
             button(button_id::SHORTER, "Approve shorter…", id, Style::Plain),
             button(button_id::DENY, "Deny…", id, Style::Danger),
         ];

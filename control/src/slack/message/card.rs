@@ -8,7 +8,7 @@ use super::{
         kit::{Style, actions, asking, button, context, fields, header, section, words},
         text::{code, escape},
     },
-    Said, button_id, covered, mentions, review, what, when,
+    Said, button_id, covered, mentions, review, to_approve, what, when,
 };
 use crate::domain::{Progress, Tally};
 
@@ -153,7 +153,7 @@ fn buttons(case: &Case) -> Option<Value> {
     }
     match case.standing() {
         Standing::Waiting => Some(actions(&[
-            button(button_id::APPROVE, "Approve", id, Style::Primary),
+            button(button_id::APPROVE, "Approve", &to_approve(&case.request), Style::Primary),
             button(button_id::SHORTER, "Approve shorter…", id, Style::Plain),
             deny,
         ])),

@@ -8,7 +8,7 @@ use postern_protocol::gate::{ResourceGrant, Scope};
 use serde_json::Value;
 
 use super::text::{code, escape};
-use crate::domain::{Moment, Review};
+use crate::domain::{Moment, Request, Review};
 
 pub(super) use card::{alarm, card};
 pub(super) use direct::{Notice, direct};
@@ -72,6 +72,11 @@ pub(super) fn covered(scope: &Scope) -> String {
         Scope::Whole => what(&[]),
         Scope::Limited(resources) => what(resources),
     }
+}
+
+/// What the button that approves a request carries: which one, and what it asks for as its reader sees it.
+pub(super) fn to_approve(request: &Request) -> String {
+    format!("{} {}", request.id, request.asked())
 }
 
 /// One review, on one line.

@@ -44,6 +44,23 @@ async fn nobody_approves_their_own_request_or_one_that_is_not_theirs_to_approve(
 }
 
 #[tokio::test]
+async fn a_click_approves_what_the_card_showed_and_nothing_that_it_became() {
+    let floor = Floor::with_sales().await;
+    floor.ask(ALICE, "sales app_ro public.orders 1h OPS-1").await;
+    let card = floor.card("waiting").await;
+    let path = format!("/v1/requests/{}", floor.request_id().await);
+    let more = json!({"duration": "3h"});
+    floor.house.admin.patch(&path, more).await.expect(200);
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.whispered(BOB, "asks for something else by now").await;
+    let request = floor.house.admin.get(&path).await.expect(200);
+    assert_eq!((&request["status"], &request["reviews"]), (&json!("PENDING"), &json!([])));
+    until("the card to show it", async || rendered(&floor.card("waiting").await).contains("3h")).await;
+    floor.slack.click(BOB, &floor.card("waiting").await, "approve").await;
+    floor.card("active").await;
+}
+
+#[tokio::test]
 async fn what_a_call_names_is_looked_at_anew_whoever_has_signed_it() {
     let floor = Floor::with_sales().await;
     floor.ask(ALICE, "sales app_ro public.orders 1h OPS-1").await;
