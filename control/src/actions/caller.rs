@@ -63,6 +63,12 @@ impl Caller {
         }
     }
 
+    /// Whether this identity is the person who calls: they bring in nobody's word on what they ask for themselves. A
+    /// client that may do so speaks for people all the time, and is no person.
+    pub(crate) fn is_in_person(&self, identity: &str) -> bool {
+        self.is_person() && self.name() == identity
+    }
+
     /// Whether it has this permission.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)

@@ -63,7 +63,8 @@ pub(crate) async fn make(
     if status != RequestStatus::Pending {
         return Err(Refusal::AlreadyDecided(status).into());
     }
-    if [canonical(approver).as_str(), caller.name()].contains(&request.identity.as_str()) {
+    let requester = request.identity.as_str();
+    if canonical(approver) == requester || caller.is_in_person(requester) {
         return Err(Refusal::OwnRequest.into());
     }
     let approver = identities::vouched(&mut work, caller, approver).await?.name.to_string();

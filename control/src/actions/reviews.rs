@@ -54,7 +54,7 @@ pub(crate) async fn review_as_seen(
     let request: Request = work.get("request", id).await?;
     seen.check(Some(&request))?;
     // Nor does anybody review a request of their own in another's name.
-    if by.is_some() && caller.name() == request.identity.as_str() {
+    if by.is_some() && caller.is_in_person(request.identity.as_str()) {
         return Err(Refusal::OwnRequest.into());
     }
     let reviewer = reviewer(&mut work, caller, by).await?;

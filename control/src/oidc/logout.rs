@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::{
     actions::{Failure, logins},
-    domain::{Replay, subject},
+    domain::{Moment, Replay, subject},
     plane::ControlPlane,
     work::Work,
 };
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-/// How long a logout token is remembered. None is good for longer: see the check of its end.
-const REMEMBERED: Span = Span::from_secs(86_400);
+/// A logout token is remembered for so much longer than it says that it counts: clocks differ.
+const LONGER: Span = Span::from_secs(600);
 
 /// Where the browser goes to leave the provider too, if it has such a place.
 pub(crate) async fn provider_logout(plane: &ControlPlane) -> Option<String> {
@@ -56,7 +56,7 @@ pub(crate) async fn told_to_end(plane: &Arc<ControlPlane>, token: &str) -> Resul
     let party = plane.relying_party.as_ref().ok_or(NotLoggedOut::NotConfigured)?;
     let (issuer, _) = plane.issuers.of_people().ok_or(NotLoggedOut::NotConfigured)?;
     let now = plane.clock.now();
-    let claims = plane.issuers.verify_logout(token, &party.client_id, now.timestamp()).await?;
+    let (claims, ends) = plane.issuers.verify_logout(token, &party.client_id, now.timestamp()).await?;
     if !claims.get("events").and_then(|events| events.get(EVENT)).is_some_and(Value::is_object) {
         return Err(NotLoggedOut::Malformed("it tells of another event"));
     }
@@ -69,19 +69,18 @@ pub(crate) async fn told_to_end(plane: &Arc<ControlPlane>, token: &str) -> Resul
         return Err(NotLoggedOut::Malformed("it names neither sub nor sid"));
     }
     let mut work = Work::begin(plane).await?;
-    remember(&mut work, &format!("logout\n{}\n{jti}", issuer.url)).await?;
+    remember(&mut work, &format!("logout\n{}\n{jti}", issuer.url), Moment::from(ends).plus(LONGER)).await?;
     let subject = sub.map(|sub| subject(&issuer.url, sub));
     logins::end_named(&mut work, &issuer.url, subject.as_deref(), sid).await?;
     work.commit().await?;
     Ok(())
 }
 
-async fn remember(work: &mut Work, token: &str) -> Result<(), NotLoggedOut> {
+async fn remember(work: &mut Work, token: &str, until: Moment) -> Result<(), NotLoggedOut> {
     let key = sha256_hex(token.as_bytes());
     if work.load::<Replay>(&key).await?.is_some() {
         return Err(NotLoggedOut::Replayed);
     }
-    let expires_at = work.now().plus(REMEMBERED);
-    let seen = Replay { key, fingerprint: String::new(), answer: None, expires_at };
+    let seen = Replay { key, fingerprint: String::new(), answer: None, expires_at: until };
     Ok(work.save(&seen).await?)
 }

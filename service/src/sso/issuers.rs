@@ -205,20 +205,20 @@ impl Issuers {
         self.trusted.load().iter().any(|trusted| naming::is_for_workloads(&trusted.issuer.naming, name))
     }
 
-    /// The claims of a logout token that the people's issuer made for `client`.
+    /// The claims of a logout token that the people's issuer made for `client`, and until when it counts.
     pub async fn verify_logout(
         &self,
         token: &str,
         client: &str,
         now: Timestamp,
-    ) -> Result<Claims, NotProven> {
+    ) -> Result<(Claims, Timestamp), NotProven> {
         let (claims, entries) = self.genuine(token, Purpose::Logout).await?;
-        claims.ends(now)?;
+        let ends = claims.ends(now)?;
         if !entries.iter().any(|issuer| matches!(issuer.naming, Naming::Person { .. })) {
             return Err(NotProven::Issuer);
         }
         claims.is_for(&[client.to_owned()])?;
-        Ok(claims)
+        Ok((claims, ends))
     }
 
     /// The claims of a token that one of the trusted issuers has signed, and what is said of that issuer.
