@@ -75,7 +75,12 @@ impl Oracle {
     /// Runs a statement on both sides. Whether the native account may run it.
     pub async fn compare(&mut self, sql: &str) -> bool {
         let native = self.native.attempt(sql).await;
-        let gate = self.gate.attempt(sql).await;
+        let mut gate = self.gate.attempt(sql).await;
+        let both_ran = native.error().is_none() && gate.error().is_none();
+        if both_ran && !alike(sql, &native, &gate) && leaks(sql, &gate.text()).is_empty() {
+            // The server itself answers some statements now one way, now another.
+            gate = self.gate.attempt(sql).await;
+        }
         count(&mut self.tally, sql, &native, &gate);
         native.error().is_none()
     }
