@@ -40,8 +40,7 @@ pub(crate) struct Period {
 
 impl Period {
     fn meets(&self, grant: &Grant) -> bool {
-        let ended = grant.ended.as_ref().map_or(grant.expires_at, |ending| ending.at);
-        self.since.is_none_or(|since| ended >= since)
+        self.since.is_none_or(|since| end_of(grant) >= since)
             && self.until.is_none_or(|until| grant.not_before < until)
     }
 
@@ -120,6 +119,11 @@ async fn usages<'a>(
     load_all(tx, grants.map(|grant| grant.id.to_string()).collect()).await
 }
 
+/// When it ended, or will.
+fn end_of(grant: &Grant) -> Moment {
+    grant.ended.as_ref().map_or(grant.expires_at, |ending| ending.at)
+}
+
 fn is_wasted(grant: &Grant, usage: Option<&Usage>, now: Moment) -> bool {
     let over = matches!(grant.state_at(now), GrantState::Expired | GrantState::Revoked);
     over && usage.is_none()
@@ -196,18 +200,16 @@ pub(crate) async fn by_rule(
 
 impl OfRule {
     fn add(&mut self, grant: &Grant, usage: Option<&Usage>, now: Moment) {
-        let over = matches!(grant.state_at(now), GrantState::Expired | GrantState::Revoked);
-        let ended = grant.ended.as_ref().map_or(grant.expires_at, |ending| ending.at);
         self.grants = self.grants.saturating_add(1);
         self.used = self.used.saturating_add(u64::from(usage.is_some()));
-        self.never_used = self.never_used.saturating_add(u64::from(over && usage.is_none()));
+        self.never_used = self.never_used.saturating_add(u64::from(is_wasted(grant, usage, now)));
         self.whole =
             self.whole.saturating_add(u64::from(matches!(grant.scope, postern_protocol::gate::Scope::Whole)));
         let place = (grant.repo.to_string(), grant.account.to_string());
         let (given, used) = self.accounts.entry(place).or_default();
         *given = given.saturating_add(1);
         *used = used.saturating_add(u64::from(usage.is_some()));
-        let lasted = ended.as_millis().saturating_sub(grant.not_before.as_millis());
+        let lasted = end_of(grant).as_millis().saturating_sub(grant.not_before.as_millis());
         let seconds = u64::try_from(lasted).unwrap_or(0) / 1_000;
         self.seconds_given = self.seconds_given.saturating_add(seconds);
         if let Some(usage) = usage {

@@ -39,6 +39,19 @@ pub(super) struct Order {
     pub link: Option<LinkChange>,
 }
 
+impl Order {
+    fn new(piece: Piece, event: &Event, request: &str, link: Option<LinkChange>) -> Self {
+        let (kind, event) = (event.kind.clone(), event.id.clone());
+        Self { piece, request: request.to_owned(), kind, event, link }
+    }
+
+    /// For the outbox.
+    fn parcel(self, target: String, subject: String) -> Result<Parcel, StoreError> {
+        let body = serde_json::to_string(&self)?;
+        Ok(Parcel { target, subject, kind: self.kind, body })
+    }
+}
+
 /// What an event brings about: the card follows everything, some of it is told to the requester, some aloud.
 pub(super) fn parcels(event: &Event) -> Vec<Result<Parcel, StoreError>> {
     let family = event.kind.split('.').next().unwrap_or_default();
@@ -57,12 +70,9 @@ pub(super) fn parcels(event: &Event) -> Vec<Result<Parcel, StoreError>> {
         pieces.push(Piece::Alarm);
     }
     let parcel = |piece: Piece| {
-        let (kind, event) = (event.kind.clone(), event.id.clone());
-        let order = Order { piece, request: request.clone(), kind: kind.clone(), event, link: None };
-        let body = serde_json::to_string(&order)?;
         // A card and its alarms stand in one channel, in order; what the requester is told waits for neither.
         let subject = if piece == Piece::Notice { format!("{request}/notice") } else { request.clone() };
-        Ok(Parcel { target: target(request), subject, kind, body })
+        Order::new(piece, event, request, None).parcel(target(request), subject)
     };
     pieces.into_iter().map(parcel).collect()
 }
@@ -76,12 +86,8 @@ fn target(request: &str) -> String {
 
 impl LinkChange {
     fn parcel(self, event: &Event) -> Result<Parcel, StoreError> {
-        let (kind, number) = (event.kind.clone(), event.id.clone());
-        let subject = format!("link/{}", self.slack);
-        let target = target(&self.slack);
-        let (request, link) = (String::new(), Some(self));
-        let order = Order { piece: Piece::Link, request, kind: kind.clone(), event: number, link };
-        Ok(Parcel { target, subject, kind, body: serde_json::to_string(&order)? })
+        let (target, subject) = (target(&self.slack), format!("link/{}", self.slack));
+        Order::new(Piece::Link, event, "", Some(self)).parcel(target, subject)
     }
 }
 

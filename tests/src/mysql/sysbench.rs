@@ -31,17 +31,16 @@ pub fn sysbench(mysql: &Mysql, way: &Way, script: &str, arguments: &[&str]) -> S
     command.args([format!("--mysql-port={}", way.port), format!("--mysql-user={}", way.user)]);
     command.arg(format!("--mysql-password={}", way.password)).args(arguments);
     command.current_dir(certificates.path());
-    let mut output = command.output().expect("sysbench runs");
-    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-    for _ in 0..4 {
-        if !said.contains(TRODDEN) {
-            break;
+    let mut left = 5;
+    loop {
+        let output = command.output().expect("sysbench runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        left -= 1;
+        if left == 0 || !said.contains(TRODDEN) {
+            assert!(output.status.success(), "{:?}: {said}{output:?}", mysql.version());
+            return said;
         }
-        output = command.output().expect("sysbench runs");
-        said = String::from_utf8_lossy(&output.stdout).into_owned();
     }
-    assert!(output.status.success(), "{:?}: {said}{output:?}", mysql.version());
-    said
 }
 
 /// The first number of the line that begins with `what`; zero where there is none.
