@@ -3,7 +3,8 @@
 //! Absolute numbers say something about the machine; what counts is the ratio between columns of one row. Rounds are
 //! interleaved (each way once, then each way again), and a row shows the median of its rounds.
 //! `compare [quick] [SECTION…]` runs everything, or the named sections: throughput, connects, bulk, memory, revoke,
-//! limited, catalog, mysql, control.
+//! limited, catalog, mysql, control,
+//! guesses.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -11,6 +12,7 @@ mod bulk;
 mod catalog;
 mod client;
 mod control;
+mod guesses;
 mod lab;
 mod limited;
 mod memory;
@@ -46,15 +48,19 @@ async fn main() {
     if wanted("control") {
         control::run().await;
     }
-    if sections.iter().all(|section| ["mysql", "control"].contains(section)) && !sections.is_empty() {
+    if wanted("guesses") {
+        guesses::run().await;
+    }
+    let alone = ["mysql", "control", "guesses"];
+    if sections.iter().all(|section| alone.contains(section)) && !sections.is_empty() {
         return;
     }
     let mut lab = Lab::new().await;
     if wanted("throughput") {
-        pgbench::throughput(&lab, effort);
+        pgbench::throughput(&mut lab, effort);
     }
     if wanted("connects") {
-        pgbench::connects(&lab, effort);
+        pgbench::connects(&mut lab, effort);
     }
     if wanted("bulk") {
         bulk::run(&lab, effort).await;

@@ -14,7 +14,7 @@ pub(crate) fn resident_kib(process: u32) -> f64 {
 }
 
 /// The process itself, or the one child that does the work.
-fn worker(process: u32) -> u32 {
+pub(crate) fn worker(process: u32) -> u32 {
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
     children.split_whitespace().next().and_then(|child| child.parse().ok()).unwrap_or(process)
 }

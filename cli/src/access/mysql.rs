@@ -14,19 +14,23 @@ pub(super) const FORMS: [&str; 6] = ["mysql", "mariadb", "url", "jdbc", "my.cnf"
 /// Every form of one target.
 pub(super) fn strings(target: &Target<'_>) -> Value {
     let Target { host, port, account, token, repo: _ } = *target;
-    let tls = |word: &str| if is_loopback(host) { String::new() } else { word.to_owned() };
+    let is_near = is_loopback(host);
+    let tls = |word: &str| if is_near { String::new() } else { word.to_owned() };
+    // A sidecar without TLS asks for the token in clear, which is good enough within one machine.
+    let near = |word: &str| if is_near { word.to_owned() } else { String::new() };
+    let (clear, loosely) = (near(" --enable-cleartext-plugin"), near("\nloose-enable-cleartext-plugin"));
     let (user, place) = (percent(account), authority(host, port));
     // A client takes `localhost` for a socket of the file system otherwise.
     let options = format!("--protocol=TCP --host={host} --port={port} --user={}", shell(account));
     let password = shell(&format!("--password={token}"));
     json!({
         "account": account,
-        "mysql": format!("mysql {options} {password}{}", tls(" --ssl-mode=REQUIRED")),
+        "mysql": format!("mysql {options}{clear} {password}{}", tls(" --ssl-mode=REQUIRED")),
         "mariadb": format!("mariadb {options} {password}{}", tls(" --ssl")),
         "url": format!("mysql://{user}:{token}@{place}/{}", tls("?ssl-mode=REQUIRED")),
         "jdbc": format!("jdbc:mysql://{place}/?user={user}&password={token}{}", tls("&sslMode=REQUIRED")),
-        "my.cnf": format!("[client]\nhost={host}\nport={port}\nprotocol=TCP\nuser={}\npassword={token}", quoted(account)),
-        "env": format!("MYSQL_PWD={token} mysql {options}{}", tls(" --ssl-mode=REQUIRED")),
+        "my.cnf": format!("[client]\nhost={host}\nport={port}\nprotocol=TCP\nuser={}\npassword={token}{loosely}", quoted(account)),
+        "env": format!("MYSQL_PWD={token} mysql {options}{clear}{}", tls(" --ssl-mode=REQUIRED")),
     })
 }
 
@@ -53,12 +57,14 @@ mod tests {
         let lines = lines("127.0.0.1", "app_ro");
         assert_eq!(
             lines["mysql"],
-            "mysql --protocol=TCP --host=127.0.0.1 --port=13306 --user=\"app_ro\" \"--password=pst_x\""
+            "mysql --protocol=TCP --host=127.0.0.1 --port=13306 --user=\"app_ro\" --enable-cleartext-plugin \
+             \"--password=pst_x\""
         );
         assert_eq!(lines["url"], "mysql://app_ro:pst_x@127.0.0.1:13306/");
         assert_eq!(
             lines["my.cnf"],
-            "[client]\nhost=127.0.0.1\nport=13306\nprotocol=TCP\nuser=app_ro\npassword=pst_x"
+            "[client]\nhost=127.0.0.1\nport=13306\nprotocol=TCP\nuser=app_ro\npassword=pst_x\n\
+             loose-enable-cleartext-plugin"
         );
     }
 

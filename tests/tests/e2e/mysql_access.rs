@@ -71,13 +71,19 @@ async fn a_bad_credential_is_refused_with_1045(version: Version) {
     let access = stage.access("app_ro", "1h").await;
     let mut almost = access.token.clone();
     almost.pop();
-    let long = "p".repeat(5000);
+    let (long, mut told) = ("p".repeat(5000), Vec::new());
     for bad in ["", "pst_", "wrong", &almost, &long, password("app_ro"), &access.token.to_uppercase()] {
         let refusal = with_token(&stage, "app_ro", bad).await.err();
         let refusal = refusal.unwrap_or_else(|| panic!("{bad:?} was let in"));
         assert_eq!(refused(&refusal), (1045, "28000"), "{bad:?}");
         assert!(bad.is_empty() || !refusal.message.contains(bad), "the error repeats the credential");
+        told.push(refusal.message);
     }
+    for stranger in ["no_such_account", "nobody@example.com:app_ro"] {
+        let refusal = with_token(&stage, stranger, &almost).await.err().unwrap();
+        told.push(refusal.message.replace(stranger, "app_ro"));
+    }
+    assert!(told.iter().skip(1).all(|one| *one == told[1]), "what was wrong is not said: {told:?}");
 }
 
 async fn an_expired_access_token_is_refused_with_1045(version: Version) {
