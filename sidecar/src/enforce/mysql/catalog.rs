@@ -8,7 +8,7 @@
 //! * `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES` and
 //!   `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, EXTRA FROM information_schema.COLUMNS ORDER BY TABLE_SCHEMA,
 //!   TABLE_NAME, ORDINAL_POSITION` for [`Parts::tables`]; `information_schema` itself included, for queries of it are
-//!   rewritten, and that takes its columns;
+//!   rewritten, and that takes its columns; and `information_schema.VIEWS` for [`Kind::Invoker`];
 //! * `SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION'`, `SELECT name FROM
 //!   mysql.func`, and on MySQL `SELECT UDF_NAME FROM performance_schema.user_defined_functions` for
 //!   [`Parts::functions`].
@@ -80,6 +80,8 @@ pub(crate) enum Kind {
     Table,
     /// `VIEW`
     View,
+    /// A view that reads and writes with the rights of whoever uses it: `SQL SECURITY INVOKER`.
+    Invoker,
     /// `SYSTEM VIEW`
     System,
     /// Sequences and whatever else there may be: nothing for limited sessions.

@@ -56,6 +56,8 @@ impl Ground {
         let limits = self.rights(table).ok_or_else(denied)?;
         match table.kind {
             Kind::Table | Kind::View => Ok(Base { table, limits }),
+            // A native account would need what it reads and writes as well.
+            Kind::Invoker => Err(refuse("a view that runs with the rights of whoever uses it")),
             Kind::System | Kind::Other => Err(denied()),
         }
     }

@@ -179,7 +179,7 @@ impl<'a> Walk<'a> {
         }
         let granted = self.ground.shown(schema, name)?;
         match granted.table.kind {
-            Kind::Table | Kind::View => Ok(Some(granted)),
+            Kind::Table | Kind::View | Kind::Invoker => Ok(Some(granted)),
             Kind::System | Kind::Other => Err(no_table("SELECT", &self.ground.user, name)),
         }
     }

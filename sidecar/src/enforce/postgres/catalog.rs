@@ -102,6 +102,9 @@ pub(crate) struct Parts {
     pub(crate) implicit_casts: bool,
     /// Sequences, and the tables of the columns that they belong to, by OID.
     pub(crate) sequences: Vec<(u32, u32)>,
+    /// Views that read with the rights of whoever reads them (`security_invoker`), by OID, and their queries with every
+    /// name in full.
+    pub(crate) invokers: Vec<(u32, Box<str>)>,
 }
 
 type Names = HashMap<Box<str>, Vec<Arc<str>>>;
@@ -125,6 +128,7 @@ pub(crate) struct Catalog {
     cast_targets: HashSet<u32>,
     implicit_casts: bool,
     sequences: HashMap<u32, u32>,
+    invokers: HashMap<u32, Box<str>>,
 }
 
 fn names(list: Vec<Named>) -> Names {
@@ -154,6 +158,7 @@ impl Catalog {
             cast_targets: parts.cast_targets.into_iter().collect(),
             implicit_casts: parts.implicit_casts,
             sequences: parts.sequences.into_iter().collect(),
+            invokers: parts.invokers.into_iter().collect(),
             ..Self::default()
         };
         for relation in parts.relations {
@@ -229,6 +234,11 @@ impl Catalog {
     /// The table of the column that a sequence belongs to.
     pub(crate) fn table_of_sequence(&self, oid: u32) -> Option<&Arc<Relation>> {
         self.relation_of(*self.sequences.get(&oid)?)
+    }
+
+    /// The query of a view that reads with the rights of whoever reads it.
+    pub(crate) fn invoker(&self, view: u32) -> Option<&str> {
+        self.invokers.get(&view).map(AsRef::as_ref)
     }
 
     /// Whether the server has a function of this name.

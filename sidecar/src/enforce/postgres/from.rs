@@ -79,8 +79,7 @@ impl<'a> Walk<'a> {
         }
         let relation = self.ground.relation(range)?;
         let opened = self.opened == Some(&*relation.name) && *relation.schema == *PG_CATALOG;
-        let base =
-            if opened { Base { relation, read: Read::Open(&[]) } } else { self.ground.reading(relation)? };
+        let base = if opened { Base { relation, read: Read::Open(&[]) } } else { self.reading(relation)? };
         Ok(self.based(base, alias))
     }
 

@@ -8,7 +8,9 @@ use pg_raw_parse::{
 
 use super::{
     Ground, Judgement, Step, account,
+    catalog::Relation,
     expr::Place,
+    scope::Base,
     shape::shape,
     walk::{Walk, refuse},
 };
@@ -66,6 +68,32 @@ fn without_comments(text: &str, ground: &Ground) -> Option<Result<Judgement, Den
 }
 
 impl<'a> Walk<'a> {
+    /// Leave to read a relation. What a view reads with the rights of whoever reads it must be granted, too; what that is
+    /// the denial does not say.
+    pub(super) fn reading(&mut self, relation: &'a Relation) -> Result<Base<'a>, Denial> {
+        let base = self.ground.reading(relation)?;
+        if let Some(query) = self.ground.catalog.invoker(relation.oid)
+            && !self.views.contains(&relation.oid)
+        {
+            self.views.push(relation.oid);
+            self.spend(query.len())?;
+            self.reading_beneath(query).map_err(|_| relation.deny())?;
+        }
+        Ok(base)
+    }
+
+    fn reading_beneath(&mut self, query: &str) -> Result<(), Denial> {
+        let tree = pg_raw_parse::parse(query).map_err(|error| Denial::syntax(error.to_string()))?;
+        let mut walk = self.beneath(self.ground);
+        for raw in tree.iter() {
+            walk.query(raw.stmt(), Place::NOWHERE)?;
+        }
+        account::identifiers(query, &walk.claims)?;
+        let as_it_is = walk.edits.is_empty();
+        self.above(walk);
+        if as_it_is { Ok(()) } else { Err(refuse("a view of this kind")) }
+    }
+
     /// Whether each number of the text's shape was met as a value that does not matter.
     fn has_passed_all_numbers(&self, text: &str) -> bool {
         let (Some(mut numbers), Some(shape)) = (self.numbers.clone(), shape(text)) else { return false };

@@ -87,6 +87,8 @@ pub(super) struct Walk<'a> {
     pub(super) cursors: Vec<&'a str>,
     /// Where the whole numbers stand that it has passed without a look at their values; nothing when it has looked.
     pub(super) numbers: Option<Vec<usize>>,
+    /// Views that read with the session's rights and were looked at, so that each is once.
+    pub(super) views: Vec<u32>,
     depth: u32,
     /// How much may still be looked at.
     fuel: usize,
@@ -105,8 +107,20 @@ impl<'a> Walk<'a> {
             opened: None,
             cursors: Vec::new(),
             numbers: Some(Vec::new()),
+            views: Vec::new(),
             depth: 0,
         }
+    }
+
+    /// A walk over the query of a view that stands in a place of this one. It spends what this one has left.
+    pub(super) fn beneath<'b>(&mut self, ground: &'b Ground) -> Walk<'b> {
+        let views = std::mem::take(&mut self.views);
+        Walk { views, depth: self.depth + 1, fuel: self.fuel, ..Walk::new(ground, 0) }
+    }
+
+    /// Back from there.
+    pub(super) fn above(&mut self, beneath: Walk<'_>) {
+        (self.views, self.fuel) = (beneath.views, beneath.fuel);
     }
 
     /// An identifier that is accounted for.

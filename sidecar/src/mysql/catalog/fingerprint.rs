@@ -55,8 +55,9 @@ fn columns(rest: &str) -> String {
 fn statement(sums: &[String]) -> String {
     let schemas = sum("SCHEMA_NAME", "SCHEMATA");
     let functions = sum("ROUTINE_SCHEMA, ROUTINE_NAME", "ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION'");
+    let views = sum("TABLE_SCHEMA, TABLE_NAME, SECURITY_TYPE", "VIEWS");
     format!(
-        "SELECT CONCAT_WS(' ', VERSION(), @@lower_case_table_names, {schemas}, {functions}, {})",
+        "SELECT CONCAT_WS(' ', VERSION(), @@lower_case_table_names, {schemas}, {functions}, {views}, {})",
         sums.join(", ")
     )
 }

@@ -24,6 +24,10 @@ const SCHEMAS: &str = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA";
 const FUNCTIONS: &str =
     "SELECT DISTINCT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION'";
 
+/// Views that read and write with the rights of whoever uses them.
+const INVOKERS: &str =
+    "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.VIEWS WHERE SECURITY_TYPE <> 'DEFINER'";
+
 /// Loadable functions.
 const LOADABLE: &str = "SELECT name FROM mysql.func";
 
@@ -68,6 +72,7 @@ pub(super) async fn load(
 ) -> Result<(Parts, Vec<Listed>), BackError> {
     let schemas: Vec<Arc<str>> = names(connection, SCHEMAS).await?;
     let mut drafts = tables(connection, server, &schemas).await?;
+    invokers(connection, &mut drafts).await?;
     columns(connection, server, &mut drafts).await?;
     let (tables, listed) = drafts.finished();
     let mut functions: Vec<Box<str>> = names(connection, FUNCTIONS).await?;
@@ -132,6 +137,20 @@ async fn tables(
     Ok(drafts)
 }
 
+async fn invokers(connection: &mut Connection, drafts: &mut Drafts) -> Result<(), BackError> {
+    connection.ask([INVOKERS.to_owned()]).await?;
+    connection
+        .rows(|row| {
+            let [schema, name] = row.fields()?;
+            let place = drafts.places.get(&key(&schema.text(), &name.text())).copied();
+            if let Some(draft) = place.and_then(|at| drafts.all.get_mut(at)) {
+                draft.table.kind = Kind::Invoker;
+            }
+            Ok(())
+        })
+        .await
+}
+
 async fn columns(connection: &mut Connection, server: Server, drafts: &mut Drafts) -> Result<(), BackError> {
     let extra = extra(server);
     let text = format!(
@@ -169,7 +188,7 @@ impl Drafts {
             "PARTITIONED" => (Kind::Table, Some(TableKind::PartitionedTable)),
             other => match Kind::named(other) {
                 Kind::Table => (Kind::Table, Some(TableKind::Table)),
-                Kind::View => (Kind::View, Some(TableKind::View)),
+                kind @ (Kind::View | Kind::Invoker) => (kind, Some(TableKind::View)),
                 kind @ (Kind::System | Kind::Other) => (kind, None),
             },
         };

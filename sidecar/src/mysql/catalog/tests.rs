@@ -65,6 +65,7 @@ const OBJECTS: &str = "
 create table shop.Sales (id int, `Odd \"name\".` varchar(20), hidden int invisible, price decimal(10,2));
 create table shop.`nä.me` (feeling enum('good', 'bad,so') not null);
 create view shop.v as select id from shop.Sales;
+create sql security invoker view shop.w as select id from shop.Sales;
 create table shop.parts (id int) partition by range (id) (partition p values less than (9));
 create table hr.people (id int, salary int);
 create function hr.twice(a int) returns int deterministic return 2 * a;
@@ -103,6 +104,7 @@ async fn a_snapshot_holds_what_is_there() {
         for (schema, name, kind) in [
             ("shop", "nä.me", Kind::Table),
             ("shop", "v", Kind::View),
+            ("shop", "w", Kind::Invoker),
             ("shop", "parts", Kind::Table),
             ("hr", "people", Kind::Table),
             ("mysql", "user", if scene.is_maria() { Kind::View } else { Kind::Table }),
@@ -162,7 +164,7 @@ async fn accounts_that_see_the_same_share_a_snapshot() {
 }
 
 /// Of a view with columns, too.
-const CHANGES: [&str; 18] = [
+const CHANGES: [&str; 19] = [
     "create table shop.other (id int)",
     "alter table shop.other rename column id to number",
     "alter table shop.other modify number bigint",
@@ -174,6 +176,7 @@ const CHANGES: [&str; 18] = [
     "rename table shop.another to hr.another",
     "alter view shop.v as select price from shop.Sales",
     "create or replace view shop.v as select price as id from shop.Sales",
+    "alter sql security invoker view shop.v as select price as id from shop.Sales",
     "drop view shop.v; create table shop.v (id decimal(10,2))",
     "create function shop.thrice(a int) returns int deterministic return 3 * a",
     "drop function shop.thrice",
@@ -308,6 +311,7 @@ async fn people_are_told_of_tables_and_views_but_not_of_the_servers_own() {
             ("shop.Sales", TableKind::Table),
             ("shop.parts", parts),
             ("shop.v", TableKind::View),
+            ("shop.w", TableKind::View),
         ];
         assert_eq!(kinds, expected.map(|(name, kind)| (name.to_owned(), kind)));
         let sales = told.iter().find(|table| table.table == "Sales").unwrap();

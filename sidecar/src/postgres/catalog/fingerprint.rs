@@ -46,6 +46,11 @@ pub(super) fn statement() -> String {
         "pg_attribute WHERE attnum > 0 AND attrelid NOT IN \
          (SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't')",
     ));
+    sums.push(sum(
+        "hashtextextended(concat(w.xmin, v.reloptions), v.oid::int8)",
+        "pg_rewrite w JOIN pg_catalog.pg_class v ON v.oid = w.ev_class \
+         WHERE v.relkind = 'v' AND v.relpersistence <> 't' AND v.reloptions IS NOT NULL",
+    ));
     sums.push(sum("hashtextextended(xmin::text, (inhrelid::int8 << 16) + inhseqno)", "pg_inherits"));
     sums.push(sum(
         "hashtextextended(xmin::text, (objid::int8 << 32) + refobjid::int8)",

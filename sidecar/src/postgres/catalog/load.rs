@@ -116,6 +116,11 @@ const SEQUENCES: &str = "SELECT d.objid, d.refobjid FROM pg_catalog.pg_depend d 
      AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
      AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')";
 
+/// Views that read with the rights of whoever reads them. The search path is pinned, so each name is written in full.
+const INVOKERS: &str = "SELECT v.oid, pg_catalog.pg_get_viewdef(v.oid) FROM pg_catalog.pg_class v \
+     WHERE v.relkind = 'v' AND v.relpersistence <> 't' AND EXISTS (SELECT FROM unnest(v.reloptions) o \
+     WHERE o ~ '^security_invoker=' AND o !~* '=(f|fa|fal|fals|false|n|no|of|off|0)$')";
+
 /// What a snapshot is made of, and how its columns' types are written.
 pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling), BackError> {
     let schemas = schemas(connection).await?;
@@ -145,6 +150,7 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
         cast_targets: numbers(connection, &cast_targets()).await?,
         implicit_casts: !numbers(connection, &implicit_casts()).await?.is_empty(),
         sequences: pairs(connection, SEQUENCES).await?,
+        invokers: texts(connection, INVOKERS).await?,
         schemas: schemas.into_values().collect(),
         relations,
     };
@@ -275,6 +281,17 @@ async fn pairs(connection: &mut Connection, text: &str) -> Result<Vec<(u32, u32)
         pairs.push((first.parse()?, second.parse()?));
     }
     Ok(pairs)
+}
+
+/// Texts by OID.
+async fn texts(connection: &mut Connection, text: &str) -> Result<Vec<(u32, Box<str>)>, BackError> {
+    let mut texts = Vec::new();
+    connection.ask(text).await?;
+    while let Some(row) = connection.row().await? {
+        let [oid, text] = row.fields()?;
+        texts.push((oid.parse()?, text.text().into()));
+    }
+    Ok(texts)
 }
 
 async fn numbers(connection: &mut Connection, text: &str) -> Result<Vec<u32>, BackError> {

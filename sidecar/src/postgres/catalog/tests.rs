@@ -215,6 +215,9 @@ async fn every_change_of_a_name_makes_a_new_snapshot(version: Version) {
         "alter sequence counter owned by none",
         "create table heir () inherits (sales)",
         "alter table heir no inherit sales",
+        "alter view \"odd.schema\".v set (security_invoker)",
+        "create or replace view \"odd.schema\".v with (security_invoker) as select id + 1 as id from sales",
+        "alter view \"odd.schema\".v reset (security_invoker)",
     ] {
         scene.run(change).await;
         let after = scene.fresh().await.version();
@@ -231,6 +234,36 @@ async fn every_change_of_a_name_makes_a_new_snapshot_on_15() {
 #[tokio::test]
 async fn every_change_of_a_name_makes_a_new_snapshot_on_18() {
     every_change_of_a_name_makes_a_new_snapshot(Version::Eighteen).await;
+}
+
+async fn views_that_read_with_their_callers_rights_are_known(version: Version) {
+    let Some(scene) = Scene::on(version).await else { return };
+    scene.run(OBJECTS).await;
+    let query = async || {
+        let catalog = scene.fresh().await;
+        let view = catalog.relation("odd.schema", "v").unwrap().oid;
+        catalog.invoker(view).map(|query| query.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(query().await, None);
+    for (setting, is_one) in
+        [("security_invoker", true), ("security_invoker = 'OFF'", false), ("security_invoker = 1", true)]
+    {
+        scene.run(&format!("alter view \"odd.schema\".v set ({setting})")).await;
+        assert_eq!(query().await.is_some(), is_one, "{setting}");
+    }
+    assert!(query().await.unwrap().ends_with("id FROM public.sales;"), "every name stands there in full");
+    scene.run("alter view \"odd.schema\".v set (security_invoker = off, security_barrier)").await;
+    assert_eq!(query().await, None);
+}
+
+#[tokio::test]
+async fn views_that_read_with_their_callers_rights_are_known_on_15() {
+    views_that_read_with_their_callers_rights_are_known(Version::Fifteen).await;
+}
+
+#[tokio::test]
+async fn views_that_read_with_their_callers_rights_are_known_on_18() {
+    views_that_read_with_their_callers_rights_are_known(Version::Eighteen).await;
 }
 
 #[tokio::test]

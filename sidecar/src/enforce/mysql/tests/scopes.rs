@@ -1,6 +1,8 @@
 //! What names stand for.
 
-use super::{Judgement, denied, judge, maria, mysql, told};
+use postern_protocol::gate::Star;
+
+use super::{Judgement, Kind, MARIA, MYSQL, denied, ground_of, judge, maria, mysql, shop_parts, told};
 
 /// Whether both kinds of server would get it.
 fn allowed(text: &str) -> bool {
@@ -145,7 +147,7 @@ fn the_client_is_told_in_the_server_s_own_words() {
 
 #[test]
 fn a_star_becomes_the_columns_that_may_be_read_where_the_terms_say_so() {
-    let ground = super::ground_of(super::shop_parts(super::MYSQL), super::Star::Expand);
+    let ground = ground_of(shop_parts(MYSQL), Star::Expand);
     let sent = |text: &str| {
         let Judgement { instead, .. } = judge(text.as_bytes(), &ground).unwrap();
         String::from_utf8(instead.expect(text).into()).unwrap()
@@ -204,4 +206,19 @@ fn mysql_names_columns_of_its_own_views_as_the_view_does() {
         sent(mysql())
     );
     assert!(sent(maria()).starts_with("SELECT table_name, t.Table_Schema AS s FROM (SELECT"));
+}
+
+#[test]
+fn a_view_that_runs_with_its_callers_rights_is_neither_read_nor_written() {
+    for snapshot in [MYSQL, MARIA] {
+        let mut parts = shop_parts(snapshot);
+        parts.tables.iter_mut().filter(|table| &*table.name == "orders").for_each(|table| {
+            table.kind = Kind::Invoker;
+        });
+        let ground = ground_of(parts, Star::Deny);
+        for text in ["SELECT qty FROM orders", "TABLE orders", "INSERT INTO orders(qty) VALUES (1)"] {
+            assert!(judge(text.as_bytes(), &ground).is_err(), "{text}");
+        }
+        assert!(judge(b"SHOW COLUMNS FROM orders", &ground).is_ok());
+    }
 }

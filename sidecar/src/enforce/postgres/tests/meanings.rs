@@ -260,3 +260,45 @@ fn a_cast_that_somebody_made_stands_in_no_constants_way() {
         judge(text, &ground).expect_err(text);
     }
 }
+
+#[test]
+fn a_view_that_reads_with_its_callers_rights_needs_what_it_reads() {
+    let of = |query: &str| {
+        let mut parts = shop_parts();
+        let view = parts.relations.iter_mut().find(|relation| &*relation.name == "v_sales_all").unwrap();
+        let (oid, inner) = (view.oid, view.oid + 50_000);
+        view.name = "orders_view".into();
+        let again = Relation { oid: inner, name: "inner_view".into(), ..view.clone() };
+        parts.relations.push(again);
+        parts.invokers = vec![(oid, query.into()), (inner, " SELECT id FROM public.employees;".into())];
+        let mut ground = ground_of(parts, Star::Deny);
+        let whole = |name: &str| resource(name, &[Privilege::Select, Privilege::Insert]);
+        let mut list = vec![whole("public.orders_view"), whole("public.inner_view")];
+        list.extend(
+            ["id", "sku"].map(|name| resource(&format!("public.sales.{name}"), &[Privilege::Select])),
+        );
+        ground.limits = Arc::new(Limits::new(&list, Terms::default()));
+        ground
+    };
+    for query in [" SELECT sku FROM public.sales;", " SELECT s.sku FROM public.orders_view v, public.sales s"]
+    {
+        judge("SELECT * FROM orders_view", &of(query)).unwrap_or_else(|denial| panic!("{query}: {denial:?}"));
+    }
+    for query in [
+        " SELECT sales.sku, sales.card_number FROM public.sales;",
+        " SELECT s.sku FROM public.sales s WHERE s.price > 1::numeric;",
+        " SELECT inner_view.id FROM public.inner_view;",
+        " SELECT count(*) FROM public.employees;",
+        " SELECT public.leak_cards() AS sku;",
+        " SELECT pg_settings.setting FROM pg_settings WHERE pg_settings.name = 'port'::text;",
+        " what is no query",
+    ] {
+        for text in ["SELECT 1 FROM orders_view", "SELECT (SELECT count(*) FROM sales s, orders_view)"] {
+            let denial = judge(text, &of(query)).expect_err(query);
+            assert_eq!(denial.message, "permission denied for table orders_view", "{query}");
+            assert!(denial.detail.is_empty(), "{query}");
+        }
+    }
+    let ground = of(" SELECT sku FROM public.sales;");
+    judge("INSERT INTO orders_view(sku) VALUES ('a')", &ground).expect_err("sales.sku may not be written");
+}
