@@ -29,6 +29,9 @@ pub(crate) struct ControlConfig {
     store: Secret,
     /// Serve over TLS.
     pub tls: Option<ServerTls>,
+    /// Networks of the load balancers and proxies in front, whose word counts on where a call came from.
+    #[serde(default)]
+    pub proxies: Vec<Network>,
     /// `/metrics` and the like.
     pub admin: Option<AdminConfig>,
     /// The SSO provider.

@@ -17,6 +17,7 @@ mod outbound;
 mod outbox;
 mod places;
 mod plane;
+mod proxies;
 mod rules_file;
 mod scim;
 mod seal;
@@ -50,6 +51,7 @@ use outbound::{Outbound, Policy};
 use outbox::{Courier, Couriers};
 use places::Places;
 use plane::ControlPlane;
+use proxies::Proxies;
 use slack::{Slack, SlackCourier};
 use store::{BackupError, Place, StoreError};
 use webhooks::Webhooks;
@@ -175,7 +177,8 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let talk = tokio::spawn(feed::bus::run(Arc::clone(&plane), outbox));
     let retention = config.audit.keep.map(|keep| tokio::spawn(actions::audit::run(Arc::clone(&plane), keep)));
     let deliveries = tokio::spawn(outbox::run(Arc::clone(&plane), couriers(&config, slack)?));
-    let server = server::Server { listener, tls: acceptor, router, places: Places::default() };
+    let places = Places::behind(Proxies::new(config.proxies.clone()));
+    let server = server::Server { listener, tls: acceptor, router, places };
     let mut serving = tokio::spawn(server.run(plane.hub.stopping(), config.shutdown_grace.duration()));
     loop {
         tokio::select! {

@@ -9,10 +9,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use crate::proxies::Proxies;
+
 /// The places of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     limits: Limits,
+    proxies: Proxies,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -49,7 +52,17 @@ impl Default for Places {
 impl Places {
     /// All of them free.
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, taken: Arc::default() }
+        Self { limits, proxies: Proxies::default(), taken: Arc::default() }
+    }
+
+    /// All of them free, behind proxies: many people come over each of those, so they are no source.
+    pub(crate) fn behind(proxies: Proxies) -> Self {
+        Self { proxies, ..Self::default() }
+    }
+
+    /// Those in front.
+    pub(crate) const fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// A place for a connection from there, if there is one.
@@ -60,7 +73,7 @@ impl Places {
         let free = self.limits.all.saturating_sub(taken.all);
         let nearly_full = free <= self.limits.all / 4;
         let most = if nearly_full { self.limits.one_source_when_full } else { self.limits.one_source };
-        if free == 0 || of_source >= most {
+        if free == 0 || of_source >= most && !self.proxies.has(peer) {
             return None;
         }
         taken.all += 1;
@@ -116,6 +129,16 @@ mod tests {
         assert_eq!(take(&places, "10.0.0.2", 1).len(), 1);
         drop(flood);
         assert_eq!(take(&places, "10.0.0.1", 100).len(), 8);
+    }
+
+    #[test]
+    fn all_of_them_may_be_taken_over_a_proxy() {
+        let proxies = Proxies::new(vec!["10.0.0.0/24".parse().unwrap()]);
+        let places = Places { proxies, ..places() };
+        let mut all = take(&places, "10.0.0.1", 10);
+        assert_eq!((all.len(), take(&places, "10.0.1.1", 100).len()), (10, 2));
+        all.extend(take(&places, "::ffff:10.0.0.1", 100));
+        assert_eq!(all.len(), 16);
     }
 
     #[test]

@@ -3,9 +3,13 @@
 //! Every connection has its own task, so that one that dawdles over its handshake or its headers delays nobody; both
 //! have a time limit, and the [`Places`] are limited.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use axum::{Extension, Router};
+use axum::{Extension, Router, extract::Request, middleware::map_request};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -69,7 +73,7 @@ impl Server {
             tracing::debug!(%peer, "too many connections: one was turned away");
             return;
         };
-        let router = self.router.clone().layer(Extension(Peer(peer.ip())));
+        let router = self.serving(peer.ip());
         let (tls, watcher) = (self.tls.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _place = place;
@@ -86,6 +90,18 @@ impl Server {
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
         });
+    }
+    /// What a connection from there is served, with word of where its calls come from.
+    fn serving(&self, peer: IpAddr) -> Router {
+        let (router, proxies) = (self.router.clone(), self.places.proxies().clone());
+        if !proxies.has(peer) {
+            return router.layer(Extension(Peer(peer)));
+        }
+        router.layer(map_request(move |mut request: Request| {
+            let origin = proxies.origin(peer, request.headers());
+            request.extensions_mut().insert(Peer(origin));
+            std::future::ready(request)
+        }))
     }
 }
 

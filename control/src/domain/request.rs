@@ -51,13 +51,15 @@ impl Ask {
         Ok(self)
     }
 
-    /// Whether all that it asks for is part of what `before` asked for.
+    /// Whether all that it asks for is part of what `before` asked for, and for the same reason: whoever approved has read
+    /// that one.
     fn is_within(&self, before: &Self) -> bool {
         let held = before.scope();
         self.repo == before.repo
             && self.account == before.account
             && self.not_before == before.not_before
             && self.break_glass == before.break_glass
+            && self.reason == before.reason
             && self.duration <= before.duration
             && match self.scope() {
                 Scope::Whole => held == Scope::Whole,

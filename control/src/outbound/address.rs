@@ -61,7 +61,8 @@ const fn number(address: IpAddr) -> u128 {
 }
 
 impl Network {
-    fn contains(self, address: IpAddr) -> bool {
+    /// Whether this address is one of them.
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
         let rest = width(self.first).saturating_sub(self.bits);
         let prefix = |address| number(address).checked_shr(rest).unwrap_or(0);
         width(self.first) == width(address) && prefix(self.first) == prefix(address)

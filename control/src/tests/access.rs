@@ -188,6 +188,10 @@ async fn amending_starts_the_reviews_anew() {
     assert_eq!((amended["duration"].as_str(), &amended["reviews"]), (Some("4h"), &json!([])));
     let again = house.admin.post(&format!("{path}/reviews"), by("bob@example.com")).await.expect(200);
     assert_eq!(again["status"], "PENDING");
+    let less = house.admin.patch(&path, json!({"duration": "1h"})).await.expect(200);
+    assert_eq!(less["reviews"].as_array().unwrap().len(), 1);
+    let other = house.admin.patch(&path, json!({"reason": "something else"})).await.expect(200);
+    assert_eq!(other["reviews"], json!([]), "who approved had read another reason");
 }
 
 #[tokio::test]

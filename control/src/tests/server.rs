@@ -14,7 +14,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::House;
 use crate::{
+    api::Peer,
     places::{Limits, Places},
+    proxies::Proxies,
     server::Server,
 };
 
@@ -74,6 +76,19 @@ async fn calls_come_over_tls_while_others_dawdle_over_their_handshake() {
     stop.send_replace(true);
     tokio::time::timeout(LONG / 2, serving).await.unwrap().unwrap();
     assert_eq!(silent[0].read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_call_over_a_proxy_comes_from_where_the_proxy_says() {
+    let told = |axum::Extension(Peer(from)): axum::Extension<Peer>| async move { from.to_string() };
+    let router = Router::new().route("/", get(told));
+    for (proxies, expected) in [(vec!["127.0.0.0/8"], "192.0.2.7"), (vec!["10.0.0.0/8"], "127.0.0.1")] {
+        let proxies = Proxies::new(proxies.into_iter().map(|network| network.parse().unwrap()).collect());
+        let (address, _stop, _) = serve_on(Places::behind(proxies), router.clone(), None, LONG).await;
+        let call = super::http().get(format!("http://{address}/"));
+        let call = call.header("x-forwarded-for", "198.51.100.1, 192.0.2.7");
+        assert_eq!(call.send().await.unwrap().text().await.unwrap(), expected);
+    }
 }
 
 #[tokio::test]

@@ -172,6 +172,8 @@ impl Ground {
             return Err(deny("is named in a way that is not for limited sessions"));
         }
         let found = match parts.as_slice() {
+            // To a server before version 17 the word alone is a name like any other.
+            [PG_CATALOG, name @ "json"] if self.catalog.major() < 17 => self.type_in_path(name),
             [name] => self.type_in_path(name),
             [schema, name] => self.catalog.type_named(schema, name),
             _ => None,

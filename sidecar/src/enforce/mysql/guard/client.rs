@@ -182,6 +182,7 @@ impl Guard {
             Ok(number) => {
                 if command != Command::StmtSendLongData {
                     self.news.allowed += 1;
+                    self.statements.begin(number);
                     self.run(Running::Prepared(number));
                 }
                 self.dropping = false;

@@ -16,6 +16,10 @@ impl Guard {
             None => down.extend_from_slice(bytes),
         }
 
+        let executed = match self.running {
+            Running::Prepared(number) => Some(number),
+            Running::Nothing | Running::Text(..) | Running::Preparing(_) | Running::Change(_) => None,
+        };
         let empty = Conversation::new(self.session.capabilities);
         let mut conversation = std::mem::replace(&mut self.conversation, empty);
         let mut outcome = Ok(());
@@ -32,11 +36,16 @@ impl Guard {
         }
         let more = rows.saturating_sub(self.rows);
         self.rows = rows;
-        self.quota.rows(0, more, self.ground.limits.terms.limits).map_err(Breach::Exceeded)?;
+        // What is fetched in portions is one answer.
+        let before = executed.map_or(0, |number| self.statements.rows(number));
+        self.quota.rows(before, more, self.ground.limits.terms.limits).map_err(Breach::Exceeded)?;
         if !self.conversation.in_flight() {
             self.running = Running::Nothing;
             self.scrubber = None;
-            self.quota.answered();
+            let rows = self.quota.answered();
+            if let Some(number) = executed {
+                self.statements.gave(number, rows);
+            }
         }
         Ok(())
     }

@@ -57,6 +57,8 @@ pub(super) struct Statements {
     by_name: HashMap<Box<str>, Text>,
     /// Those with a cursor.
     open: HashSet<u32>,
+    /// How many rows they have given since they were executed, however they were fetched.
+    rows: HashMap<u32, u64>,
     /// What MariaDB takes 0xFFFFFFFF for; none if that was refused here, for the server then means an older one.
     last: Option<u32>,
     room: usize,
@@ -103,6 +105,25 @@ impl Statements {
             self.room -= text.room();
         }
         self.open.remove(&number);
+        self.rows.remove(&number);
+    }
+
+    /// It is executed anew.
+    pub(super) fn begin(&mut self, number: u32) {
+        self.rows.remove(&number);
+    }
+
+    /// It has given so many rows more.
+    pub(super) fn gave(&mut self, number: u32, rows: u64) {
+        if rows > 0 && self.by_number.contains_key(&number) {
+            let all = self.rows.entry(number).or_default();
+            *all = all.saturating_add(rows);
+        }
+    }
+
+    /// How many rows it has given.
+    pub(super) fn rows(&self, number: u32) -> u64 {
+        self.rows.get(&number).copied().unwrap_or_default()
     }
 
     /// It has a cursor, or none any more.

@@ -62,6 +62,7 @@ fn effects(text: &Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + '_ 
     statements.map(move |step| match step {
         Step::Prepare(made) => put(Space::Statements, made),
         Step::Declare(made) => put(Space::Portals, made),
+        Step::Fetch(cursor) => Effect::Fetch(name(cursor.as_bytes())),
         Step::Deallocate(gone) if sure => Effect::Remove(Space::Statements, name(gone.as_bytes())),
         Step::DeallocateAll if sure => Effect::Clear(Space::Statements),
         Step::Close(gone) if sure => Effect::Remove(Space::Portals, name(gone.as_bytes())),
@@ -75,7 +76,6 @@ fn effects(text: &Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + '_ 
         | Step::ResetAll
         | Step::Plain
         | Step::Execute(_)
-        | Step::Fetch(_)
         | Step::Through(_)
         | Step::Copy => Effect::None,
     })

@@ -185,7 +185,7 @@ struct Promise {
 struct Held {
     certain: Option<Result<Texts, TooMany>>,
     promised: VecDeque<Promise>,
-    /// So many rows of it were sent before it was suspended.
+    /// So many rows of it were sent.
     rows: u64,
 }
 
@@ -314,8 +314,8 @@ impl Names {
         self.0.get(name).map_or(0, |held| held.rows)
     }
 
-    /// It was suspended after so many more.
-    pub(super) fn suspend(&mut self, name: &[u8], rows: u64) {
+    /// So many more were.
+    pub(super) fn gave(&mut self, name: &[u8], rows: u64) {
         if let Some(held) = self.0.get_mut(name) {
             held.rows = held.rows.saturating_add(rows);
         }

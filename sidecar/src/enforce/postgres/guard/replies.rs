@@ -43,6 +43,8 @@ pub(super) enum Effect {
         /// Whether exactly this happens, and whatever comes behind it in the pipeline depends on it.
         sure: bool,
     },
+    /// Nothing; its rows are those of this cursor.
+    Fetch(Name),
     /// The name is free.
     Remove(Space, Name),
     /// All names of one space are free.
@@ -99,6 +101,12 @@ struct Expected {
 impl Expected {
     const fn new(sent: Sent) -> Self {
         Self { sent, first: Effect::None, more: VecDeque::new(), texts: None, portal: None, denial: None }
+    }
+
+    /// The portal and the cursor whose rows answer it, where they are counted.
+    fn row_givers(&self) -> impl Iterator<Item = &Name> {
+        let cursor = if let Effect::Fetch(cursor) = &self.first { Some(cursor) } else { None };
+        self.portal.iter().chain(cursor)
     }
 
     fn next_effect(&mut self) -> Effect {
@@ -310,7 +318,7 @@ impl Replies {
                 self.statements.clear();
                 self.portals.clear();
             }
-            Effect::None | Effect::Remove(..) | Effect::Clear(_) | Effect::ClearAll => {}
+            Effect::None | Effect::Fetch(_) | Effect::Remove(..) | Effect::Clear(_) | Effect::ClearAll => {}
         }
     }
 
@@ -378,17 +386,15 @@ impl Replies {
         Some(denial)
     }
 
-    /// How many rows of the portal that is being executed were sent before it was suspended.
+    /// How many rows of what is being executed were sent before, by its portal or from its cursor.
     pub(super) fn rows_before(&self) -> u64 {
-        let portal = self.queue.front().and_then(|front| front.portal.as_ref());
-        portal.map_or(0, |portal| self.portals.rows(portal))
+        let Some(front) = self.queue.front() else { return 0 };
+        front.row_givers().map(|name| self.portals.rows(name)).max().unwrap_or_default()
     }
 
-    /// The portal that is being executed is suspended after so many rows more.
-    pub(super) fn suspend(&mut self, rows: u64) {
-        let portal = self.queue.front().and_then(|front| front.portal.as_ref());
-        if let Some(portal) = portal {
-            self.portals.suspend(portal, rows);
-        }
+    /// What is being executed has given so many rows, and may give more of the same answer.
+    pub(super) fn gave(&mut self, rows: u64) {
+        let Some(front) = self.queue.front() else { return };
+        front.row_givers().for_each(|name| self.portals.gave(name, rows));
     }
 }

@@ -102,14 +102,11 @@ impl Guard {
                 self.quota.answered();
                 self.replies.answered(b'Z', piece.body().first().copied())?;
             }
-            b's' => {
-                self.replies.suspend(self.quota.answered());
-                self.replies.answered(b's', None)?;
+            b's' | b'C' => {
+                self.replies.gave(self.quota.answered());
+                self.replies.answered(piece.kind, None)?;
             }
-            b'1' | b'2' | b'3' | b'C' | b'G' | b'H' | b'I' | b'T' | b'n' | b't' => {
-                if piece.kind == b'C' {
-                    self.quota.answered();
-                }
+            b'1' | b'2' | b'3' | b'G' | b'H' | b'I' | b'T' | b'n' | b't' => {
                 self.replies.answered(piece.kind, None)?;
             }
             other => {

@@ -302,3 +302,19 @@ fn a_view_that_reads_with_its_callers_rights_needs_what_it_reads() {
     let ground = of(" SELECT sku FROM public.sales;");
     judge("INSERT INTO orders_view(sku) VALUES ('a')", &ground).expect_err("sales.sku may not be written");
 }
+
+#[test]
+fn the_word_json_is_a_name_to_servers_that_do_not_know_it_better() {
+    for (server_version, is_name) in [(150_020, true), (160_010, true), (170_006, false)] {
+        let (schema, name) = ("public".into(), "json".into());
+        let mut parts = Parts { server_version, ..shop_parts() };
+        parts.types.push(Type { oid: 70_000, schema, name, harmless: false });
+        let ground =
+            Ground { path: ["public", "pg_catalog"].map(Arc::from).into(), ..ground_of(parts, Star::Deny) };
+        for text in
+            ["SELECT sku::json FROM sales", "SELECT json '1'", "SELECT CAST(qty AS json[]) FROM orders"]
+        {
+            assert_eq!(judge(text, &ground).is_err(), is_name, "{server_version}: {text}");
+        }
+    }
+}

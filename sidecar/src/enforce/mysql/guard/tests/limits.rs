@@ -93,6 +93,29 @@ fn statements_and_rows_are_counted() {
     assert!(matches!(answered, Err(Breach::Exceeded(_))));
 }
 
+/// Two rows of what a statement gives by its cursor.
+fn fetched() -> Vec<u8> {
+    numbered(&[vec![0, 0, 1], vec![0, 0, 2], vec![0xfe, 0, 0, 0x42, 0]])
+}
+
+#[test]
+fn rows_that_are_fetched_in_portions_count_together() {
+    let mut guard = limited(MovementLimits { max_rows: Some(3), ..MovementLimits::default() });
+    let ask = command(Command::StmtPrepare, b"SELECT id FROM orders");
+    assert_eq!(send(&mut guard, &ask), ask);
+    answer(&mut guard, &prepared(7, "orders", "id")).unwrap();
+    let fetch = command(Command::StmtFetch, &[7, 0, 0, 0, 2, 0, 0, 0]);
+    for _ in 0..2 {
+        send(&mut guard, &execute(7));
+        let opened = numbered(&[vec![1], column("orders", "id"), vec![0xfe, 0, 0, 0x42, 0, 0, 0]]);
+        answer(&mut guard, &opened).unwrap();
+        assert_eq!(send(&mut guard, &fetch), fetch);
+        answer(&mut guard, &fetched()).unwrap();
+    }
+    assert_eq!(send(&mut guard, &fetch), fetch);
+    assert!(matches!(answer(&mut guard, &fetched()), Err(Breach::Exceeded(_))));
+}
+
 #[test]
 fn a_long_text_is_judged_elsewhere_and_goes_on_from_there() {
     let padding = "x".repeat(LONG);

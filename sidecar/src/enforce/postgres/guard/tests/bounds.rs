@@ -70,15 +70,42 @@ fn a_session_holds_so_many_names() {
     denied(&mut guard, &bind("one more", "s"), "53200");
 }
 
-#[test]
-fn rows_of_a_portal_count_together_whatever_is_executed_in_between() {
+/// Whose grant allows three rows in one answer.
+fn of_three_rows() -> Guard {
     let terms = Terms {
         limits: postern_protocol::gate::MovementLimits { max_rows: Some(3), ..Default::default() },
         ..Terms::default()
     };
-    let ground = Ground { limits: Arc::new(Limits::new(&[], terms)), ..ground(ORDINARY, 1) };
+    guard_on(Ground { limits: Arc::new(Limits::new(&[], terms)), ..ground(ORDINARY, 1) })
+}
+
+#[test]
+fn rows_of_a_cursor_count_together_however_they_are_fetched() {
     let row = frame(b'D', b"\0\0");
-    let mut guard = guard_on(ground);
+    let mut guard = of_three_rows();
+    passes(&mut guard, &[query("declare c cursor"), query("declare d cursor")].concat());
+    down(&mut guard, &[done(), ready(b'T')].concat().repeat(2));
+    let two = |rows: usize| [row.repeat(rows), done(), ready(b'T')].concat();
+    let fetch = |guard: &mut Guard, text: &str, rows: usize| {
+        passes(guard, &query(text));
+        guard.take_from_server(&two(rows), &mut BytesMut::new())
+    };
+    assert_eq!(fetch(&mut guard, "fetch c", 2), Ok(Pace::Going));
+    assert_eq!(fetch(&mut guard, "fetch d", 2), Ok(Pace::Going), "another cursor is another answer");
+    passes(&mut guard, &query("close d; declare d cursor"));
+    down(&mut guard, &[done(), done(), ready(b'T')].concat());
+    assert_eq!(fetch(&mut guard, "fetch d", 2), Ok(Pace::Going), "and so is one that was opened anew");
+    let fetch_on = [parse("", "fetch c"), bind("", ""), execute(""), sync()];
+    passes(&mut guard, &fetch_on.concat());
+    let answers = [frame(b'1', b""), frame(b'2', b""), two(1)].concat();
+    assert_eq!(guard.take_from_server(&answers, &mut BytesMut::new()), Ok(Pace::Going));
+    assert!(matches!(fetch(&mut guard, "fetch c", 1), Err(Breach::Exceeded(_))));
+}
+
+#[test]
+fn rows_of_a_portal_count_together_whatever_is_executed_in_between() {
+    let row = frame(b'D', b"\0\0");
+    let mut guard = of_three_rows();
     let begin = [parse("a", "select 1"), bind("x", "a"), parse("b", "select 2"), bind("y", "b")];
     passes(&mut guard, &begin.concat());
     down(&mut guard, &[frame(b'1', b""), frame(b'2', b"")].concat().repeat(2));
