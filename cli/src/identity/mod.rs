@@ -43,6 +43,11 @@ enum Command {
         /// Its e-mail address or `sub`
         who: String,
     },
+    /// Disconnect the Slack users who act as an identity
+    Unlink {
+        /// Its e-mail address or `sub`
+        who: String,
+    },
 }
 
 const COLUMNS: [Column; 5] = [
@@ -62,6 +67,10 @@ impl IdentityArgs {
             Command::Show { who } => output.show(&client.get(&["v1", "identities", &who], &[]).await?),
             Command::Disable { who, reason } => switch(&client, output, &who, false, &reason).await,
             Command::Enable { who } => switch(&client, output, &who, true, "").await,
+            Command::Unlink { who } => {
+                let done = client.delete(&["v1", "slack-links", &who]).await?;
+                output.show_as(&done, || visible(&format!("nobody in Slack acts as {who} any more")) + "\n")
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use postern_service::{audit::Event, random};
 use super::{
     Caller, Failure,
     drafts::{Draft, Forecast},
-    identities,
+    grants, identities,
     requests::{self, Filed},
     reviews::{self, Said, Taken},
 };
@@ -201,6 +201,36 @@ pub(super) async fn cancel(
     }
     let place = bundled.requests.iter().position(|id| *id == request.id).unwrap_or_default();
     finish(work, all, place).await
+}
+
+/// Ends every grant that came of the requests with which this one was decided, as far as the caller may. Refused when
+/// there is none that they may end.
+pub(crate) async fn revoke(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    id: &str,
+    reason: &str,
+) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let request: Request = work.get("request", id).await?;
+    let ids = request.bundle.map_or_else(|| vec![request.id.clone()], |bundled| bundled.requests);
+    let (mut ended, mut refused) = (false, Refusal::not_found("request", id));
+    for id in ids {
+        let request: Request = work.get("request", id.as_str()).await?;
+        let Some(grant) = &request.grant else { continue };
+        match grants::revoke_as(&mut work, caller, grant.as_str(), reason).await {
+            Ok(_) => ended = true,
+            // What somebody may not see is no different from nothing.
+            Err(Failure::Refused(Refusal::NotFound { .. })) => {}
+            Err(Failure::Refused(refusal)) => refused = refusal,
+            Err(failure) => return Err(failure),
+        }
+    }
+    if !ended {
+        return Err(refused.into());
+    }
+    work.commit_and_wait(&Audience::All).await?;
+    Ok(())
 }
 
 /// Gives each approved request its grant and writes all down; the answer is about the request at `place`.

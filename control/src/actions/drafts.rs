@@ -110,9 +110,16 @@ impl Forecast {
     pub(super) async fn of(work: &mut Work, caller: &Caller, draft: Draft) -> Result<Self, Failure> {
         let now = work.now();
         let Draft { identity, ask, rule, judgement } = draft;
-        let everybody: Vec<IdentityRecord> =
-            work.find_all(&Filter { states: vec!["on"], order: Order::Oldest, ..Filter::default() }).await?;
-        let approvers = everybody
+        let listed = rule.approvals.iter().flat_map(|approval| &approval.from).cloned().collect();
+        let known: Vec<IdentityRecord> = work
+            .find_all(&Filter {
+                listed: Some(listed),
+                states: vec!["on"],
+                order: Order::Oldest,
+                ..Filter::default()
+            })
+            .await?;
+        let approvers = known
             .iter()
             .map(IdentityRecord::person)
             .filter(|other| other.name != identity.as_str() && other.name != caller.name())

@@ -35,17 +35,28 @@ pub(crate) async fn revoke(
 ) -> Result<Changed, Failure> {
     let called = Instant::now();
     let mut work = Work::begin(plane).await?;
-    let mut grant: Grant = work.get("grant", id).await?;
-    if !may_take_back(&mut work, caller, &grant).await? {
-        check_visible(caller, &grant)?;
-    }
-    revoke_within(&mut work, &mut grant, caller.name(), reason).await?;
+    let grant = revoke_as(&mut work, caller, id, reason).await?;
     let now = work.now();
     let settled = work.commit_and_wait(&Audience::Repo(grant.repo.clone())).await?;
     if settled.complete {
         measures::revoked_in(called.elapsed().as_secs_f64());
     }
     Ok(Changed { grant, sidecars: settled.sidecars, now })
+}
+
+/// Ends a grant, if the caller may, as part of something larger.
+pub(super) async fn revoke_as(
+    work: &mut Work,
+    caller: &Caller,
+    id: &str,
+    reason: &str,
+) -> Result<Grant, Failure> {
+    let mut grant: Grant = work.get("grant", id).await?;
+    if !may_take_back(work, caller, &grant).await? {
+        check_visible(caller, &grant)?;
+    }
+    revoke_within(work, &mut grant, caller.name(), reason).await?;
+    Ok(grant)
 }
 
 /// Ends a grant as part of something larger.

@@ -118,7 +118,7 @@ pub(crate) async fn show(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -
     let mut tx = plane.store.read().await?;
     let now = plane.clock.now();
     let request: Request = load(&mut *tx, id).await?.ok_or_else(|| Refusal::not_found("request", id))?;
-    if !may_review(&mut *tx, caller, &request).await? {
+    if !has_a_voice(&mut *tx, caller, &request).await? {
         check_visible(caller, &request)?;
     }
     let grant = match &request.grant {
@@ -163,6 +163,22 @@ pub(crate) async fn awaiting_hindsight(
         }
     }
     Ok(Page { items, next: page.next })
+}
+
+/// Whether the caller decides on it, or on another request that is decided together with it.
+async fn has_a_voice(tx: &mut dyn Read, caller: &Caller, request: &Request) -> Result<bool, Failure> {
+    if may_review(tx, caller, request).await? {
+        return Ok(true);
+    }
+    for id in request.bundle.iter().flat_map(|bundled| &bundled.requests) {
+        let other: Option<Request> = load(tx, id.as_str()).await?;
+        if let Some(other) = other
+            && may_review(tx, caller, &other).await?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the request's rule, or a permission, lets the caller decide on it.

@@ -11,6 +11,7 @@ use super::{
     extract::{Json, Name, Query, Text},
     page::{List, Paging},
     problem::Problem,
+    slack_links::{self, SlackLinkView},
     views::At,
 };
 use crate::{
@@ -60,6 +61,9 @@ pub(super) struct IdentityView {
     created_at: At,
     /// When it last signed in by SSO.
     last_login: Option<At>,
+    /// When one identity is shown: the Slack users who act as it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    slack: Vec<SlackLinkView>,
     /// After a deactivation: the connected sidecars, and what they made of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sidecars: Vec<Outcome>,
@@ -84,6 +88,7 @@ impl From<IdentityRecord> for IdentityView {
             },
             created_at: identity.created_at.into(),
             last_login: identity.last_login.map(At::from),
+            slack: Vec::new(),
             sidecars: Vec::new(),
         }
     }
@@ -122,7 +127,9 @@ pub(super) async fn show(
 ) -> Result<axum::Json<IdentityView>, Problem> {
     let mut tx = app.plane.store.read().await?;
     let known: Option<IdentityRecord> = load(&mut *tx, &canonical(&name)).await?;
-    Ok(axum::Json(known.ok_or_else(|| Refusal::not_found("identity", name))?.into()))
+    let known = known.ok_or_else(|| Refusal::not_found("identity", name))?;
+    let slack = slack_links::of(&mut *tx, known.name.as_str()).await?;
+    Ok(axum::Json(IdentityView { slack, ..known.into() }))
 }
 
 /// What an identity is to be; what is absent stays as it is.

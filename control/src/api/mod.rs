@@ -30,6 +30,7 @@ mod rules;
 mod sessions;
 mod sidecars;
 mod sign_in;
+mod slack_links;
 mod surface;
 mod tokens;
 mod views;

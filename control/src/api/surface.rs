@@ -8,7 +8,7 @@ use super::{
     apply, audit, bundles, clients, deliveries, events, grants, identities, links, meta, oauth,
     operation::{Operation, operation},
     page::{List, Paging},
-    reports, repos, requests, rules, sessions, sidecars, sign_in, tokens, views, webhooks, wire,
+    reports, repos, requests, rules, sessions, sidecars, sign_in, slack_links, tokens, views, webhooks, wire,
 };
 use crate::{
     domain::{Permission, Rule},
@@ -322,6 +322,24 @@ fn administration() -> Vec<Operation> {
             .client(USERS)
             .body::<identities::IdentityInput>()
             .gives::<identities::IdentityView>(200),
+        operation(
+            get.clone(),
+            "/v1/slack-links",
+            "Lists the Slack users who act as identities",
+            slack_links::list,
+        )
+        .client(USERS)
+        .query::<slack_links::Which>()
+        .gives::<List<slack_links::SlackLinkView>>(200),
+        operation(
+            delete.clone(),
+            "/v1/slack-links/{identity}",
+            "Disconnects the Slack users who act as an identity",
+            slack_links::delete,
+        )
+        .client(USERS)
+        .gives_nothing()
+        .problems(&[404]),
         operation(get.clone(), "/v1/api-clients", "Lists API clients", clients::list)
             .client(USERS)
             .query::<Paging>()

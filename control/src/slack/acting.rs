@@ -125,4 +125,9 @@ impl Acting<'_> {
     pub(super) async fn revoke(&self, grant: &str, reason: &str) -> Result<(), Failure> {
         grants::revoke(&self.slack.plane, &self.caller, grant, reason).await.map(drop)
     }
+
+    /// Ends every grant that came of a bundle, by one of its requests.
+    pub(super) async fn revoke_all(&self, request: &str) -> Result<(), Failure> {
+        bundles::revoke(&self.slack.plane, &self.caller, request, "").await
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     callback::{Action, BlockActions},
-    case::standing,
+    case::{Standing, standing},
     commands::{failure_text, unlinked_text},
     desk::Slack,
     dialog::{self, Form},
@@ -64,7 +64,13 @@ async fn act(
             reviewable(slack, link, id, || dialog::open_shorter(slack, &call.trigger_id, id)).await
         }
         button_id::REVOKE => revoke(slack, link, id).await,
-        button_id::CANCEL => slack.acting(link).await?.cancel(id).await.map(|_| None),
+        button_id::REVOKE_ALL => revoke_all(slack, link, id).await,
+        button_id::HOW => {
+            let filed = slack.acting(link).await?.show(id).await?;
+            dialog::open_how(slack, &call.trigger_id, &filed.request).await;
+            Ok(None)
+        }
+        button_id::CANCEL => cancel(slack, link, call, id).await,
         button_id::EXTEND => {
             slack.acting(link).await?.show(id).await?;
             dialog::open_extend(slack, &call.trigger_id, id).await;
@@ -138,6 +144,28 @@ async fn revoke(slack: &Slack, link: Link, id: &str) -> Result<Option<String>, F
     }
 }
 
+/// Withdraws a request. A home tab shows it by itself; elsewhere there is nothing that does.
+async fn cancel(slack: &Slack, link: Link, call: &BlockActions, id: &str) -> Result<Option<String>, Failure> {
+    let acting = slack.acting(link).await?;
+    match acting.cancel(id).await {
+        Ok(_) => Ok(call.view.is_none().then(|| format!("{} is withdrawn.", code(id)))),
+        Err(failure) => stale(&acting.show(id).await, failure),
+    }
+}
+
+/// Takes back all that a bundle has given.
+async fn revoke_all(slack: &Slack, link: Link, id: &str) -> Result<Option<String>, Failure> {
+    let acting = slack.acting(link).await?;
+    let filed = acting.show(id).await?;
+    if filed.request.grant.is_none() {
+        return Ok(Some(true_state(&filed)));
+    }
+    match acting.revoke_all(id).await {
+        Ok(()) => Ok(None),
+        Err(failure) => stale(&acting.show(id).await, failure),
+    }
+}
+
 /// A button of a message that is behind: no error, but how things stand.
 fn stale(filed: &Result<Filed, Failure>, failure: Failure) -> Result<Option<String>, Failure> {
     let Failure::Refused(Refusal::AlreadyDecided(_) | Refusal::GrantEnded(_)) = &failure else {
@@ -148,10 +176,12 @@ fn stale(filed: &Result<Filed, Failure>, failure: Failure) -> Result<Option<Stri
 
 /// How a request stands, and who has brought it there.
 pub(super) fn true_state(filed: &Filed) -> String {
-    let word = standing(&filed.request, filed.grant.as_ref(), filed.now).as_str();
+    let standing = standing(&filed.request, filed.grant.as_ref(), filed.now);
+    let first = if standing == Standing::Waiting { "not decided yet" } else { "settled already" };
     let last = filed.request.reviews.last().map(super::message::review);
     let last = last.map(|review| format!(" Last word: {review}.")).unwrap_or_default();
-    format!("This request is settled already: {}: {word}.{last}", code(filed.request.id.as_str()))
+    let (id, word) = (code(filed.request.id.as_str()), standing.as_str());
+    format!("This request is {first}: {id}: {word}.{last}")
 }
 
 impl Slack {

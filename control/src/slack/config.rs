@@ -39,7 +39,7 @@ pub(crate) enum LinkBy {
 
 impl LinkBy {
     /// The word in the configuration and in records.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Browser => "browser",
             Self::Email => "email",

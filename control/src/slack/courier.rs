@@ -8,13 +8,12 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use postern_service::random::sha256_hex;
 use serde_json::{Value, json};
 
 use super::{
-    case::{Case, Links},
+    case::{Links, Matter},
     desk::{Slack, Workspace},
-    message::{Notice, Said, alarm, card, direct},
+    message::{LinkChange, Notice, Said, Told, card, direct, emergency, escalation},
     orders::{NAME, Order, Piece, parcels},
     records::{Link, Post},
     web_api::{Method, SlackError},
@@ -45,10 +44,10 @@ impl Courier for SlackCourier {
 
     fn sort<'a>(
         &'a self,
-        _: &'a mut dyn Read,
+        tx: &'a mut dyn Read,
         events: &'a [Event],
     ) -> BoxFuture<'a, Result<Vec<Parcel>, StoreError>> {
-        Box::pin(async move { events.iter().flat_map(parcels).collect() })
+        Box::pin(parcels(tx, events))
     }
 
     fn carry<'a>(
@@ -93,107 +92,198 @@ impl From<SlackError> for Outcome {
     }
 }
 
+/// Why a message did not arrive.
+#[derive(Debug, thiserror::Error)]
+enum Hitch {
+    /// Slack did not take it.
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+    /// The store failed.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// What it is about is not there.
+    #[error("there is no such request")]
+    Gone,
+}
+
+impl From<StoreError> for Hitch {
+    fn from(error: StoreError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
 impl Slack {
+    /// Brings what was ordered. `again` says that an earlier attempt may have posted it.
     async fn bring(&self, here: &Workspace, order: &Order, again: bool) -> Result<Outcome, Failure> {
-        if let Some(change) = &order.link {
-            let key = format!("link/{}", order.event);
-            let told = match change.told(&here.team) {
-                Some((user, said)) => self.write_to(&user, &key, &said, again).await,
-                None => Ok(()),
-            };
-            return Ok(told.map_or_else(Outcome::from, |()| Outcome::Taken("ok".to_owned())));
-        }
-        let mut tx = self.plane.store.read().await?;
-        let case = Case::read(&mut *tx, &order.request, self.links(here), self.plane.clock.now()).await?;
-        drop(tx);
-        let Some(case) = case else { return Ok(Outcome::Never("there is no such request".to_owned())) };
-        let outcome = match order.piece {
-            Piece::Card => self.bring_card(&case, again).await?,
-            Piece::Alarm => self.bring_alarm(&case, order, again).await,
-            Piece::Notice => self.bring_notice(here, &case, order, again).await?,
-            Piece::Link => return Ok(Outcome::Never("the order does not say who is linked".to_owned())),
+        let brought = match &order.piece {
+            Piece::Link { link } => self.bring_link(here, link, order, again).await,
+            Piece::Card { request } => self.bring_cards(here, request, again).await,
+            Piece::Alarm { request } => self.bring_alarm(here, request, order, again).await,
+            Piece::Notice { request } => self.bring_notice(here, request, order, again).await,
         };
-        Ok(match outcome {
-            Ok(()) => Outcome::Taken("ok".to_owned()),
-            Err(error) => error.into(),
-        })
+        match brought {
+            Ok(()) => Ok(Outcome::Taken("ok".to_owned())),
+            Err(Hitch::Slack(error)) => Ok(error.into()),
+            Err(Hitch::Failure(failure)) => Err(failure),
+            Err(gone @ Hitch::Gone) => Ok(Outcome::Never(gone.to_string())),
+        }
+    }
+
+    async fn matter(&self, here: &Workspace, request: &str) -> Result<Matter, Hitch> {
+        let mut tx = self.plane.store.read().await?;
+        let now = self.plane.clock.now();
+        Matter::read(&mut *tx, request, self.links(here), now).await?.ok_or(Hitch::Gone)
     }
 
     fn links<'a>(&self, here: &'a Workspace) -> Links<'a> {
         Links { team: &here.team, made: self.config.link }
     }
 
-    fn channel_of(&self, case: &Case) -> String {
-        let of_rule = case.rule.as_ref().and_then(|stored| stored.rule.notify.as_ref()?.slack.clone());
-        of_rule.unwrap_or_else(|| self.config.channel.clone())
-    }
-
-    async fn bring_card(&self, case: &Case, again: bool) -> Result<Result<(), SlackError>, Failure> {
-        let said = card(case);
-        let shown = sha256_hex(format!("{}{}", said.text, Value::from(said.blocks.clone())).as_bytes());
-        let key = format!("card/{}", case.request.id);
-        let mut tx = self.plane.store.read().await?;
-        let post: Option<Post> = store::load(&mut *tx, &key).await?;
-        drop(tx);
-        let outcome = match post {
-            Some(post) if post.shown == shown => return Ok(Ok(())),
-            Some(post) => self.change(&post, &said).await.map(|()| Post { shown, ..post }),
-            None => {
-                let channel = self.channel_of(case);
-                let found = self.post(&channel, &key, &said, again).await;
-                found.map(|(ts, fresh)| Post {
-                    key,
-                    channel,
-                    ts,
-                    shown: if fresh { shown } else { String::new() },
-                })
+    /// Where those are who decide: one channel, unless the rules of a bundle's requests name several.
+    fn channels_of(&self, matter: &Matter) -> Vec<String> {
+        let mut channels = Vec::new();
+        for case in matter.cases() {
+            let of_rule = case.rule.as_ref().and_then(|stored| stored.rule.notify.as_ref()?.slack.clone());
+            let channel = of_rule.unwrap_or_else(|| self.config.channel.clone());
+            if !channels.contains(&channel) {
+                channels.push(channel);
             }
-        };
-        match outcome {
-            Ok(post) => {
-                let mut work = Work::begin(&self.plane).await?;
-                work.save(&post).await?;
-                work.commit().await?;
-                if post.shown.is_empty() {
-                    return Ok(self.change(&post, &said).await);
-                }
-                Ok(Ok(()))
-            }
-            Err(error) => Ok(Err(error)),
         }
+        channels
     }
 
-    async fn bring_alarm(&self, case: &Case, order: &Order, again: bool) -> Result<(), SlackError> {
-        let said = alarm(case, order.kind == "request.escalated");
-        let key = format!("alarm/{}", order.event);
-        self.post(&self.channel_of(case), &key, &said, again).await.map(drop)
+    async fn bring_link(
+        &self,
+        here: &Workspace,
+        change: &LinkChange,
+        order: &Order,
+        again: bool,
+    ) -> Result<(), Hitch> {
+        let Some((user, said)) = change.told(&here.team) else { return Ok(()) };
+        self.write_to(&user, &format!("link/{}", order.event), &said, again).await?;
+        Ok(())
+    }
+
+    async fn bring_cards(&self, here: &Workspace, request: &str, again: bool) -> Result<(), Hitch> {
+        let matter = self.matter(here, request).await?;
+        let said = card(&matter);
+        let mut key = format!("card/{}", matter.lead.request.id);
+        for (place, channel) in self.channels_of(&matter).iter().enumerate() {
+            if place > 0 {
+                key = format!("card/{}/{channel}", matter.lead.request.id);
+            }
+            self.bring_card(&said, channel, &key, again).await?;
+        }
+        Ok(())
+    }
+
+    /// Posts a card, or brings the one that stands there up to date.
+    async fn bring_card(&self, said: &Said, channel: &str, key: &str, again: bool) -> Result<(), Hitch> {
+        let shown = said.digest();
+        let before = if let Some(post) = self.posted(key).await? {
+            post
+        } else {
+            let (ts, fresh) = self.post(channel, key, said, again).await?;
+            // What an earlier attempt has posted shows how things stood then.
+            let shown = if fresh { shown.clone() } else { String::new() };
+            self.remember(Post { ts, shown, ..Post::of(key, channel) }).await?
+        };
+        if before.shown != shown {
+            self.change(&before, said).await?;
+            self.remember(Post { shown, ..before }).await?;
+        }
+        Ok(())
+    }
+
+    async fn posted(&self, key: &str) -> Result<Option<Post>, Hitch> {
+        let mut tx = self.plane.store.read().await?;
+        Ok(store::load(&mut *tx, key).await?)
+    }
+
+    /// Writes down what stands where.
+    async fn remember(&self, post: Post) -> Result<Post, Hitch> {
+        let mut work = Work::begin(&self.plane).await?;
+        work.save(&post).await?;
+        work.commit().await?;
+        Ok(post)
+    }
+
+    async fn bring_alarm(
+        &self,
+        here: &Workspace,
+        request: &str,
+        order: &Order,
+        again: bool,
+    ) -> Result<(), Hitch> {
+        let matter = self.matter(here, request).await?;
+        let is_escalation = order.kind == "request.escalated";
+        let said = if is_escalation { escalation(&matter) } else { Some(emergency(&matter)) };
+        let Some(said) = said else { return Ok(()) };
+        for channel in self.channels_of(&matter) {
+            self.post(&channel, &format!("alarm/{}", order.event), &said, again).await?;
+        }
+        Ok(())
     }
 
     async fn bring_notice(
         &self,
         here: &Workspace,
-        case: &Case,
+        request: &str,
         order: &Order,
         again: bool,
-    ) -> Result<Result<(), SlackError>, Failure> {
-        let notice = Notice::of(&order.kind);
-        let said = notice.and_then(|notice| direct(case, notice, &self.plane.public_url));
-        let Some(said) = said else { return Ok(Ok(())) };
-        let own = Filter { identity: Some(case.request.identity.to_string()), ..Filter::default() };
+    ) -> Result<(), Hitch> {
+        let matter = self.matter(here, request).await?;
+        let Some(told) = Notice::of(&order.kind).and_then(|notice| Told::of(&matter, request, notice)) else {
+            return Ok(());
+        };
+        let Some(user) = self.user_of(here, matter.lead.request.identity.as_str()).await? else {
+            return Ok(());
+        };
+        if matter.bundle().is_none() {
+            let Some(said) = direct(&told, &self.plane.public_url) else { return Ok(()) };
+            self.write_to(&user, &format!("notice/{}", order.event), &said, again).await?;
+            return Ok(());
+        }
+        self.bring_together(&user, (told, request), order, again).await
+    }
+
+    /// Tells what befell several requests of a bundle at once with the first of them, and not again with the others.
+    async fn bring_together(
+        &self,
+        user: &str,
+        (told, request): (Told<'_>, &str),
+        order: &Order,
+        again: bool,
+    ) -> Result<(), Hitch> {
+        let mut new = Vec::new();
+        for (id, key) in told.keys(&order.kind) {
+            if self.posted(&key).await?.is_none() {
+                new.push((id, key));
+            }
+        }
+        let Some((_, key)) = new.iter().find(|(id, _)| *id == request) else { return Ok(()) };
+        let told = told.only(&new.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        let Some(said) = direct(&told, &self.plane.public_url) else { return Ok(()) };
+        let post = self.write_to(user, key, &said, again).await?;
+        for (_, key) in &new {
+            self.remember(Post { key: key.clone(), ..post.clone() }).await?;
+        }
+        Ok(())
+    }
+
+    /// The Slack user who acts as an identity.
+    async fn user_of(&self, here: &Workspace, identity: &str) -> Result<Option<String>, Hitch> {
+        let own = Filter { identity: Some(identity.to_owned()), ..Filter::default() };
         let mut tx = self.plane.store.read().await?;
         let links = store::find_all::<Link>(&mut *tx, &own).await?;
-        drop(tx);
-        let Some(link) = links.into_iter().find(|link| self.links(here).has(link)) else { return Ok(Ok(())) };
-        Ok(self.write_to(&link.user, &format!("notice/{}", order.event), &said, again).await)
+        Ok(links.into_iter().find(|link| self.links(here).has(link)).map(|link| link.user))
     }
 
     /// Writes to somebody directly.
-    async fn write_to(&self, user: &str, key: &str, said: &Said, again: bool) -> Result<(), SlackError> {
-        let method = Method::ConversationsOpen;
-        let opened = self.api.call(method, &json!({"users": user})).await?;
-        let channel = opened.pointer("/channel/id").and_then(Value::as_str);
-        let channel = channel.ok_or(SlackError::Unclear { method: method.as_str() })?;
-        self.post(channel, key, said, again).await.map(drop)
+    async fn write_to(&self, user: &str, key: &str, said: &Said, again: bool) -> Result<Post, SlackError> {
+        let channel = self.direct_channel(user).await?;
+        let (ts, _) = self.post(&channel, key, said, again).await?;
+        Ok(Post { ts, ..Post::of(key, &channel) })
     }
 
     /// Posts a message, or finds it where an earlier attempt may have posted it. Gives its name, and whether it is new.

@@ -139,14 +139,19 @@ impl Slack {
 
     /// Writes a line to somebody directly.
     pub(super) async fn whisper(&self, user: &str, text: &str) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": self.direct_channel(user).await?, "text": text, "parse": "none", "unfurl_links": false,
+            "unfurl_media": false,
+        });
+        self.api.call(Method::PostMessage, &body).await.map(drop)
+    }
+
+    /// Where somebody is written to directly.
+    pub(super) async fn direct_channel(&self, user: &str) -> Result<String, SlackError> {
         let method = Method::ConversationsOpen;
         let opened = self.api.call(method, &json!({"users": user})).await?;
         let channel = opened.pointer("/channel/id").and_then(Value::as_str);
-        let channel = channel.ok_or(SlackError::Unclear { method: method.as_str() })?;
-        let body = json!({
-            "channel": channel, "text": text, "parse": "none", "unfurl_links": false, "unfurl_media": false,
-        });
-        self.api.call(Method::PostMessage, &body).await.map(drop)
+        Ok(channel.ok_or(SlackError::Unclear { method: method.as_str() })?.to_owned())
     }
 
     async fn answer(self: Arc<Self>, callback: Callback) -> Reply {

@@ -1,18 +1,18 @@
 //! The home tab: what waits for somebody, what they have, what they had.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Value, json};
 
 use super::{
     acting::Acting,
-    case::{Standing, standing},
+    case::{Standing, standing, together},
     commands::unlinked_text,
     desk::Slack,
     dialog,
     kit::{Style, actions, button, context, divider, header, section, section_with},
     links::Unlinked,
-    message::{button_id, to_approve, when},
+    message::{button_id, decide, place, when},
     text::{code, escape, shortened},
     web_api::Method,
 };
@@ -60,11 +60,29 @@ pub(super) async fn show(slack: &Arc<Slack>, user: &str) {
     }
 }
 
-/// Pending requests that wait for somebody's review.
+/// Pending requests that wait for somebody's review; of those that are decided as one, one.
 pub(super) async fn waiting_for(slack: &Slack, acting: &Acting<'_>) -> Result<Vec<Request>, Failure> {
     let mut tx = slack.plane.store.read().await?;
     let filter = Filter { limit: Some(PAGE), ..Filter::default() };
-    Ok(requests::to_review(&mut *tx, &acting.caller, filter, slack.plane.clock.now()).await?.items)
+    let page = requests::to_review(&mut *tx, &acting.caller, filter, slack.plane.clock.now()).await?;
+    Ok(page.items.into_iter().filter(is_first()).collect())
+}
+
+/// Whether nothing of the same bundle came before, one request after the other.
+fn is_first() -> impl FnMut(&Request) -> bool {
+    let mut seen = BTreeSet::new();
+    move |request| match &request.bundle {
+        None => true,
+        Some(bundled) => seen.insert(bundled.requests.first().cloned()),
+    }
+}
+
+/// What is decided with a request: itself, or its bundle.
+pub(super) fn wish(request: &Request) -> String {
+    match &request.bundle {
+        None => place(request),
+        Some(bundled) => format!("the bundle {} ({} accesses)", code(&bundled.name), bundled.requests.len()),
+    }
 }
 
 async fn stock(slack: &Slack, acting: &Acting<'_>) -> Result<Stock, Failure> {
@@ -84,10 +102,6 @@ async fn stock(slack: &Slack, acting: &Acting<'_>) -> Result<Stock, Failure> {
     let kept = acting.favourites().await?;
     let bundles = dialog::bundles_for(slack, &acting.link).await?;
     Ok(Stock { waiting, own, kept, bundles, now: slack.plane.clock.now() })
-}
-
-fn place(request: &Request) -> String {
-    format!("{} of {}", code(request.account.as_str()), code(request.repo.as_str()))
 }
 
 fn view(stock: &Stock) -> Vec<Value> {
@@ -118,14 +132,8 @@ fn waiting(stock: &Stock) -> Vec<Value> {
         let reason = escape(&shortened(&request.reason.replace('\n', " "), 300));
         let more = if request.extends.is_some() { " more" } else { "" };
         let (who, duration) = (code(request.identity.as_str()), request.duration);
-        let text = format!("{who} for {duration}{more} as {}\n{reason}", place(request));
-        let id = request.id.as_str();
-        let buttons = [
-            button(button_id::APPROVE, "Approve", &to_approve(request), Style::Primary),
-            button(button_id::SHORTER, "Approve shorter…", id, Style::Plain),
-            button(button_id::DENY, "Deny…", id, Style::Danger),
-        ];
-        [section(&text), actions(&buttons)]
+        let text = format!("{who} for {duration}{more}: {}\n{reason}", wish(request));
+        [section(&text), decide(request)]
     };
     or_none(stock.waiting.iter().take(MOST_WAITING).flat_map(one).collect(), "Nothing waits for you.")
 }
@@ -143,9 +151,12 @@ fn active(stock: &Stock) -> Vec<Value> {
             format!("{}: begins {}", place(request), when(grant.not_before))
         };
         let id = request.id.as_str();
-        let extend = button(button_id::EXTEND, "Extend…", id, Style::Plain);
-        let back = button(button_id::REVOKE, "Give back", id, Style::Danger);
-        Some([section(&line), actions(&[extend, back])])
+        let buttons = [
+            button(button_id::HOW, "How to connect…", id, Style::Plain),
+            button(button_id::EXTEND, "Extend…", id, Style::Plain),
+            button(button_id::REVOKE, "Give back", id, Style::Danger),
+        ];
+        Some([section(&line), actions(&buttons)])
     };
     or_none(
         stock.own.iter().filter_map(live).take(MOST_ACTIVE).flatten().collect(),
@@ -164,20 +175,26 @@ fn left(grant: &Grant, now: Moment) -> String {
 }
 
 fn recent(stock: &Stock) -> Vec<Value> {
+    let state = |(request, grant): &(Request, Option<Grant>)| standing(request, grant.as_ref(), stock.now);
     let one = |(request, grant): &(Request, Option<Grant>)| {
-        let state = standing(request, grant.as_ref(), stock.now);
-        let text = format!("{}: {} ({})", place(request), state.as_str(), when(request.created_at));
+        let with = |(other, _): &&(Request, Option<Grant>)| {
+            other.id == request.id || (other.bundle.is_some() && other.bundle == request.bundle)
+        };
+        let states = together(stock.own.iter().filter(with).map(state));
+        let text = format!("{}: {states} ({})", wish(request), when(request.created_at));
         let id = request.id.as_str();
         let mut buttons = vec![
             button(button_id::AGAIN, "Request again…", id, Style::Plain),
             button(button_id::KEEP, "Keep", id, Style::Plain),
         ];
-        if state == Standing::Waiting {
+        if standing(request, grant.as_ref(), stock.now) == Standing::Waiting {
             buttons.push(button(button_id::CANCEL, "Withdraw", id, Style::Danger));
         }
         [section(&text), actions(&buttons)]
     };
-    or_none(stock.own.iter().take(MOST_RECENT).flat_map(one).collect(), "You have asked for nothing yet.")
+    let mut first = is_first();
+    let recent = stock.own.iter().filter(|(request, _)| first(request)).take(MOST_RECENT);
+    or_none(recent.flat_map(one).collect(), "You have asked for nothing yet.")
 }
 
 fn favourite(favourite: &Favourite) -> [Value; 2] {

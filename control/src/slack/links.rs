@@ -12,7 +12,7 @@ use super::{
     web_api::{Method, SlackError},
 };
 use crate::{
-    actions::Failure,
+    actions::{Caller, Failure},
     domain::{IdentityRecord, Refusal, canonical},
     plane::ControlPlane,
     store::{self, Filter},
@@ -152,6 +152,8 @@ pub(super) enum Untied {
     InSlack,
     /// Whoever they acted as had signed in.
     InBrowser,
+    /// Whoever may modify users has ended it.
+    ByAdministrator,
     /// Whoever they acted as is let in no longer.
     Deactivated,
 }
@@ -162,6 +164,7 @@ impl Untied {
         match self {
             Self::InSlack => "slack",
             Self::InBrowser => "browser",
+            Self::ByAdministrator => "administrator",
             Self::Deactivated => "deactivation",
         }
     }
@@ -177,11 +180,32 @@ pub(super) async fn untie_within(work: &mut Work, link: &Link, by: &str, how: Un
 
 /// Unties all who act as somebody who is let in no longer: whoever comes back, or gets the name next, connects anew.
 pub(crate) async fn untie_all(work: &mut Work, by: &str, identity: &str) -> Result<(), Failure> {
-    let own = Filter { identity: Some(identity.to_owned()), ..Filter::default() };
-    for link in work.find_all::<Link>(&own).await? {
-        untie_within(work, &link, by, Untied::Deactivated).await?;
+    untie_each(work, by, identity, Untied::Deactivated).await.map(drop)
+}
+
+/// Unties all who act as an identity, at the wish of whoever may modify users. Refused when there is nobody.
+pub(crate) async fn unlink(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    identity: &str,
+) -> Result<(), Failure> {
+    let mut work = Work::begin(plane).await?;
+    let identity = canonical(identity);
+    if untie_each(&mut work, caller.name(), &identity, Untied::ByAdministrator).await? == 0 {
+        return Err(Refusal::not_found("Slack user that acts as", identity).into());
     }
+    work.commit().await?;
     Ok(())
+}
+
+/// Unties all who act as an identity; how many there were.
+async fn untie_each(work: &mut Work, by: &str, identity: &str, how: Untied) -> Result<usize, Failure> {
+    let own = Filter { identity: Some(identity.to_owned()), ..Filter::default() };
+    let links = work.find_all::<Link>(&own).await?;
+    for link in &links {
+        untie_within(work, link, by, how).await?;
+    }
+    Ok(links.len())
 }
 
 fn about(link: &Link, kind: &'static str) -> Event {

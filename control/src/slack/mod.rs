@@ -37,7 +37,7 @@ use tokio::task::JoinSet;
 pub(crate) use config::SlackConfig;
 pub(crate) use courier::SlackCourier;
 pub(crate) use desk::Slack;
-pub(crate) use links::untie_all;
+pub(crate) use links::{unlink, untie_all};
 pub(crate) use records::{Invitation, Link};
 
 /// The addresses that Slack calls over HTTP.

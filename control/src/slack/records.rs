@@ -70,7 +70,7 @@ pub(crate) struct Seen {
     pub expires_at: Moment,
 }
 
-/// A message that follows its request.
+/// A message that follows its request, or one that several events bring about and that is posted once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Post {
     /// What it is about.
@@ -79,8 +79,16 @@ pub(crate) struct Post {
     pub channel: String,
     /// Its name there.
     pub ts: String,
-    /// SHA-256 of what it shows; empty when that is not known.
+    /// SHA-256 of what it shows; empty where that does not change.
     pub shown: String,
+}
+
+impl Post {
+    /// One of this key in this channel, whose name and looks are not known yet.
+    pub(super) fn of(key: &str, channel: &str) -> Self {
+        let (key, channel) = (key.to_owned(), channel.to_owned());
+        Self { key, channel, ts: String::new(), shown: String::new() }
+    }
 }
 
 impl Link {

@@ -182,6 +182,8 @@ pub(crate) struct Filter {
     pub keyed: bool,
     /// Of this identity.
     pub identity: Option<String>,
+    /// Of an identity on this list, which names identities, `group:NAME`, and everybody by `*`.
+    pub listed: Option<Vec<String>>,
     /// Of this repo.
     pub repo: Option<String>,
     /// In one of these states.

@@ -1,5 +1,6 @@
 //! SQL as both databases read it: a text with `$1`, `$2`, … and the values in their place.
 
+use postern_protocol::gate::naming::{EVERYBODY, GROUP_PREFIX, canonical};
 use sqlx::{Arguments, Encode, Type, error::BoxDynError};
 
 use super::{AuditFilter, Filter, Order, ResourceFilter, Table};
@@ -157,6 +158,9 @@ impl Statement {
             statement = statement.push(" AND id IN ").list(ids.iter().map(|id| id.as_str().into()));
             statement.frequent = false;
         }
+        if let Some(list) = &filter.listed {
+            statement = statement.listed(table, list);
+        }
         if filter.keyed {
             statement = statement.push(" AND lookup IS NOT NULL");
         }
@@ -169,6 +173,22 @@ impl Statement {
             .bind_some(behind, filter.after)
             .push(order)
             .bind_some(" LIMIT ", filter.limit)
+    }
+
+    /// Goes on with the condition that an identity is on a list, by its name or by one of its groups.
+    fn listed(self, table: Table, list: &[String]) -> Self {
+        if list.iter().any(|entry| entry == EVERYBODY) {
+            return self;
+        }
+        let column = if table == Table::Identities { "id" } else { "identity" };
+        let groups = list.iter().filter_map(|entry| entry.strip_prefix(GROUP_PREFIX));
+        let begun =
+            self.push(&format!(" AND {column} IN (SELECT identity FROM identity_groups WHERE grp IN (NULL"));
+        let grouped = groups.fold(begun, |statement, group| statement.push(", ").bind(group)).push(")");
+        let names = list.iter().filter(|entry| !entry.starts_with(GROUP_PREFIX));
+        let named =
+            names.fold(grouped, |statement, name| statement.push(" UNION ALL SELECT ").bind(canonical(name)));
+        Self { frequent: false, ..named.push(")") }
     }
 
     /// The audit records that fit.
@@ -230,5 +250,19 @@ mod tests {
              ORDER BY n DESC LIMIT $3"
         );
         assert_eq!(statement.values, ["alice".into(), 7_i64.into(), 3_u32.into()]);
+    }
+
+    #[test]
+    fn a_list_means_names_and_groups_and_everybody() {
+        let listed = |list: &[&str]| {
+            let listed = Some(list.iter().map(|entry| (*entry).to_owned()).collect());
+            Statement::records(Table::SlackLinks, &Filter { listed, ..Filter::default() })
+        };
+        let statement = listed(&["group:dba", "Bob@Example.com"]);
+        let asked = "AND identity IN (SELECT identity FROM identity_groups WHERE grp IN (NULL, $1) UNION ALL SELECT $2)";
+        assert!(statement.text.contains(asked), "{}", statement.text);
+        assert_eq!(statement.values, ["dba".into(), "bob@example.com".into()]);
+        assert!(!listed(&["group:dba", "*"]).text.contains("identity_groups"));
+        assert!(listed(&[]).text.contains("identity_groups WHERE grp IN (NULL))"));
     }
 }

@@ -8,7 +8,9 @@ use sqlx::{
 };
 
 use super::ground::Ground;
-use crate::store::{Columns, POSTGRES_MIGRATIONS, Place, SQLITE_MIGRATIONS, Store, StoreError, Table};
+use crate::store::{
+    Columns, Filter, POSTGRES_MIGRATIONS, Place, SQLITE_MIGRATIONS, Store, StoreError, Table,
+};
 
 async fn file(place: &Place) -> SqliteConnection {
     let Place::Sqlite(file) = place else { panic!("this is a file") };
@@ -44,7 +46,8 @@ async fn refuses_a_newer_version(ground: &Ground) {
 async fn both_databases_have_the_same_tables_and_indexes() {
     let (one, other) = (Ground::sqlite(), Ground::postgres().await);
     let _stores = (one.open().await, other.open().await);
-    let of_file = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\'";
+    let of_file = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index') AND name NOT LIKE 'sqlite%' \
+                   AND name NOT LIKE '\\_sqlx%' ESCAPE '\\'";
     let of_server = "SELECT relname::text FROM pg_class LEFT JOIN pg_constraint ON conindid = pg_class.oid \
                      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i') AND contype IS NULL \
                      AND relname NOT LIKE '\\_sqlx%'";
@@ -92,4 +95,28 @@ async fn a_database_of_any_earlier_version_is_brought_up_to_date_and_one_of_a_ne
     let mut connection = PgConnection::connect_with(options).await.unwrap();
     sqlx::query(FROM_THE_FUTURE).execute(&mut connection).await.unwrap();
     refuses_a_newer_version(&ground).await;
+}
+
+#[tokio::test]
+async fn whoever_was_there_before_there_was_an_index_of_groups_is_in_it() {
+    const ALICE: &str =
+        "INSERT INTO identities (id, body) VALUES ('alice', '{\"groups\":[],\"claimed\":[\"dba\"]}')";
+    let (one, other) = (Ground::sqlite(), Ground::postgres().await);
+    let before = |migrations: &Migrator| {
+        migrations.iter().map(|step| step.version).filter(|step| *step < 45).max().unwrap()
+    };
+    let mut on_file = file(one.place()).await;
+    SQLITE_MIGRATIONS.run_to(before(&SQLITE_MIGRATIONS), &mut on_file).await.unwrap();
+    sqlx::query(ALICE).execute(&mut on_file).await.unwrap();
+    let mut on_server = PgConnection::connect_with(server(other.place())).await.unwrap();
+    POSTGRES_MIGRATIONS.run_to(before(&POSTGRES_MIGRATIONS), &mut on_server).await.unwrap();
+    sqlx::query(ALICE).execute(&mut on_server).await.unwrap();
+    for store in [one.open().await, other.open().await] {
+        let listed = Some(vec!["group:dba".to_owned()]);
+        let mut tx = store.read().await.unwrap();
+        assert_eq!(
+            tx.find(Table::Identities, &Filter { listed, ..Filter::default() }).await.unwrap().len(),
+            1
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use postern_service::audit::{Chain, Event};
+use serde_json::{Value, json};
 
 use super::ground::Ground;
 use crate::domain::Moment;
@@ -41,6 +42,7 @@ on_every_store! {
     audit_records_come_back_as_they_were_and_chains_have_heads,
     resources_are_found_by_how_their_names_begin_and_replaced_by_stretches,
     after_a_step_that_failed_nothing_lasts,
+    who_is_on_a_list_is_found_by_name_and_by_every_group,
 }
 
 async fn put(store: &Arc<dyn Store>, id: &str, columns: Columns<'_>) -> Result<(), StoreError> {
@@ -228,4 +230,41 @@ async fn after_a_step_that_failed_nothing_lasts(store: Arc<dyn Store>) {
     assert!(matches!(tx.put(Table::Grants, "c", named, "1".to_owned()).await, Err(StoreError::Taken)));
     assert!(tx.commit().await.is_err());
     assert_eq!(ids(&store, Filter::default()).await, ["a"]);
+}
+
+async fn who_is_on_a_list_is_found_by_name_and_by_every_group(store: Arc<dyn Store>) {
+    let write = async |name: &str, groups: Value| {
+        let mut tx = store.write().await.unwrap();
+        tx.put(Table::Identities, name, Columns::default(), groups.to_string()).await.unwrap();
+        let own = Columns { identity: Some(name), ..Columns::default() };
+        tx.put(Table::SlackLinks, &format!("T1/{name}"), own, format!("\"{name}\"")).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let listed = async |list: &[&str]| -> Vec<String> {
+        let listed = Some(list.iter().map(|entry| (*entry).to_owned()).collect());
+        let filter = Filter { listed, order: Order::Oldest, ..Filter::default() };
+        let mut tx = store.read().await.unwrap();
+        let links = tx.find(Table::SlackLinks, &filter).await.unwrap();
+        let people = tx.find(Table::Identities, &filter).await.unwrap();
+        assert_eq!(links.len(), people.len());
+        links.into_iter().map(|row| row.body.replace('"', "")).collect()
+    };
+    write("alice", json!({"groups": ["dba", "it's"], "provisioned": ["dba"]})).await;
+    write("bob", json!({"groups": [], "claimed": ["dba"]})).await;
+    write("carol", json!({"groups": []})).await;
+    assert_eq!(listed(&["group:dba"]).await, ["alice", "bob"]);
+    assert_eq!(listed(&["group:it's", "carol"]).await, ["alice", "carol"]);
+    assert_eq!(listed(&["*"]).await, ["alice", "bob", "carol"]);
+    assert_eq!(listed(&["dba", "group:alice"]).await, Vec::<String>::new());
+    assert_eq!(listed(&[]).await, Vec::<String>::new());
+    write("alice", json!({"groups": ["sre"], "provisioned": ["dba"]})).await;
+    write("bob", json!({"groups": []})).await;
+    assert_eq!(listed(&["group:dba"]).await, ["alice"]);
+    assert_eq!(listed(&["group:it's"]).await, Vec::<String>::new());
+    let mut tx = store.write().await.unwrap();
+    for table in [(Table::Identities, "alice"), (Table::SlackLinks, "T1/alice")] {
+        assert!(tx.delete(table.0, table.1).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(listed(&["group:dba", "group:sre"]).await, Vec::<String>::new());
 }

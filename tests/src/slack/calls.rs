@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
+    blocks::{self, Faults, Surface},
     modal::Modal,
     server::{SIGNING_SECRET, Slack, Way},
     workspace::{APP, BOT, CHANNEL, Message, TEAM},
@@ -146,6 +147,7 @@ impl Slack {
         assert_eq!(answer.status, 200, "{answer:?}");
         if let Some(text) = answer.body["text"].as_str() {
             assert_eq!(answer.body["response_type"], "ephemeral", "{answer:?}");
+            self.shows(&answer.body);
             return text.to_owned();
         }
         let late = async || {
@@ -157,6 +159,32 @@ impl Slack {
             return String::new();
         }
         until_some("the late answer to a command", late).await
+    }
+
+    /// Somebody types `/postern …`. Gives what they see, with its buttons.
+    pub async fn list(&self, user: &str, text: &str) -> Message {
+        let answer = self.deliver(self.command_call(user, text)).await;
+        assert_eq!(answer.body["response_type"], "ephemeral", "{answer:?}");
+        self.shows(&answer.body);
+        let said = answer.body["text"].as_str().unwrap_or_default().to_owned();
+        Message {
+            channel: CHANNEL.to_owned(),
+            ts: self.state.lock().ts(),
+            text: said,
+            blocks: answer.body["blocks"].clone(),
+            metadata: Value::Null,
+            only_for: Some(user.to_owned()),
+            changes: 0,
+        }
+    }
+
+    /// Looks at the blocks of an answer as Slack does.
+    fn shows(&self, body: &Value) {
+        let mut faults = Faults::default();
+        if body.get("blocks").is_some() {
+            blocks::check(&mut faults, &body["blocks"], Surface::Message);
+        }
+        self.state.lock().violations.extend(faults.into_inner());
     }
 
     /// Somebody presses a button of a message.

@@ -150,6 +150,11 @@ impl Slack {
         self.state.lock().in_channel().count()
     }
 
+    /// What the app wrote, wherever and to whomever.
+    pub fn everywhere(&self) -> Vec<Message> {
+        self.state.lock().messages.clone()
+    }
+
     /// What the app wrote to somebody directly.
     pub fn direct(&self, user: &str) -> Vec<Message> {
         let channel = Workspace::direct(user);

@@ -4,7 +4,7 @@
 const COMMANDS: [(&str, &str); 10] = [
     ("connect", "ties your Slack user to the account that you sign in with"),
     ("disconnect", "unties them"),
-    ("list repos", "the data repositories that you can ask for"),
+    ("list repos [PART OF A NAME]", "the data repositories, with their accounts"),
     ("list sidecars", "the gates that stand in front of them"),
     (
         "request [REPO [ACCOUNT [TABLE…] [DURATION] [REASON]]]",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use postern_protocol::duration::Span;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     super::{
@@ -13,8 +13,9 @@ use super::{
         desk::Slack,
         dialog::{self, Form},
         home,
+        kit::{Style, asking, button, section, section_with},
         links::Unlinked,
-        message::when,
+        message::{button_id, place, when},
     },
     code, quiet,
 };
@@ -39,28 +40,63 @@ pub(super) async fn request(
 }
 
 fn line(request: &Request, grant: Option<&Grant>, state: Standing) -> String {
-    let place = format!("{} of {}", code(request.account.as_str()), code(request.repo.as_str()));
+    let place = place(request);
     let until =
         grant.filter(|_| state == Standing::Active).map(|grant| format!(" until {}", when(grant.expires_at)));
     let id = code(request.id.as_str());
     format!("• {id} {place}: {}{}", state.as_str(), until.unwrap_or_default())
 }
 
-/// What is under way, and what the last seven days brought.
+/// What is under way, each with the button that ends it, and what the last seven days brought.
 pub(super) async fn my_requests(slack: &Arc<Slack>, command: &Command) -> Result<Value, Unlinked> {
     let link = slack.linked(&command.user_id).await?;
-    let lines = own_lines(slack, link.identity.as_str()).await?;
-    if lines.is_empty() {
+    let own = own_requests(slack, link.identity.as_str()).await?;
+    if own.is_empty() {
         return Ok(quiet("You have no active access, and asked for nothing in the last seven days."));
     }
-    Ok(quiet(&format!("*Your requests*\n{}", lines.join("\n"))))
+    let mut lines = vec!["*Your requests*".to_owned()];
+    let (mut blocks, mut over) = (vec![section("*Your requests*")], Vec::new());
+    for (request, grant, state) in &own {
+        let line = line(request, grant.as_ref(), *state);
+        match end(request, *state) {
+            Some(button) => blocks.push(section_with(&line, &button)),
+            None => over.push(line.clone()),
+        }
+        lines.push(line);
+    }
+    if !over.is_empty() {
+        blocks.push(section(&over.join("\n")));
+    }
+    Ok(json!({"response_type": "ephemeral", "text": lines.join("\n"), "blocks": blocks}))
 }
 
-async fn own_lines(slack: &Slack, identity: &str) -> Result<Vec<String>, Failure> {
+/// The button that ends what is under way.
+fn end(request: &Request, state: Standing) -> Option<Value> {
+    let id = request.id.as_str();
+    match state {
+        Standing::Waiting => Some(button(button_id::CANCEL, "Withdraw", id, Style::Plain)),
+        Standing::Scheduled | Standing::Active => {
+            let back = button(button_id::REVOKE, "Give back", id, Style::Danger);
+            Some(asking(back, "Your sessions end at once.", "Give back"))
+        }
+        Standing::Ended
+        | Standing::Revoked
+        | Standing::Rejected
+        | Standing::Cancelled
+        | Standing::Undecided
+        | Standing::Failed
+        | Standing::Extended => None,
+    }
+}
+
+async fn own_requests(
+    slack: &Slack,
+    identity: &str,
+) -> Result<Vec<(Request, Option<Grant>, Standing)>, Failure> {
     let now = slack.plane.clock.now();
     let mut tx = slack.plane.store.read().await?;
     let own = Filter { identity: Some(identity.to_owned()), limit: Some(500), ..Filter::default() };
-    let mut lines = Vec::new();
+    let mut found = Vec::new();
     for request in store::find_all::<Request>(&mut *tx, &own).await? {
         let grant: Option<Grant> = match &request.grant {
             Some(grant) => store::load(&mut *tx, grant.as_str()).await?,
@@ -69,13 +105,13 @@ async fn own_lines(slack: &Slack, identity: &str) -> Result<Vec<String>, Failure
         let state = standing(&request, grant.as_ref(), now);
         let open = matches!(state, Standing::Waiting | Standing::Scheduled | Standing::Active);
         if open || request.created_at >= now.minus(WEEK) {
-            lines.push(line(&request, grant.as_ref(), state));
+            found.push((request, grant, state));
         }
-        if lines.len() == MOST {
+        if found.len() == MOST {
             break;
         }
     }
-    Ok(lines)
+    Ok(found)
 }
 
 /// What waits for whoever asks.
@@ -86,8 +122,8 @@ pub(super) async fn review(slack: &Arc<Slack>, command: &Command) -> Result<Valu
         return Ok(quiet("Nothing waits for you."));
     }
     let lines = waiting.iter().take(MOST).map(|request| {
-        let who = code(request.identity.as_str());
-        format!("{} by {who} for {}", line(request, None, Standing::Waiting), request.duration)
+        let (id, who) = (code(request.id.as_str()), code(request.identity.as_str()));
+        format!("• {id} {} by {who} for {}", home::wish(request), request.duration)
     });
     let lines = lines.collect::<Vec<_>>().join("\n");
     Ok(quiet(&format!("*Waiting for you* (decide in the channel or in the app's home tab)\n{lines}")))

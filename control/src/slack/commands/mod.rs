@@ -23,7 +23,7 @@ pub(super) async fn run(slack: &Arc<Slack>, command: &Command) -> Value {
     let known = match words.as_slice() {
         ["connect"] => connect(slack, command).await,
         ["disconnect"] => disconnect(slack, command).await,
-        ["list", "repos"] => list::repos(slack, command).await,
+        ["list", "repos", words @ ..] => list::repos(slack, command, words).await,
         ["list", "sidecars"] => list::sidecars(slack, command).await,
         ["request", rest @ ..] => mine::request(slack, command, rest).await,
         ["my", "requests"] => mine::my_requests(slack, command).await,

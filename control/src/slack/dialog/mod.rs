@@ -1,4 +1,4 @@
-//! Dialogs: asking for access, saying no, approving for less time, asking for more time.
+//! Dialogs: asking for access, saying no, approving for less time, asking for more time; how to connect.
 //!
 //! In: a trigger, or what was filled in. Out: a view, or what is wrong with a field. What a dialog is about stands in
 //! its `private_metadata`, which comes back as it was; what somebody may do is looked at anew when it is sent off.
@@ -6,6 +6,7 @@
 mod connect;
 mod extend;
 mod form;
+mod how;
 mod layout;
 mod menus;
 mod request;
@@ -24,6 +25,7 @@ use super::{
 
 pub(super) use connect::open as open_connect;
 pub(super) use form::Form;
+pub(super) use how::open as open_how;
 pub(super) use menus::bundles_for;
 pub(super) use request::open as open_request;
 pub(super) use {extend::open as open_extend, review::open_deny, review::open_shorter};
@@ -35,6 +37,7 @@ mod callback_id {
     pub(super) const SHORTER: &str = "shorter";
     pub(super) const EXTEND: &str = "extend";
     pub(super) const CONNECT: &str = "connect";
+    pub(super) const HOW: &str = "how";
 }
 
 /// Shows a dialog to whoever has just done something.

@@ -4,16 +4,20 @@ use serde_json::Value;
 
 use super::{
     super::{
-        case::{Case, Standing},
+        case::{Case, Matter, Standing},
         kit::{Style, actions, asking, button, context, fields, header, section, words},
         text::{code, escape},
     },
-    Said, button_id, covered, mentions, review, to_approve, what, when,
+    MOST_LINES, Said, bundle_card, button_id, covered, mentions, review, to_approve, what_up_to, when,
 };
-use crate::domain::{Progress, Tally};
+use crate::domain::{Progress, Request, Tally};
 
 /// The message as it is to stand now.
-pub(in super::super) fn card(case: &Case) -> Said {
+pub(in super::super) fn card(matter: &Matter) -> Said {
+    if let Some(name) = matter.bundle() {
+        return bundle_card::card(matter, name);
+    }
+    let case = &matter.lead;
     let request = &case.request;
     let standing = case.standing();
     let kind = match (request.break_glass, &request.extends) {
@@ -25,11 +29,12 @@ pub(in super::super) fn card(case: &Case) -> Said {
     let who = escape(request.identity.as_str());
     let (repo, account) = (escape(request.repo.as_str()), escape(request.account.as_str()));
     let text = format!("{title} ({who} as {account} at {repo} for {})", request.duration);
-    let mut blocks = vec![header(&title), facts(case), section(&format!("*What*\n{}", scope(case)))];
+    let mut blocks =
+        vec![header(&title), facts(case), section(&format!("*What*\n{}", scope_up_to(case, MOST_LINES)))];
     if !request.reason.trim().is_empty() {
         blocks.push(words(&format!("Reason: {}", request.reason)));
     }
-    blocks.extend(progress(case));
+    blocks.extend(progress(matter));
     if !request.reviews.is_empty() {
         let lines: Vec<String> = request.reviews.iter().map(review).collect();
         blocks.push(section(&lines.join("\n")));
@@ -42,25 +47,16 @@ pub(in super::super) fn card(case: &Case) -> Said {
 
 fn facts(case: &Case) -> Value {
     let request = &case.request;
-    let start = match (&case.grant, request.not_before) {
-        (Some(grant), _) => when(grant.not_before),
-        (None, Some(at)) => when(at),
-        (None, None) => "at once".to_owned(),
-    };
     let mut pairs = vec![
         ("Who", code(request.identity.as_str())),
         ("Repository", code(request.repo.as_str())),
         ("Account", code(request.account.as_str())),
         (if request.extends.is_some() { "How much more" } else { "How long" }, request.duration.to_string()),
-        ("From", start),
+        ("From", start(case)),
         ("Rule", code(&request.rule)),
     ];
     if let Some(grant) = &case.grant {
         pairs.push(("Until", when(grant.expires_at)));
-    }
-    if let Some(bundled) = &request.bundle {
-        let count = bundled.requests.len();
-        pairs.push(("Bundle", format!("{}: {count} requests, decided together", code(&bundled.name))));
     }
     if request.filed_by != request.identity.as_str() {
         pairs.push(("Filed by", code(&request.filed_by)));
@@ -68,25 +64,42 @@ fn facts(case: &Case) -> Value {
     fields(&pairs)
 }
 
-fn scope(case: &Case) -> String {
-    case.grant.as_ref().map_or_else(|| what(&case.request.resources), |grant| covered(&grant.scope))
+/// From when on.
+pub(super) fn start(case: &Case) -> String {
+    match (&case.grant, case.request.not_before) {
+        (Some(grant), _) => when(grant.not_before),
+        (None, Some(at)) => when(at),
+        (None, None) => "at once".to_owned(),
+    }
+}
+
+/// What it gives, or would give, in so many lines at most.
+pub(super) fn scope_up_to(case: &Case, most: usize) -> String {
+    match &case.grant {
+        Some(grant) => covered(&grant.scope, most),
+        None => what_up_to(&case.request.resources, most),
+    }
 }
 
 /// What is still needed, and whom it is up to.
-fn progress(case: &Case) -> Option<Value> {
-    let request = &case.request;
-    if case.standing() != Standing::Waiting && !request.awaits_hindsight() {
+fn progress(matter: &Matter) -> Option<Value> {
+    if !matter.lead.waits() {
         return None;
     }
-    let up_to = mentions(&case.approvers);
-    if request.awaits_hindsight() {
-        return Some(section(&format!("Somebody has to look at this afterwards. {up_to}")));
+    let up_to = mentions(&matter.approvers);
+    if matter.lead.request.awaits_hindsight() {
+        return Some(section(format!("Somebody has to look at this afterwards. {up_to}").trim_end()));
     }
-    let needed = case.rule.as_ref().map(|stored| stored.rule.needed(request.escalated));
-    let tally = Tally::count(needed.as_deref().unwrap_or_default(), &request.reviews);
-    let mut lines: Vec<String> = tally.0.iter().map(needed_line).collect();
+    let mut lines = needed_lines(&matter.lead);
     lines.push(up_to);
     Some(section(lines.join("\n").trim_end()))
+}
+
+/// What a request needs and has, approval by approval.
+pub(super) fn needed_lines(case: &Case) -> Vec<String> {
+    let needed = case.rule.as_ref().map(|stored| stored.rule.needed(case.request.escalated));
+    let tally = Tally::count(needed.as_deref().unwrap_or_default(), &case.request.reviews);
+    tally.0.iter().map(needed_line).collect()
 }
 
 fn needed_line(progress: &Progress<'_>) -> String {
@@ -98,39 +111,50 @@ fn needed_line(progress: &Progress<'_>) -> String {
     format!("{mark} {} of {} from {from}", progress.by.len(), progress.needed)
 }
 
-/// How it ended, where no review says so.
-fn ending(case: &Case) -> Option<String> {
-    let ended = case.grant.as_ref().and_then(|grant| grant.ended.as_ref());
-    if let Some(ending) = ended.filter(|_| case.request.extends.is_none()) {
-        let by = if ending.by.is_empty() { String::new() } else { format!(" by {}", code(&ending.by)) };
-        let why = if ending.reason.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", super::quoted(&ending.reason))
-        };
-        return Some(format!("{}{by} {}{why}", capital(case.standing().as_str()), when(ending.at)));
-    }
-    let by_rule = case.request.reviews.is_empty();
+/// How access ended, or that none came of it.
+pub(super) fn ended(case: &Case) -> Option<String> {
+    let ending = case.grant.as_ref().and_then(|grant| grant.ended.as_ref());
+    let Some(ending) = ending.filter(|_| case.request.extends.is_none()) else {
+        return if case.standing() == Standing::Failed { settled(case) } else { None };
+    };
+    let by = if ending.by.is_empty() { String::new() } else { format!(" by {}", code(&ending.by)) };
+    let why =
+        if ending.reason.is_empty() { String::new() } else { format!(": {}", super::quoted(&ending.reason)) };
+    Some(format!("{}{by} {}{why}", capital(case.standing().as_str()), when(ending.at)))
+}
+
+/// How a request was settled without a review.
+pub(super) fn settled(case: &Case) -> Option<String> {
     let decided = case.request.decided_at.map(when).unwrap_or_default();
     match case.standing() {
-        Standing::Scheduled | Standing::Active | Standing::Extended if by_rule => {
+        Standing::Scheduled | Standing::Active | Standing::Extended => {
             Some(format!("Approved at once by the rule {decided}"))
         }
-        Standing::Rejected if by_rule => Some(format!("Denied at once by the rule {decided}")),
-        Standing::Waiting
-        | Standing::Scheduled
-        | Standing::Active
-        | Standing::Extended
-        | Standing::Ended
-        | Standing::Revoked
-        | Standing::Rejected => None,
+        Standing::Rejected => Some(format!("Denied at once by the rule {decided}")),
         Standing::Cancelled | Standing::Undecided | Standing::Failed => {
             Some(format!("{} {decided}", capital(case.standing().as_str())))
         }
+        Standing::Waiting | Standing::Ended | Standing::Revoked => None,
     }
 }
 
-fn capital(text: &str) -> String {
+/// How it came out, where no review says so.
+fn ending(case: &Case) -> Option<String> {
+    let reviewed = !case.request.reviews.is_empty();
+    match case.standing() {
+        Standing::Ended | Standing::Revoked | Standing::Failed => ended(case),
+        Standing::Scheduled | Standing::Active | Standing::Extended | Standing::Rejected if reviewed => None,
+        Standing::Scheduled
+        | Standing::Active
+        | Standing::Extended
+        | Standing::Rejected
+        | Standing::Waiting
+        | Standing::Cancelled
+        | Standing::Undecided => settled(case),
+    }
+}
+
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -146,49 +170,30 @@ fn history(case: &Case) -> String {
 }
 
 fn buttons(case: &Case) -> Option<Value> {
-    let id = case.request.id.as_str();
-    let deny = button(button_id::DENY, "Deny…", id, Style::Danger);
-    if case.request.awaits_hindsight() {
-        return Some(actions(&[button(button_id::APPROVE, "It was right", id, Style::Primary), deny]));
+    let request = &case.request;
+    let id = request.id.as_str();
+    if request.awaits_hindsight() {
+        let right = button(button_id::APPROVE, "It was right", id, Style::Primary);
+        return Some(actions(&[right, button(button_id::DENY, "Deny…", id, Style::Danger)]));
     }
-    match case.standing() {
-        Standing::Waiting => Some(actions(&[
-            button(button_id::APPROVE, "Approve", &to_approve(&case.request), Style::Primary),
-            button(button_id::SHORTER, "Approve shorter…", id, Style::Plain),
-            deny,
-        ])),
-        Standing::Scheduled | Standing::Active => {
-            let revoke = button(button_id::REVOKE, "Revoke", id, Style::Danger);
-            let question = "Sessions that live on this grant end at once.";
-            Some(actions(&[asking(revoke, question, "Revoke")]))
-        }
-        Standing::Ended
-        | Standing::Extended
-        | Standing::Revoked
-        | Standing::Rejected
-        | Standing::Cancelled
-        | Standing::Undecided
-        | Standing::Failed => None,
+    if case.standing() == Standing::Waiting {
+        return Some(decide(request));
     }
+    case.lives().then(|| actions(&[revoke(button_id::REVOKE, "Revoke", id)]))
 }
 
-/// A loud word to the whole channel.
-pub(in super::super) fn alarm(case: &Case, escalated: bool) -> Said {
-    let request = &case.request;
-    let (who, account) = (code(request.identity.as_str()), code(request.account.as_str()));
-    let repo = code(request.repo.as_str());
-    let line = if escalated {
-        format!("Nobody has decided yet whether {who} may use {account} of {repo}.")
-    } else {
-        format!("{who} has taken emergency access as {account} of {repo} for {}.", request.duration)
-    };
-    let up_to = mentions(&case.approvers);
-    let text = format!("<!here> {line} {up_to}").trim_end().to_owned();
-    let id = code(request.id.as_str());
-    let mut blocks = vec![section(&format!(":rotating_light: {text}"))];
-    if !request.reason.trim().is_empty() {
-        blocks.push(words(&format!("Reason: {}", request.reason)));
-    }
-    blocks.push(context(&format!("{id} · the request itself stands above")));
-    Said { text, blocks }
+/// The buttons of whoever decides.
+pub(in super::super) fn decide(request: &Request) -> Value {
+    let id = request.id.as_str();
+    actions(&[
+        button(button_id::APPROVE, "Approve", &to_approve(request), Style::Primary),
+        button(button_id::SHORTER, "Approve shorter…", id, Style::Plain),
+        button(button_id::DENY, "Deny…", id, Style::Danger),
+    ])
+}
+
+/// The button that takes access back; it asks first.
+pub(super) fn revoke(action_id: &str, label: &str, id: &str) -> Value {
+    let question = "Sessions that live on this grant end at once.";
+    asking(button(action_id, label, id, Style::Danger), question, "Revoke")
 }

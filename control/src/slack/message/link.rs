@@ -28,6 +28,8 @@ pub(in super::super) enum Turn {
     Began,
     /// It was ended in the browser.
     Ended,
+    /// It was ended by an administrator.
+    Cut,
     /// Another Slack user, as `TEAM/USER`, is connected in their place.
     Passed(String),
 }
@@ -39,6 +41,9 @@ impl Turn {
             ("slack.linked", _) if detail("by") == Some(LinkBy::Browser.as_str()) => Some(Self::Began),
             ("slack.unlinked", Some(by)) if by != slack => Some(Self::Passed(by.to_owned())),
             ("slack.unlinked", None) if detail("by") == Some(Untied::InBrowser.as_str()) => Some(Self::Ended),
+            ("slack.unlinked", None) if detail("by") == Some(Untied::ByAdministrator.as_str()) => {
+                Some(Self::Cut)
+            }
             _ => None,
         }
     }
@@ -62,6 +67,9 @@ impl LinkChange {
             ),
             Turn::Ended => {
                 format!("You act as {identity} here no longer: whoever is that has disconnected you.")
+            }
+            Turn::Cut => {
+                format!("You act as {identity} here no longer: an administrator has disconnected you.")
             }
             Turn::Passed(other) => {
                 let other: Vec<String> = user_of(other).into_iter().collect();

@@ -1,17 +1,24 @@
-//! What messages say. In: a [`Case`]. Out: text and blocks; nothing secret is in a case.
+//! What messages say. In: a [`Matter`](super::case::Matter). Out: text and blocks; nothing secret is in it.
 
+mod alarm;
+mod bundle_card;
 mod card;
 mod direct;
 mod link;
 
 use postern_protocol::gate::{ResourceGrant, Scope};
+use postern_service::random::sha256_hex;
 use serde_json::Value;
 
-use super::text::{code, escape};
+use super::{
+    case::Case,
+    text::{code, escape},
+};
 use crate::domain::{Moment, Request, Review};
 
-pub(super) use card::{alarm, card};
-pub(super) use direct::{Notice, direct};
+pub(super) use alarm::{emergency, escalation};
+pub(super) use card::{card, decide};
+pub(super) use direct::{Notice, Told, direct, how};
 pub(super) use link::LinkChange;
 
 /// Resources that are named one by one.
@@ -24,12 +31,20 @@ pub(super) struct Said {
     pub blocks: Vec<Value>,
 }
 
+impl Said {
+    /// SHA-256 of all that the reader sees.
+    pub(super) fn digest(&self) -> String {
+        sha256_hex(format!("{}{}", self.text, Value::from(self.blocks.clone())).as_bytes())
+    }
+}
+
 /// The names of the buttons.
 pub(super) mod button_id {
     pub(crate) const APPROVE: &str = "approve";
     pub(crate) const DENY: &str = "deny";
     pub(crate) const SHORTER: &str = "shorter";
     pub(crate) const REVOKE: &str = "revoke";
+    pub(crate) const REVOKE_ALL: &str = "revoke_all";
     pub(crate) const CANCEL: &str = "cancel";
     pub(crate) const AGAIN: &str = "again";
     pub(crate) const EXTEND: &str = "extend";
@@ -40,6 +55,7 @@ pub(super) mod button_id {
     pub(crate) const FAVOURITE: &str = "favourite";
     pub(crate) const BUNDLE: &str = "bundle";
     pub(crate) const CONNECT: &str = "connect";
+    pub(crate) const HOW: &str = "how";
 }
 
 /// A moment, in the reader's own time zone.
@@ -51,6 +67,10 @@ pub(super) fn when(at: Moment) -> String {
 
 /// Tables and columns, line by line.
 pub(super) fn what(resources: &[ResourceGrant]) -> String {
+    what_up_to(resources, MOST_LINES)
+}
+
+fn what_up_to(resources: &[ResourceGrant], most: usize) -> String {
     if resources.is_empty() {
         return "everything that the account can do".to_owned();
     }
@@ -58,8 +78,8 @@ pub(super) fn what(resources: &[ResourceGrant]) -> String {
         let privileges: Vec<&str> = entry.privileges.iter().map(|privilege| privilege.as_str()).collect();
         format!("• {} {}", code(&entry.resource.to_string()), privileges.join(", "))
     };
-    let mut lines: Vec<String> = resources.iter().take(MOST_LINES).map(line).collect();
-    let more = resources.len().saturating_sub(MOST_LINES);
+    let mut lines: Vec<String> = resources.iter().take(most).map(line).collect();
+    let more = resources.len().saturating_sub(most);
     if more > 0 {
         lines.push(format!("… and {more} more"));
     }
@@ -67,11 +87,22 @@ pub(super) fn what(resources: &[ResourceGrant]) -> String {
 }
 
 /// What a grant covers, line by line.
-pub(super) fn covered(scope: &Scope) -> String {
+fn covered(scope: &Scope, most: usize) -> String {
     match scope {
         Scope::Whole => what(&[]),
-        Scope::Limited(resources) => what(resources),
+        Scope::Limited(resources) => what_up_to(resources, most),
     }
+}
+
+/// What requests are about: accounts, and their repos.
+fn places(cases: &[&Case]) -> String {
+    let place = |case: &&Case| place(&case.request);
+    cases.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
+/// What a request is about: an account, and its repo.
+pub(super) fn place(request: &Request) -> String {
+    format!("{} of {}", code(request.account.as_str()), code(request.repo.as_str()))
 }
 
 /// What the button that approves a request carries: which one, and what it asks for as its reader sees it.

@@ -202,3 +202,53 @@ async fn the_home_tab_leads_to_the_address_as_well() {
     let dialog = floor.slack.dialog(ALICE).await;
     assert!(dialog.text().contains("http://postern.example/slack/connect?code="), "{}", dialog.text());
 }
+
+#[tokio::test]
+async fn whoever_modifies_users_sees_who_acts_as_whom_and_can_end_it() {
+    let floor = Floor::with_sales().await;
+    let admin = &floor.house.admin;
+    let all = admin.get("/v1/slack-links").await.expect(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 4);
+    let own = admin.get("/v1/slack-links?identity=Alice@example.com").await.expect(200);
+    let link = &own["items"][0];
+    assert_eq!(
+        (&link["identity"], &link["team"], &link["user"], &link["by"]),
+        (&json!("alice@example.com"), &json!("T0POSTERN"), &json!(ALICE), &json!("email"))
+    );
+    let shown = admin.get("/v1/identities/alice@example.com").await.expect(200);
+    assert_eq!(shown["slack"], own["items"]);
+    admin.delete("/v1/slack-links/ALICE@example.com").await.expect(204);
+    floor.slack.told(ALICE, "an administrator has disconnected you").await;
+    assert_eq!(admin.delete("/v1/slack-links/alice@example.com").await.problem(404), "not-found");
+    assert_eq!(admin.get("/v1/slack-links?identity=alice@example.com").await.expect(200)["items"], json!([]));
+    let shown = admin.get("/v1/identities/alice@example.com").await.expect(200);
+    assert!(shown.get("slack").is_none(), "{shown}");
+    let records = admin.get("/v1/audit?kind=slack.unlinked").await.expect(200);
+    let record = &records["items"][0];
+    assert!(record["actor"].as_str().unwrap().starts_with("client:admin"), "{record}");
+    assert_eq!(record["detail"]["by"], "administrator");
+}
+
+#[tokio::test]
+async fn somebody_who_is_shut_out_is_nobody_in_slack_at_once_and_stays_so() {
+    let floor = Floor::with_sales().await;
+    floor.ask(ALICE, "sales app_ro public.orders 1h OPS-1").await;
+    let card = floor.card("waiting").await;
+    let bob = "/v1/identities/bob@example.com";
+    floor.house.admin.put(bob, json!({"enabled": false})).await.expect(200);
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.whispered(BOB, "is deactivated").await;
+    assert_eq!(floor.house.admin.get(bob).await.expect(200).get("slack"), None);
+    assert!(floor.slack.command(BOB, "review").await.contains("is deactivated"));
+    let list = floor.house.admin.get("/v1/requests").await.expect(200);
+    assert_eq!((&list["items"][0]["status"], &list["items"][0]["reviews"]), (&json!("PENDING"), &json!([])));
+    let mentioned = async || super::rendered(&floor.card("waiting").await);
+    floor
+        .house
+        .admin
+        .patch(&format!("/v1/requests/{}", floor.request_id().await), json!({"duration": "2h"}))
+        .await
+        .expect(200);
+    until("the card to follow", async || mentioned().await.contains("2h")).await;
+    assert!(mentioned().await.contains("<@UCAROL>") && !mentioned().await.contains("<@UBOB>"));
+}

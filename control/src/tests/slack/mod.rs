@@ -111,6 +111,24 @@ impl Floor {
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
+    /// Alice asks for `app_ro` of `sales` and of `hr` by one bundle; the latter is approved by this group.
+    async fn bundle(&self, group: &str) {
+        let rule = json!({
+            "requesters": ["group:engineering"], "repos": ["hr"], "accounts": ["app_ro"], "whole": true,
+            "max_duration": "8h", "approvals": [{"from": [format!("group:{group}")]}],
+        });
+        self.house.admin.put("/v1/rules/hr", rule).await.expect(201);
+        let parts = ["sales", "hr"].map(|repo| json!({"repo": repo, "account": "app_ro"}));
+        self.house
+            .admin
+            .put("/v1/bundles/oncall", json!({"description": "", "parts": parts}))
+            .await
+            .expect(201);
+        let ask =
+            json!({"bundle": "oncall", "duration": "1h", "reason": "OPS-1", "for": "alice@example.com"});
+        self.house.admin.post("/v1/requests", ask).await.expect(201);
+    }
+
     /// The newest card whose title says so.
     async fn card(&self, standing: &str) -> Message {
         let fits = |message: &Message| {
@@ -130,6 +148,13 @@ impl Floor {
         let mut tx = self.house.plane.store.read().await.unwrap();
         let all = find_all::<Delivery>(&mut *tx, &Filter::default()).await.unwrap();
         all.iter().map(|delivery| delivery.attempts).sum()
+    }
+
+    /// How much is still to be brought.
+    async fn open_deliveries(&self) -> usize {
+        let mut tx = self.house.plane.store.read().await.unwrap();
+        let all = find_all::<Delivery>(&mut *tx, &Filter::default()).await.unwrap();
+        all.iter().filter(|delivery| delivery.is_open()).count()
     }
 
     /// Time goes on, but no faster than that an attempt comes to its end.

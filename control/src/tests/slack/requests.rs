@@ -261,6 +261,8 @@ async fn what_nobody_decides_is_escalated_aloud() {
 async fn commands_tell_how_things_stand() {
     let floor = Floor::with_sales().await;
     assert!(floor.slack.command(ALICE, "list repos").await.contains("`sales`: `app_ro`, `app_rw`"));
+    assert!(floor.slack.command(ALICE, "list repos AL").await.contains("`sales`: `app_ro`, `app_rw`"));
+    assert!(floor.slack.command(ALICE, "list repos hr").await.contains("has a name like that"));
     assert!(floor.slack.command(ALICE, "list sidecars").await.contains("`edge-1`"));
     assert!(floor.slack.command(ALICE, "my requests").await.contains("no active access"));
     assert!(floor.slack.command(BOB, "review").await.contains("Nothing waits"));
@@ -355,24 +357,129 @@ async fn a_bundle_is_asked_for_at_once_and_decided_together() {
     dialog.choose("repo", "bundle:oncall").await;
     dialog.write("reason", "OPS-9").await;
     assert!(dialog.submit().await.is_empty());
-    let of = |repo: &'static str, standing: &'static str| {
-        move |message: &Message| {
-            let text = rendered(message);
-            text.contains(&format!("*Repository* `{repo}`")) && text.contains(standing)
-        }
-    };
-    let card = floor.slack.posted("one of them", of("hr", "waiting")).await;
-    assert!(
-        rendered(&card).contains("*Bundle* `oncall`: 2 requests, decided together"),
-        "{}",
-        rendered(&card)
+    let card = floor.card("Bundle request: waiting").await;
+    assert_eq!(
+        seen(&card),
+        "## Bundle request: waiting for approval\n\
+         *Who* `alice@example.com`\n*Bundle* `oncall`\n*How long* 1h\n*From* at once\n\
+         *`app_ro` of `sales`* (rule `sales`)\neverything that the account can do\n• 0 of 1 from `group:dba`\n\
+         *`app_ro` of `hr`* (rule `hr`)\neverything that the account can do\n• 0 of 1 from `group:dba`\n\
+         Reason: OPS-9\n\
+         All of it is decided together.\n<@UBOB> <@UCAROL>\n\
+         (`<id>` · filed <time>)\n\
+         [Approve] [Approve shorter…] [Deny…]"
     );
+    let home = floor.slack.open_home(BOB).await.to_string();
+    assert_eq!(home.matches("the bundle `oncall` (2 accesses)").count(), 1, "{home}");
+    assert!(floor.slack.command(BOB, "review").await.contains("the bundle `oncall` (2 accesses) by"));
     floor.slack.click(BOB, &card, "approve").await;
-    for repo in ["sales", "hr"] {
-        floor.slack.posted(repo, of(repo, "request: active")).await;
-    }
+    let told = floor.slack.told(ALICE, "is approved").await;
+    assert_eq!(
+        seen(&told),
+        "Your request for the bundle `oncall` is approved. Access ends <time>.\n\
+         *`app_ro` of `sales`*\neverything that the account can do\n\
+         Connect with `postern connect sales --account app_ro`, or find your own client's settings with `postern access`.\n\
+         *`app_ro` of `hr`*\neverything that the account can do\n\
+         Connect with `postern connect hr --account app_ro`, or find your own client's settings with `postern access`.\n\
+         (`bob@example.com` approved <time>)\n\
+         [Open Postern] [Give back]"
+    );
+    floor.card("Bundle request: active").await;
     floor.slack.press(ALICE, "again", &floor.request_id().await).await;
     assert!(floor.slack.dialog(ALICE).await.text().contains("Bundle oncall"));
+    bundle_is_taken_back(&floor).await;
+}
+
+/// One of its grants is taken back, then what is left; and of another bundle all at once.
+async fn bundle_is_taken_back(floor: &Floor) {
+    let card = floor.card("Bundle request: active").await;
+    floor.slack.click(BOB, &card, "revoke").await;
+    floor.slack.told(ALICE, "as `app_ro` of `sales` was revoked by `bob@example.com`").await;
+    let card = floor.card("Bundle request: 1 revoked, 1 active").await;
+    assert!(seen(&card).contains("Revoked by `bob@example.com` <time>"), "{}", seen(&card));
+    assert!(!seen(&card).contains("[Revoke all]"), "{}", seen(&card));
+    floor.slack.click(BOB, &card, "revoke_all").await;
+    floor.slack.told(ALICE, "as `app_ro` of `hr` was revoked").await;
+    floor.card("Bundle request: revoked").await;
+    assert_eq!((floor.slack.channel().len(), floor.slack.direct(ALICE).len()), (1, 4));
+    let ask = json!({"bundle": "oncall", "duration": "1h", "reason": "OPS-10", "for": "alice@example.com"});
+    floor.house.admin.post("/v1/requests", ask).await.expect(201);
+    floor.slack.click(BOB, &floor.card("Bundle request: waiting").await, "approve").await;
+    let card = floor.card("Bundle request: active").await;
+    assert!(
+        seen(&card).contains("[Revoke all]") && seen(&card).contains("Earlier grants of it"),
+        "{}",
+        seen(&card)
+    );
+    floor.slack.click(BOB, &card, "revoke_all").await;
+    let told = floor.slack.told(ALICE, "by the bundle").await;
+    assert_eq!(
+        seen(&told),
+        "Your access by the bundle `oncall` was revoked by `bob@example.com`.\n[Request again…]"
+    );
+    floor.card("Bundle request: revoked").await;
+    floor.slack.click(BOB, &card, "revoke_all").await;
+    floor.slack.whispered(BOB, "settled already").await;
+    assert_eq!((floor.slack.channel().len(), floor.slack.direct(ALICE).len()), (2, 7));
+}
+
+#[tokio::test]
+async fn a_bundle_ends_with_one_word_ahead_and_one_afterwards() {
+    let floor = Floor::with_sales().await;
+    floor.bundle("dba").await;
+    floor.slack.click(BOB, &floor.card("Bundle request: waiting").await, "approve").await;
+    floor.slack.told(ALICE, "is approved").await;
+    floor.house.clock.advance(Duration::from_mins(56));
+    timers::warn(&floor.house.plane).await.unwrap();
+    let warning = floor.slack.told(ALICE, "and your sessions with it").await;
+    assert_eq!(
+        seen(&warning),
+        "Your access by the bundle `oncall` ends <time>, and your sessions with it.\n\
+         `app_ro` of `sales`\n[Extend…]\n`app_ro` of `hr`\n[Extend…]"
+    );
+    floor.slack.click(ALICE, &warning, "extend").await;
+    assert!(floor.slack.dialog(ALICE).await.submit().await.is_empty());
+    floor.slack.click(BOB, &floor.card("More time: waiting").await, "approve").await;
+    floor.slack.told(ALICE, "as `app_ro` of `sales` now lasts until").await;
+    floor.house.clock.advance(Duration::from_mins(5));
+    timers::settle(&floor.house.plane).await.unwrap();
+    floor.slack.told(ALICE, "as `app_ro` of `hr` has expired").await;
+    floor.card("Bundle request: 1 active, 1 expired").await;
+    floor.house.clock.advance(Duration::from_hours(2));
+    timers::settle(&floor.house.plane).await.unwrap();
+    floor.slack.told(ALICE, "as `app_ro` of `sales` has expired").await;
+    floor.card("Bundle request: expired").await;
+}
+
+#[tokio::test]
+async fn what_a_list_shows_as_under_way_can_be_ended_there() {
+    let floor = Floor::with_sales().await;
+    floor.ask(ALICE, "sales app_ro public.orders 1h OPS-1").await;
+    let list = floor.slack.list(ALICE, "my requests").await;
+    assert_eq!(
+        seen(&list),
+        "*Your requests*\n• `<id>` `app_ro` of `sales`: waiting for approval\n[Withdraw]"
+    );
+    floor.slack.click(ALICE, &list, "cancel").await;
+    floor.slack.whispered(ALICE, "is withdrawn").await;
+    floor.slack.click(ALICE, &list, "cancel").await;
+    floor.slack.whispered(ALICE, "settled already").await;
+    floor.ask(ALICE, "sales app_ro public.orders 1h OPS-2").await;
+    let card = floor.slack.posted("the request", |message| rendered(message).contains("OPS-2")).await;
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.told(ALICE, "is approved").await;
+    let list = floor.slack.list(ALICE, "my requests").await;
+    assert_eq!(
+        seen(&list),
+        "*Your requests*\n• `<id>` `app_ro` of `sales`: active until <time>\n[Give back]\n\
+         • `<id>` `app_ro` of `sales`: withdrawn"
+    );
+    floor.slack.open_home(ALICE).await;
+    floor.slack.click_home(ALICE, "how").await;
+    let how = floor.slack.dialog(ALICE).await.text();
+    assert!(how.contains("postern connect sales --account app_ro"), "{how}");
+    floor.slack.click(ALICE, &list, "revoke").await;
+    floor.slack.told(ALICE, "was revoked by `alice@example.com`").await;
 }
 
 #[tokio::test]

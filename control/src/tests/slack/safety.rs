@@ -9,7 +9,11 @@ use postern_tests::{
 use serde_json::json;
 
 use super::{ALICE, BOB, CAROL, DAVE, Floor};
-use crate::tests::alices;
+use crate::{
+    domain::Grant,
+    store::{Filter, find_all},
+    tests::alices,
+};
 
 #[tokio::test]
 async fn nobody_approves_their_own_request_or_one_that_is_not_theirs_to_approve() {
@@ -96,6 +100,127 @@ async fn what_a_call_names_is_looked_at_anew_whoever_has_signed_it() {
     assert!(more.in_hands_of(BOB).submit().await["duration"].contains("somebody else's"));
     let requests = floor.house.admin.get("/v1/requests").await.expect(200);
     assert_eq!(requests["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_bundle_is_not_given_in_part_nor_by_whoever_has_no_say_in_it() {
+    let floor = Floor::with_sales().await;
+    floor.bundle("security").await;
+    let card = floor.card("Bundle request: waiting").await;
+    let id = floor.request_id().await;
+    let grants = async || {
+        let list = floor.house.admin.get("/v1/grants").await.expect(200);
+        list["items"].as_array().unwrap().len()
+    };
+    for button in ["approve", "deny", "shorter", "revoke_all"] {
+        floor.slack.press(ALICE, button, &id).await;
+        floor.slack.press("UNOBODY", button, &id).await;
+    }
+    until("three refusals", async || {
+        floor.slack.whispers(ALICE).iter().filter(|text| text.contains("a request of their own")).count() == 3
+    })
+    .await;
+    floor.slack.click(BOB, &card, "approve").await;
+    let part = floor.slack.posted("one of two", |message| rendered(message).contains("✓ 1 of 1")).await;
+    assert!(rendered(&part).contains("• 0 of 1 from `group:security`\n"), "{}", rendered(&part));
+    assert!(rendered(&part).contains("decided together.\n<@UDAVE>"), "{}", rendered(&part));
+    floor.slack.click(BOB, &part, "approve").await;
+    floor.slack.whispered(BOB, "has approved this request already").await;
+    assert_eq!(grants().await, 0);
+    let amended = floor.house.admin.patch(&format!("/v1/requests/{id}"), json!({"duration": "7h"})).await;
+    assert_eq!(amended.problem(409), "conflict");
+    floor.slack.click(DAVE, &part, "deny").await;
+    let mut no = floor.slack.dialog(DAVE).await;
+    no.write("reason", "one at a time").await;
+    assert!(no.submit().await.is_empty());
+    let told = floor.slack.told(ALICE, "was denied by `dave@example.com`").await;
+    assert!(rendered(&told).contains("for the bundle `oncall` was denied"), "{}", rendered(&told));
+    let over = rendered(&floor.card("Bundle request: denied").await);
+    assert!(!over.contains("by the rule") && !over.contains("[Approve]"), "{over}");
+    for (user, stale) in [(DAVE, &card), (BOB, &part)] {
+        floor.slack.click(user, stale, "approve").await;
+        floor.slack.whispered(user, "settled already").await;
+    }
+    assert_eq!((grants().await, floor.slack.channel().len(), floor.slack.direct(ALICE).len()), (0, 1, 2));
+}
+
+#[tokio::test]
+async fn a_bundle_that_is_withdrawn_or_runs_out_cannot_be_approved_by_an_old_click() {
+    let floor = Floor::with_sales().await;
+    floor.bundle("security").await;
+    let card = floor.card("Bundle request: waiting").await;
+    floor.slack.click(ALICE, &floor.slack.told(ALICE, "waits for approval").await, "cancel").await;
+    let over = rendered(&floor.card("Bundle request: withdrawn").await);
+    assert_eq!(over.matches("Withdrawn").count(), 1, "{over}");
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.whispered(BOB, "settled already").await;
+    let ask = json!({"bundle": "oncall", "duration": "1h", "reason": "OPS-2", "for": "alice@example.com"});
+    floor.house.admin.post("/v1/requests", ask).await.expect(201);
+    let card = floor.card("Bundle request: waiting").await;
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.posted("one of two", |message| rendered(message).contains("✓ 1 of 1")).await;
+    floor.house.clock.advance(std::time::Duration::from_hours(24 * 30));
+    floor.slack.click(DAVE, &card, "approve").await;
+    floor.slack.whispered(DAVE, "settled already").await;
+    crate::actions::timers::settle(&floor.house.plane).await.unwrap();
+    floor.slack.told(ALICE, "Nobody has decided in time about your request for the bundle `oncall`").await;
+    floor.card("Bundle request: nobody decided in time").await;
+    let grants = async || {
+        let mut tx = floor.house.plane.store.read().await.unwrap();
+        find_all::<Grant>(&mut *tx, &Filter::default()).await.unwrap().len()
+    };
+    assert_eq!(grants().await, 0);
+}
+
+#[tokio::test]
+async fn what_nobody_decides_of_a_bundle_is_said_aloud_once() {
+    let floor = Floor::with_sales().await;
+    for name in ["sales", "hr"] {
+        let rule = json!({
+            "requesters": ["group:engineering"], "repos": [name], "accounts": ["app_ro"], "whole": true, "priority": 5,
+            "approvals": [{"from": ["group:dba"]}], "escalate": {"after": "15m", "to": ["group:security"]},
+        });
+        floor.house.admin.put(&format!("/v1/rules/slow-{name}"), rule).await.expect(201);
+    }
+    floor.bundle("dba").await;
+    floor.card("Bundle request: waiting").await;
+    floor.house.clock.advance(std::time::Duration::from_mins(16));
+    crate::actions::timers::settle(&floor.house.plane).await.unwrap();
+    let alarm = floor.slack.posted("the alarm", |message| rendered(message).contains("<!here>")).await;
+    let line = "Nobody has decided yet whether `alice@example.com` may use the bundle `oncall`. <@UBOB>";
+    assert!(rendered(&alarm).contains(line) && rendered(&alarm).contains("<@UDAVE>"), "{}", rendered(&alarm));
+    floor.slack.click(DAVE, &floor.card("Bundle request: waiting").await, "approve").await;
+    floor.card("Bundle request: active").await;
+    assert_eq!(floor.slack.channel().len(), 2);
+}
+
+#[tokio::test]
+async fn an_alarm_that_comes_late_does_not_say_what_is_true_no_more() {
+    let floor = Floor::with_sales().await;
+    let rule = json!({
+        "requesters": ["group:engineering"], "repos": ["sales"], "accounts": ["app_rw"], "whole": true,
+        "approvals": [{"from": ["group:dba"]}], "escalate": {"after": "15m", "to": ["group:security"]},
+    });
+    floor.house.admin.put("/v1/rules/slow", rule).await.expect(201);
+    floor.ask(ALICE, "sales app_rw 1h OPS-1").await;
+    let card = floor.card("waiting").await;
+    floor.slack.be_down(true);
+    floor.house.clock.advance(std::time::Duration::from_mins(16));
+    crate::actions::timers::settle(&floor.house.plane).await.unwrap();
+    until("an attempt", async || floor.tried().await > 2).await;
+    floor.slack.click(BOB, &card, "approve").await;
+    floor.slack.be_down(false);
+    until("the card", async || {
+        floor.later().await;
+        floor.slack.channel().iter().any(|message| rendered(message).contains("request: active"))
+    })
+    .await;
+    until("all to be through", async || {
+        floor.later().await;
+        floor.open_deliveries().await == 0
+    })
+    .await;
+    assert_eq!(floor.slack.channel().len(), 1);
 }
 
 #[tokio::test]
