@@ -93,7 +93,8 @@ impl<'a> Walk<'a> {
     /// The item of a relation under an alias.
     pub(super) fn based(&mut self, base: Base<'a>, alias: Option<&'a Alias>) -> Item<'a> {
         self.claim_alias(alias);
-        let renamed: Rc<[&str]> = alias.map(|alias| texts(alias.colnames())).unwrap_or_default().into();
+        let renamed = alias.map(|alias| texts(alias.colnames())).unwrap_or_default();
+        let renamed: Rc<[&str]> = renamed.as_slice().into();
         Item::base(base, alias.and_then(Alias::aliasname), renamed)
     }
 

@@ -1,9 +1,20 @@
 //! The key words of the grammar, of whatever category. A name that is spelled like one of them and stands without quotes
 //! cannot be told from it by a lexer. <https://www.postgresql.org/docs/18/sql-keywords-appendix.html>
 
-/// All of them. Sorted.
+use std::{collections::HashSet, sync::LazyLock};
+
+/// The length of the longest one.
+const LONGEST: usize = 17;
+
+/// Whether this is one, in lower case.
+pub(super) fn is_keyword(word: &str) -> bool {
+    static ALL: LazyLock<HashSet<&str>> = LazyLock::new(|| KEYWORDS.iter().copied().collect());
+    word.len() <= LONGEST && ALL.contains(word)
+}
+
+/// All of them.
 #[rustfmt::skip]
-pub(super) const KEYWORDS: &[&str] = &[
+const KEYWORDS: &[&str] = &[
     "abort", "absent", "absolute", "access", "action", "add", "admin", "after", "aggregate", "all", "also", "alter",
     "always", "analyse", "analyze", "and", "any", "array", "as", "asc", "asensitive", "assertion", "assignment",
     "asymmetric", "at", "atomic", "attach", "attribute", "authorization", "backward", "before", "begin", "between",
@@ -53,3 +64,15 @@ pub(super) const KEYWORDS: &[&str] = &[
     "work", "wrapper", "write", "xml", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest",
     "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable", "year", "yes", "zone",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_word_is_known_as_one() {
+        assert!(KEYWORDS.iter().all(|word| is_keyword(word)));
+        assert_eq!(KEYWORDS.iter().map(|word| word.len()).max(), Some(LONGEST));
+        assert!(!is_keyword("price") && !is_keyword("SELECT"));
+    }
+}

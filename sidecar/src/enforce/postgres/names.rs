@@ -5,6 +5,7 @@ use pg_raw_parse::{
     list::NodeList,
     nodes::{FuncCall, RangeVar, TypeName},
 };
+use smallvec::SmallVec;
 
 use super::{
     Ground,
@@ -121,7 +122,8 @@ impl Ground {
     /// Whether this is the server's own function about sequences of this name.
     pub(super) fn is_own(&self, call: &FuncCall, name: &str) -> bool {
         let parts = texts(call.funcname());
-        (parts == [name] || parts == [PG_CATALOG, name]) && self.catalog.function_schemas(name).is_empty()
+        matches!(parts.as_slice(), [only] | [PG_CATALOG, only] if *only == name)
+            && self.catalog.function_schemas(name).is_empty()
     }
 
     /// Leave to select a field. `('a'::text).f` is a call of the function `f` where there is one, whatever the value is.
@@ -206,8 +208,8 @@ fn deny_operator(name: &str) -> Denial {
     Denial::unclear(Reason::Operator, name, format!("operator {name} is not the server's own"))
 }
 
-/// The strings of a list.
-pub(super) fn texts(list: &NodeList) -> Vec<&str> {
+/// The strings of a list. A name has three at most, as a rule.
+pub(super) fn texts(list: &NodeList) -> SmallVec<[&str; 4]> {
     list.iter().filter_map(Node::as_str).collect()
 }
 

@@ -71,7 +71,7 @@ fn by_name(condition: Node<'_>, called: Option<&str>) -> bool {
         (A_Expr_Kind::AEXPR_OP_ANY, Node::A_ArrayExpr(names)) => names.elements().iter().all(is_readable),
         _ => false,
     };
-    names && texts(equal.name()) == ["="] && is_column(equal.lexpr(), "name", called)
+    names && texts(equal.name()).as_slice() == ["="] && is_column(equal.lexpr(), "name", called)
 }
 
 /// `pid = pg_backend_pid()`
@@ -84,7 +84,7 @@ fn is_own(condition: Node<'_>, called: Option<&str>) -> bool {
         _ => false,
     };
     equal.kind == A_Expr_Kind::AEXPR_OP
-        && texts(equal.name()) == ["="]
+        && texts(equal.name()).as_slice() == ["="]
         && (is_column(equal.lexpr(), "pid", called) && own(equal.rexpr())
             || is_column(equal.rexpr(), "pid", called) && own(equal.lexpr()))
 }
