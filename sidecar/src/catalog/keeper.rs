@@ -1,8 +1,11 @@
 //! Where the newest snapshot lies, and where those ask who want to know whether it still holds.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use postern_protocol::gate::AccountName;
@@ -23,6 +26,9 @@ pub(super) struct Question<S: Source> {
     pub(super) account: Option<AccountName>,
     pub(super) answer: oneshot::Sender<Answer<S>>,
 }
+
+/// Resolves when a catalog has changed.
+pub(crate) type Stir = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Why to look before it is time to.
 pub(super) enum Need {
@@ -95,6 +101,16 @@ impl<S: Source> Keeper<S> {
     /// Every snapshot from now on.
     pub(crate) fn snapshots(&self) -> watch::Receiver<Newest<S>> {
         self.newest.subscribe()
+    }
+
+    /// Resolves when there is another snapshot than the newest of this moment.
+    pub(crate) fn changed(&self) -> Stir {
+        let mut newest = self.newest.subscribe();
+        Box::pin(async move {
+            if newest.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
     }
 
     fn ask(&self, account: Option<AccountName>) -> oneshot::Receiver<Answer<S>> {

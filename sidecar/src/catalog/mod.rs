@@ -13,7 +13,7 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 use postern_protocol::gate::{AccountName, FoundTable, RepoName, Resource};
 
 pub(crate) use asker::{Asker, LOOK, SHARE};
-pub(crate) use keeper::{Attendance, Keeper};
+pub(crate) use keeper::{Attendance, Keeper, Stir};
 pub(crate) use teller::Teller;
 
 /// How often to look while nobody attends.

@@ -1,6 +1,11 @@
 //! Limited sessions while the world around them changes, and what is told and remembered of them.
 
-use postern_tests::{postgres::Version, wait::until, wire::query};
+use postern_tests::{
+    postgres::Version,
+    stage::{Access, Stage},
+    wait::until,
+    wire::{Raw, query},
+};
 use serde_json::{Value, json};
 
 use crate::limits_wire::{error, kinds, limited, resources, stage_for};
@@ -115,6 +120,35 @@ async fn the_databases_errors_show_no_row_that_may_not_be_read() {
         create trigger t before insert on orders for each row execute function f()";
     stage.postgres.admin().await.batch_execute(notice).await.unwrap();
     assert_eq!(kinds(&raw.ask("insert into orders(sale_id, qty) values (1, 1)").await), "CZ");
+}
+
+/// Who waits for a row that somebody else holds, with another statement behind that.
+async fn waiting_with(stage: &Stage, access: &Access, behind: &str) -> Raw {
+    let mut raw = stage.raw(access).await.unwrap();
+    let both = [query("update orders set qty = 7 where id = 1"), query(behind)];
+    raw.send(&both.concat()).await;
+    raw
+}
+
+#[tokio::test]
+async fn what_waits_at_the_server_is_judged_anew_when_names_stand_for_something_else() {
+    let (stage, access) = limited().await;
+    let (owner, other) = (stage.postgres.admin().await, stage.postgres.admin().await);
+    owner.batch_execute("begin; update orders set qty = 6 where id = 1").await.unwrap();
+    let mut bare = waiting_with(&stage, &access, "select string_agg(sku, ',') from sales").await;
+    let mut full = waiting_with(&stage, &access, "select string_agg(sku, ',') from public.sales").await;
+    until("both to wait", async || {
+        let waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock'";
+        other.query(waiting, &[]).await.unwrap().len() == 2
+    })
+    .await;
+    let nearer = "create schema app_rw; create table app_rw.sales as select 'SECRET' as sku, 1 as id";
+    other.batch_execute(nearer).await.unwrap();
+    let end = bare.last_error().await.unwrap();
+    assert_eq!(end.code(), "57P01", "{end:?}");
+    owner.batch_execute("rollback").await.unwrap();
+    full.until(b'Z').await;
+    assert_eq!(kinds(&full.until(b'Z').await), "TDCZ");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use postern_tests::{
     mysql::{
         limits::{data, lay, limited},
-        login::LogIn,
+        login::{LogIn, MULTI_STATEMENTS, ORDINARY},
         server::{BOTH, Version},
         stage::Stage,
         wire::{
@@ -305,4 +305,27 @@ async fn a_denial_says_what_the_grant_covers_and_the_way_to_more() {
         );
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_waits_in_a_text_is_judged_anew_when_names_stand_for_something_else() {
+    for version in BOTH {
+        let Some((stage, access)) = limited(version).await else { continue };
+        let mut owner = Raw::connect(stage.mysql.port()).await;
+        owner.log_in(&LogIn { database: "shop", ..stage.mysql.login("root") }).await.unwrap();
+        owner.run("alter table orders drop foreign key orders_sale_fk").await;
+        owner.run("begin; update orders set qty = 6 where id = 1").await;
+        let capabilities = ORDINARY | MULTI_STATEMENTS;
+        let mut raw = stage.raw_as(&LogIn { capabilities, ..stage.login(&access) }).await.unwrap();
+        raw.send(&query("select qty from orders where id = 1 for update; select max(sku) from sales")).await;
+        until("it to wait", async || {
+            let waiting = "select count(*) from information_schema.processlist where info like '%for update%' \
+                and info not like '%processlist%'";
+            stage.mysql.admin().await.value(waiting).await == "1"
+        })
+        .await;
+        stage.mysql.admin().await.run("alter table shop.sales rename column sku to stock").await;
+        assert_eq!(raw.last_error().await.unwrap().code, 3169, "{version:?}");
+        owner.run("rollback").await;
+    }
 }

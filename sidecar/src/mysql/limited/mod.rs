@@ -20,7 +20,7 @@ pub(crate) use footing::{Footing, NoFooting, Unsuitable};
 
 use super::{door::Door, target::Target, traffic::Traffic};
 use crate::{
-    catalog::{Attendance, Keeper},
+    catalog::{Attendance, Keeper, Stir},
     enforce::{
         Breach, Limits, Quota, Remedy,
         mysql::{self, Catalog, Ground, Guard, Judged, Over, Pace, redact},
@@ -43,6 +43,8 @@ pub(crate) struct Limited {
     traces: Traces,
     /// The catalog is kept fresh as long as the session lives.
     _attendance: Option<Attendance>,
+    /// Resolves when it has changed.
+    stir: Option<Stir>,
     wait: Option<Wait>,
     /// Commands wait for the server's answer; this wakes the task that looks at them then.
     blocked: Option<Waker>,
@@ -80,6 +82,7 @@ impl Limited {
             session: Arc::clone(session),
             traces: Traces::new(house, session, redact),
             _attendance: target.catalog(&session.account).map(Keeper::attend),
+            stir: target.catalog(&session.account).map(Keeper::changed),
             target,
             wait: None,
             blocked: None,
@@ -92,19 +95,19 @@ impl Limited {
         (self.traffic, self.over)
     }
 
-    /// Stands on the newest ground that there is.
+    /// Stands on the newest ground that there is. Of a text with several statements those that still wait were judged on
+    /// another: names may stand for other things by the time that they run.
     fn renew(&mut self) {
         let ground = self.guard.ground();
         let limits = self.session.limits().unwrap_or_else(|| Arc::clone(&ground.limits));
         let newest = self.target.catalog(&self.session.account).and_then(Keeper::newest);
         let catalog = newest.unwrap_or_else(|| Arc::clone(&ground.catalog));
-        let other_limits = !Arc::ptr_eq(&limits, &ground.limits);
-        if !other_limits && Arc::ptr_eq(&catalog, &ground.catalog) {
+        if Arc::ptr_eq(&limits, &ground.limits) && Arc::ptr_eq(&catalog, &ground.catalog) {
             return;
         }
         let ground = Ground { catalog, limits, ..ground.clone() };
         self.guard.stand_on(ground);
-        if other_limits && !self.guard.still_covers() {
+        if !self.guard.still_covers() {
             self.session.leash.fall(Ending::Shrunk);
         }
     }
@@ -185,6 +188,10 @@ impl Wire for Limited {
         cx: &mut Context<'_>,
         instead: &mut BytesMut,
     ) -> Poll<Result<(), Violation>> {
+        while self.stir.as_mut().is_some_and(|stir| stir.as_mut().poll(cx).is_ready()) {
+            self.stir = self.target.catalog(&self.session.account).map(Keeper::changed);
+            self.renew();
+        }
         if direction == Direction::Down {
             instead.extend_from_slice(&self.guard.take_answers());
             self.unblock();

@@ -23,7 +23,7 @@ pub(crate) use footing::{Footing, NoFooting};
 
 use super::{refusal::Refusal, target::Target, traffic::Traffic};
 use crate::{
-    catalog::Attendance,
+    catalog::{Attendance, Stir},
     enforce::{
         Breach, Limits, Quota, Remedy,
         postgres::{Ground, Guard, Judged, Pace, Start, catalog::Catalog, judge, redact},
@@ -46,6 +46,8 @@ pub(crate) struct Limited {
     traces: Traces,
     /// The catalog is kept fresh as long as the session lives.
     _attendance: Attendance,
+    /// Resolves when it has changed.
+    stir: Stir,
     /// What messages wait for, up and down.
     waits: [Option<Wait>; 2],
     /// Dropped when so many answers have come that the client is heard again.
@@ -88,6 +90,7 @@ impl Limited {
             target: Arc::clone(target),
             traces: Traces::new(house, session, redact),
             _attendance: target.catalog.attend(),
+            stir: target.catalog.changed(),
             waits: [None, None],
             unanswered: None,
         })
@@ -98,19 +101,19 @@ impl Limited {
         self.traffic
     }
 
-    /// Stands on the newest ground that there is.
+    /// Stands on the newest ground that there is. What lies open was judged on another, and so was what waits at the server
+    /// behind something that takes its time: names may stand for other things by the time that it runs.
     fn renew(&mut self) {
         let ground = self.guard.ground();
         let limits = self.session.limits().unwrap_or_else(|| Arc::clone(&ground.limits));
         let catalog = self.target.catalog.newest().unwrap_or_else(|| Arc::clone(&ground.catalog));
-        let other_limits = !Arc::ptr_eq(&limits, &ground.limits);
-        if !other_limits && Arc::ptr_eq(&catalog, &ground.catalog) {
+        if Arc::ptr_eq(&limits, &ground.limits) && Arc::ptr_eq(&catalog, &ground.catalog) {
             return;
         }
         let path = ground.path_on(&catalog, &self.guard.pinned().search_path);
         let ground = Ground { catalog, limits, path, ..ground.clone() };
         self.guard.stand_on(ground);
-        if other_limits && !self.guard.still_covers() {
+        if !self.guard.still_covers() {
             self.session.leash.fall(Ending::Shrunk);
         }
         if self.guard.is_adrift() {
@@ -211,6 +214,10 @@ impl Wire for Limited {
         cx: &mut Context<'_>,
         instead: &mut BytesMut,
     ) -> Poll<Result<(), Violation>> {
+        while self.stir.as_mut().poll(cx).is_ready() {
+            self.stir = self.target.catalog.changed();
+            self.renew();
+        }
         while let Some(wait) = self.wait(direction) {
             let Poll::Ready(judged) = wait.as_mut().poll(cx) else { return Poll::Pending };
             *self.wait(direction) = None;
