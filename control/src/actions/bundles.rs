@@ -14,11 +14,12 @@ use super::{
 };
 use crate::{
     domain::{
-        Actor, Ask, Bundle, Bundled, Grant, Member, Opinion, Refusal, Request, RequestStatus, Seen,
-        StoredRule, Transition, Verdict, review_together,
+        Actor, Ask, Bundle, Bundled, Grant, Member, Opinion, Part, PartName, Refusal, Request, RequestStatus,
+        Seen, StoredRule, Transition, Verdict, review_together,
     },
     measures::Measure,
     plane::ControlPlane,
+    store::load,
     work::{Audience, Work},
 };
 
@@ -61,17 +62,18 @@ fn about(name: &str, kind: &'static str, actor: &str) -> Event {
     Event { actor: actor.to_owned(), ..Event::new(kind) }.with("bundle", name)
 }
 
-/// Asks for all that is in a bundle: one request for each part, decided together. `ask` says for how long and why.
+/// Asks for what is in a bundle, or for these parts of it: one request for each, decided together. `ask` says for how long
+/// and why.
 pub(crate) async fn file(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
-    name: &str,
+    bundle: (&str, &[PartName]),
     ask: Ask,
     for_identity: Option<&str>,
 ) -> Result<Filed, Failure> {
     let mut work = Work::begin(plane).await?;
     let now = work.now();
-    let (bundle, drafts) = drafts(&mut work, caller, name, &ask, for_identity).await?;
+    let (bundle, drafts) = drafts(&mut work, caller, bundle, &ask, for_identity).await?;
     let ids: Vec<RequestId> =
         drafts.iter().map(|_| Ok(random::id("r")?.into())).collect::<Result<_, random::NoRandomness>>()?;
     let bundled = Bundled { name: bundle.name, requests: ids.clone() };
@@ -86,16 +88,47 @@ pub(crate) async fn file(
     finish(work, filed, 0).await
 }
 
-/// Says what asking for all that is in a bundle would come to, part by part, and changes nothing.
+/// Asks once more for what a request's bundle was asked for, as far as that is still in it.
+pub(crate) async fn again(
+    plane: &Arc<ControlPlane>,
+    caller: &Caller,
+    before: &Request,
+    bundled: &Bundled,
+    for_identity: Option<&str>,
+) -> Result<Filed, Failure> {
+    let mut tx = plane.store.read().await?;
+    let bundle: Option<Bundle> = load(&mut *tx, &bundled.name).await?;
+    let there: Vec<PartName> = bundle
+        .ok_or_else(|| Refusal::not_found("bundle", &bundled.name))?
+        .parts
+        .iter()
+        .map(Part::name)
+        .collect();
+    let mut parts = Vec::new();
+    for id in &bundled.requests {
+        let asked: Option<Request> = load(&mut *tx, id.as_str()).await?;
+        let name = asked.map(|request| PartName { repo: request.repo, account: request.account });
+        parts.extend(name.filter(|name| there.contains(name)));
+    }
+    if parts.is_empty() {
+        // No part named would mean all of what is in it by now.
+        let text = format!("nothing of what was asked for is in the bundle {} any more", bundled.name);
+        return Err(Refusal::Conflict(text).into());
+    }
+    drop(tx);
+    file(plane, caller, (&bundled.name, &parts), before.ask(), for_identity).await
+}
+
+/// Says what asking for it would come to, part by part, and changes nothing.
 pub(crate) async fn forecast(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
-    name: &str,
+    bundle: (&str, &[PartName]),
     ask: Ask,
     for_identity: Option<&str>,
 ) -> Result<Vec<Forecast>, Failure> {
     let mut work = Work::begin(plane).await?;
-    let (_, drafts) = drafts(&mut work, caller, name, &ask, for_identity).await?;
+    let (_, drafts) = drafts(&mut work, caller, bundle, &ask, for_identity).await?;
     let mut forecasts = Vec::new();
     for draft in drafts {
         forecasts.push(Forecast::of(&mut work, caller, draft).await?);
@@ -103,15 +136,15 @@ pub(crate) async fn forecast(
     Ok(forecasts)
 }
 
-/// A bundle, and a draft for each of its parts; all have the verdict that holds for them together.
+/// A bundle, and a draft for each part that is asked for; all have the verdict that holds for them together.
 async fn drafts(
     work: &mut Work,
     caller: &Caller,
-    name: &str,
+    (name, parts): (&str, &[PartName]),
     ask: &Ask,
     for_identity: Option<&str>,
 ) -> Result<(Bundle, Vec<Draft>), Failure> {
-    let bundle: Bundle = work.get("bundle", name).await?;
+    let bundle = work.get::<Bundle>("bundle", name).await?.only(parts)?;
     if ask.break_glass {
         return Err(Refusal::Invalid("break_glass: not with a bundle".to_owned()).into());
     }

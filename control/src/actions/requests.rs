@@ -68,7 +68,7 @@ pub(crate) async fn again(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) 
     if let Some(bundled) = &before.bundle {
         drop(work);
         let for_identity = (!own).then_some(before.identity.as_str());
-        return bundles::file(plane, caller, &bundled.name, before.ask(), for_identity).await;
+        return bundles::again(plane, caller, &before, bundled, for_identity).await;
     }
     let for_identity = (!own).then(|| before.identity.to_string());
     let now = work.now();

@@ -27,7 +27,7 @@ use crate::{
         requests::{self, Filed},
         reviews::{self, Said},
     },
-    domain::{Ask, Decision, Grant, Moment, Refusal, Request, RequestStatus, canonical},
+    domain::{Ask, Decision, Grant, Moment, PartName, Refusal, Request, RequestStatus, canonical},
     store::{Filter, Order, find, load_all},
 };
 
@@ -41,6 +41,9 @@ pub(super) struct NewRequest {
     account: Option<String>,
     /// A bundle, in place of repo, account and resources.
     bundle: Option<String>,
+    /// With a bundle: these of its parts; none: all of them.
+    #[serde(default)]
+    parts: Vec<PartInput>,
     /// None: all that the account can do.
     #[serde(default)]
     resources: Vec<ResourceInput>,
@@ -58,6 +61,21 @@ pub(super) struct NewRequest {
     /// An emergency: at once where a rule lets the identity break the glass, and to be reviewed afterwards.
     #[serde(default)]
     break_glass: bool,
+}
+
+/// A part of a bundle.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PartName")]
+struct PartInput {
+    repo: String,
+    account: String,
+}
+
+impl From<PartInput> for PartName {
+    fn from(part: PartInput) -> Self {
+        Self { repo: part.repo.into(), account: part.account.into() }
+    }
 }
 
 /// How to file it.
@@ -81,6 +99,9 @@ pub(super) async fn create(
     if new.bundle.is_some() && named {
         return Err(Refusal::Invalid("bundle: it says repo, account and resources itself".to_owned()).into());
     }
+    if new.bundle.is_none() && !new.parts.is_empty() {
+        return Err(Refusal::Invalid("parts: of which bundle?".to_owned()).into());
+    }
     let in_bundle = || new.bundle.as_ref().map(|_| String::new());
     let ask = Ask {
         repo: new.repo.or_else(in_bundle).ok_or_else(|| absent("repo"))?.into(),
@@ -93,6 +114,8 @@ pub(super) async fn create(
     };
     let for_identity = new.for_identity.as_deref();
     if let Some(bundle) = &new.bundle {
+        let parts: Vec<PartName> = new.parts.into_iter().map(PartName::from).collect();
+        let bundle = (bundle.as_str(), parts.as_slice());
         if dry_run {
             let forecasts = bundles::forecast(&app.plane, &caller, bundle, ask, for_identity).await?;
             return Ok(axum::Json(ForecastView::of_bundle(forecasts)?).into_response());

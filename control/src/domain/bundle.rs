@@ -34,6 +34,22 @@ pub(crate) struct Part {
     pub resources: Vec<ResourceGrant>,
 }
 
+/// A part by what tells it from the others of its bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PartName {
+    /// Which repo.
+    pub repo: RepoName,
+    /// As which account.
+    pub account: AccountName,
+}
+
+impl Part {
+    /// What tells it from the others.
+    pub(crate) fn name(&self) -> PartName {
+        PartName { repo: self.repo.clone(), account: self.account.clone() }
+    }
+}
+
 /// Of which bundle a request is a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bundled {
@@ -65,6 +81,18 @@ impl Bundle {
             }
             None => Ok(self),
         }
+    }
+
+    /// The same with these parts alone; with all of them when none is named.
+    pub(crate) fn only(mut self, names: &[PartName]) -> Result<Self, Refusal> {
+        let absent = |name: &&PartName| !self.parts.iter().any(|part| part.name() == **name);
+        if let Some(PartName { repo, account }) = names.iter().find(absent) {
+            return Err(Refusal::Invalid(format!("parts: {account} of {repo} is not in the bundle")));
+        }
+        if !names.is_empty() {
+            self.parts.retain(|part| names.contains(&part.name()));
+        }
+        Ok(self)
     }
 
     /// What is asked for with it: the same for each part, as `ask` has it.
@@ -162,6 +190,22 @@ mod tests {
 
     fn all(members: &[Member], status: RequestStatus) -> bool {
         members.iter().all(|member| member.request.status == status)
+    }
+
+    #[test]
+    fn of_a_bundle_some_parts_can_be_asked_for() {
+        let part = |repo: &str| Part { repo: repo.into(), account: "a".into(), resources: vec![] };
+        let parts = vec![part("x"), part("y"), part("z")];
+        let bundle =
+            Bundle { name: "b".to_owned(), description: String::new(), parts, updated_at: Moment::default() };
+        let repos = |names: &[PartName]| {
+            let parts = bundle.clone().only(names)?.parts;
+            Ok(parts.iter().map(|part| part.repo.to_string()).collect::<Vec<_>>().concat())
+        };
+        assert_eq!(repos(&[part("z").name(), part("x").name()]), Ok("xz".to_owned()));
+        assert_eq!(repos(&[]), Ok("xyz".to_owned()));
+        let none = repos(&[part("x").name(), part("w").name()]);
+        assert_eq!(none, Err(Refusal::Invalid("parts: a of w is not in the bundle".to_owned())));
     }
 
     #[test]

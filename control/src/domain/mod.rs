@@ -32,7 +32,7 @@ mod version;
 mod webhook;
 
 pub(crate) use account::{ApiClient, ApiToken, FormerSecret, Holder, IssuedToken, Replay, TokenUse};
-pub(crate) use bundle::{Bundle, Bundled, Member, Part, review_together};
+pub(crate) use bundle::{Bundle, Bundled, Member, Part, PartName, review_together};
 pub(crate) use condition::{Condition, Facts};
 pub(crate) use delivery::{Delivery, DeliveryState, Outcome, Parcel};
 pub(crate) use device::{

@@ -11,33 +11,34 @@ use crate::{
     work::Work,
 };
 
-/// Looked through at once: more than one slow target is likely to have.
-const BATCH: u32 = 1_000;
-
-fn due(plane: &ControlPlane, limit: u32) -> Filter {
+/// What is due, but for that of these targets.
+fn due(plane: &ControlPlane, busy: &[String], limit: u32) -> Filter {
     Filter {
         due_by: Some(plane.clock.now()),
         states: vec![DeliveryState::Due.as_str()],
+        not_owned_by: busy.to_vec(),
         order: Order::Oldest,
         limit: Some(limit),
         ..Filter::default()
     }
 }
 
-/// Takes what is due and wanted now: from here on nobody else tries it.
+/// Takes what is wanted of what is due now, looking at so many: from here on nobody else tries it.
 pub(super) async fn take(
     plane: &Arc<ControlPlane>,
+    busy: &[String],
+    limit: u32,
     mut wanted: impl FnMut(&Delivery) -> bool + Send,
 ) -> Result<Vec<Delivery>, Failure> {
     let mut tx = plane.store.read().await?;
-    let idle = find_all::<Delivery>(&mut *tx, &due(plane, 1)).await?.is_empty();
+    let idle = find_all::<Delivery>(&mut *tx, &due(plane, busy, 1)).await?.is_empty();
     drop(tx);
     if idle {
         return Ok(Vec::new());
     }
     let mut work = Work::begin(plane).await?;
     let mut taken = Vec::new();
-    for mut delivery in work.find_all::<Delivery>(&due(plane, BATCH)).await? {
+    for mut delivery in work.find_all::<Delivery>(&due(plane, busy, limit)).await? {
         if wanted(&delivery) {
             delivery.begin(work.now());
             work.save(&delivery).await?;

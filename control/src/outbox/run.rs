@@ -31,6 +31,9 @@ const BATCH: u32 = 500;
 const MOST: usize = 32;
 const MOST_OF_ONE: usize = 4;
 
+/// What is due is looked through so many at once. Those of one target may be more; it is busy soon, and then passed over.
+const LOOKED_AT: u32 = 64;
+
 /// Runs until the program ends.
 pub(crate) async fn run(plane: Arc<ControlPlane>, couriers: Couriers) {
     let mut rung = plane.bell.listen();
@@ -49,6 +52,9 @@ pub(crate) async fn run(plane: Arc<ControlPlane>, couriers: Couriers) {
             Ok(()) = rung.changed() => {}
             Some(done) = under_way.tasks.join_next() => under_way.done(done.ok()),
         }
+        while let Some(done) = under_way.tasks.try_join_next() {
+            under_way.done(done.ok());
+        }
     }
 }
 
@@ -59,8 +65,15 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    fn has_room(&self, target: &str) -> bool {
-        self.tasks.len() < MOST && self.of_target.get(target).is_none_or(|count| *count < MOST_OF_ONE)
+    /// How many more attempts may begin.
+    fn room(&self) -> usize {
+        MOST.saturating_sub(self.tasks.len())
+    }
+
+    /// Targets of which no more attempts may begin.
+    fn busy(&self) -> Vec<String> {
+        let full = self.of_target.iter().filter(|(_, count)| **count >= MOST_OF_ONE);
+        full.map(|(target, _)| target.clone()).collect()
     }
 
     fn done(&mut self, target: Option<String>) {
@@ -81,12 +94,24 @@ async fn turn(
     count: u32,
 ) -> Result<(), Failure> {
     sort(plane, couriers, reach).await?;
-    let mut left = MOST.saturating_sub(under_way.tasks.len());
+    while under_way.room() > 0 && begin_some(plane, couriers, under_way).await? {}
+    if count.is_multiple_of(TIDY_EVERY) {
+        tidy(plane).await?;
+    }
+    Ok(())
+}
+
+/// Begins attempts at what is due; false when there is none for whose target there is room.
+async fn begin_some(
+    plane: &Arc<ControlPlane>,
+    couriers: &Couriers,
+    under_way: &mut UnderWay,
+) -> Result<bool, Failure> {
+    let mut left = under_way.room();
     let mut taken = under_way.of_target.clone();
-    let room = |delivery: &Delivery| under_way.has_room(&delivery.target);
-    let deliveries = take(plane, |delivery| {
+    let deliveries = take(plane, &under_way.busy(), LOOKED_AT, |delivery| {
         let of_target = taken.entry(delivery.target.clone()).or_default();
-        let fits = left > 0 && *of_target < MOST_OF_ONE && room(delivery);
+        let fits = left > 0 && *of_target < MOST_OF_ONE;
         if fits {
             left -= 1;
             *of_target += 1;
@@ -94,6 +119,7 @@ async fn turn(
         fits
     })
     .await?;
+    let begun = !deliveries.is_empty();
     for delivery in deliveries {
         *under_way.of_target.entry(delivery.target.clone()).or_default() += 1;
         let (plane, couriers) = (Arc::clone(plane), Arc::clone(couriers));
@@ -104,10 +130,7 @@ async fn turn(
             delivery.target
         });
     }
-    if count.is_multiple_of(TIDY_EVERY) {
-        tidy(plane).await?;
-    }
-    Ok(())
+    Ok(begun)
 }
 
 /// Sorts, carries everything that is due, and waits for it: the loop's one turn, for tests.
@@ -115,7 +138,7 @@ async fn turn(
 pub(crate) async fn step(plane: &Arc<ControlPlane>, couriers: &Couriers) -> Result<usize, Failure> {
     begin(plane).await?;
     sort(plane, couriers, &mut Reach::default()).await?;
-    let taken = take(plane, |_| true).await?;
+    let taken = take(plane, &[], BATCH, |_| true).await?;
     for delivery in &taken {
         carry(plane, couriers, delivery).await?;
     }

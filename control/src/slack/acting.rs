@@ -9,7 +9,7 @@ use crate::{
         requests::{self, Filed},
         reviews::{self, Said},
     },
-    domain::{Ask, Decision, Favourite, Refusal, Seen, Versioned},
+    domain::{Ask, Decision, Favourite, PartName, Refusal, Seen, Versioned},
 };
 
 /// What a favourite is called after, in characters: with a number it is still a name.
@@ -89,9 +89,14 @@ impl Acting<'_> {
         extensions::extend(&self.slack.plane, &self.caller, grant, by, reason).await
     }
 
-    /// Asks for all that is in a bundle.
-    pub(super) async fn file_bundle(&self, name: &str, ask: Ask) -> Result<Filed, Failure> {
-        bundles::file(&self.slack.plane, &self.caller, name, ask, None).await
+    /// Asks for what is in a bundle, or for these parts of it.
+    pub(super) async fn file_bundle(
+        &self,
+        name: &str,
+        parts: &[PartName],
+        ask: Ask,
+    ) -> Result<Filed, Failure> {
+        bundles::file(&self.slack.plane, &self.caller, (name, parts), ask, None).await
     }
 
     /// What they keep to ask for again, the newest first.

@@ -192,6 +192,8 @@ pub(crate) struct Filter {
     pub state: Option<String>,
     /// Of this owner.
     pub owner: Option<String>,
+    /// Of none of these owners.
+    pub not_owned_by: Vec<String>,
     /// Due at this moment or earlier.
     pub due_by: Option<Moment>,
     /// Due later than this.

@@ -161,6 +161,10 @@ impl Statement {
         if let Some(list) = &filter.listed {
             statement = statement.listed(table, list);
         }
+        if !filter.not_owned_by.is_empty() {
+            let owners = filter.not_owned_by.iter().map(|owner| owner.as_str().into());
+            statement = statement.push(" AND owner NOT IN ").list(owners);
+        }
         if filter.keyed {
             statement = statement.push(" AND lookup IS NOT NULL");
         }

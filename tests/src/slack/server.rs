@@ -145,11 +145,6 @@ impl Slack {
         self.state.lock().in_channel().cloned().collect()
     }
 
-    /// How many messages that is.
-    pub fn count_in_channel(&self) -> usize {
-        self.state.lock().in_channel().count()
-    }
-
     /// What the app wrote, wherever and to whomever.
     pub fn everywhere(&self) -> Vec<Message> {
         self.state.lock().messages.clone()

@@ -4,12 +4,14 @@ use postern_protocol::{
     duration::Span,
     gate::{Privilege, Resource, ResourceGrant},
 };
+use postern_service::random::sha256_hex;
 
 use super::{super::callback::View, Wrong, filled};
-use crate::domain::{Ask, Moment, Request};
+use crate::domain::{Ask, Bundle, Moment, Part, PartName, Request};
 
 pub(super) const REPO: &str = "repo";
 pub(super) const ACCOUNT: &str = "account";
+pub(super) const PARTS: &str = "parts";
 pub(super) const RESOURCES: &str = "resources";
 pub(super) const PRIVILEGES: &str = "privileges";
 pub(super) const DURATION: &str = "duration";
@@ -40,6 +42,8 @@ pub(crate) struct Form {
     /// A repo, or a bundle by [`BUNDLE_PREFIX`].
     pub repo: Option<String>,
     pub account: Option<String>,
+    /// Parts of the bundle, by [`part_value`]; none: all of them.
+    pub parts: Vec<String>,
     /// As chosen: resources, and sets of them.
     pub resources: Vec<String>,
     pub privileges: Vec<Privilege>,
@@ -61,6 +65,7 @@ impl Form {
         Self {
             repo: chosen(REPO),
             account: chosen(ACCOUNT),
+            parts: many(PARTS),
             resources: many(RESOURCES),
             privileges: many(PRIVILEGES).iter().filter_map(|word| privilege(word)).collect(),
             duration: chosen(DURATION),
@@ -123,6 +128,15 @@ impl Form {
         self.repo.as_deref()?.strip_prefix(BUNDLE_PREFIX)
     }
 
+    /// The parts of this bundle that were chosen.
+    pub(super) fn parts_of(&self, bundle: &Bundle) -> Result<Vec<PartName>, Wrong> {
+        let name = |value: &String| {
+            let part = bundle.parts.iter().find(|part| part_value(part) == *value);
+            part.map(Part::name).ok_or_else(|| Wrong::at(PARTS, "The bundle has changed: choose again."))
+        };
+        self.parts.iter().map(name).collect()
+    }
+
     /// The request, or what is wrong at which field. `sets` are the tables that stand behind a rule's name.
     pub(super) fn ask(&self, sets: &[(&str, Vec<Resource>)]) -> Result<Ask, Wrong> {
         let repo = self.repo.as_deref().ok_or_else(|| missing(REPO, "a repository"))?;
@@ -166,6 +180,11 @@ impl Form {
         let fits = |privilege: &&Privilege| resource.column.is_none() || **privilege != Privilege::Delete;
         ResourceGrant { privileges: self.privileges.iter().filter(fits).copied().collect(), resource }
     }
+}
+
+/// The value of the choice that a part is; a repo and an account could be longer than Slack allows.
+pub(super) fn part_value(part: &Part) -> String {
+    sha256_hex(format!("{}\n{}", part.repo, part.account).as_bytes())
 }
 
 fn missing(field: &'static str, what: &str) -> Wrong {

@@ -13,7 +13,7 @@ use super::{
         text::{code, elided},
     },
     callback_id,
-    form::{self, Form},
+    form::{self, Form, part_value},
     menus::{Catalog, durations},
 };
 use crate::domain::{Bundle, Offer, Part};
@@ -98,7 +98,32 @@ fn bundled(form: &Form, bundle: &Bundle, offers: &[Offer<'_>]) -> Vec<Value> {
     let parts: Vec<String> = bundle.parts.iter().map(part).collect();
     let needs_reason = offers.iter().any(Offer::needs_reason);
     let duration = duration(form, &block_id(form::DURATION, &[&bundle.name]));
-    vec![section(&parts.join("\n")), duration, start(form), reason(form, needs_reason)]
+    let mut blocks = vec![section(&parts.join("\n"))];
+    if bundle.parts.len() > 1 {
+        blocks.push(parts_input(form, bundle));
+    }
+    blocks.extend([duration, start(form), reason(form, needs_reason)]);
+    blocks
+}
+
+/// Which parts of it are asked for: all, until somebody chooses.
+fn parts_input(form: &Form, bundle: &Bundle) -> Value {
+    let choice = |part: &Part| {
+        let place = format!("{} of {}", part.account, part.repo);
+        option(&part_value(part), &place)
+    };
+    let options: Vec<Value> = bundle.parts.iter().filter_map(choice).collect();
+    let chosen =
+        |option: &&Value| form.parts.iter().any(|part| option["value"].as_str() == Some(part.as_str()));
+    let mut initial: Vec<Value> = options.iter().filter(chosen).cloned().collect();
+    if initial.is_empty() {
+        initial.clone_from(&options);
+    }
+    let element = json!({
+        "type": "multi_static_select", "action_id": form::PARTS, "options": options, "initial_options": initial,
+        "placeholder": plain("Choose what you need", 150),
+    });
+    reporting(input(&block_id(form::PARTS, &[&bundle.name]), "What you need of it", &element))
 }
 
 fn account(catalog: &Catalog, form: &Form, repo: &str) -> Value {

@@ -105,9 +105,17 @@ impl From<crate::actions::Failure> for Wrong {
         let text = failure_text(&failure);
         let crate::actions::Failure::Refused(refusal) = &failure else { return Self::at("", text) };
         let told = refusal.to_string();
-        let named = [form::REASON, form::DURATION, form::RESOURCES, form::ACCOUNT, form::REPO, form::START]
-            .into_iter()
-            .find(|field| told.starts_with(&format!("{}:", form::field_word(field))));
+        let named = [
+            form::REASON,
+            form::DURATION,
+            form::PARTS,
+            form::RESOURCES,
+            form::ACCOUNT,
+            form::REPO,
+            form::START,
+        ]
+        .into_iter()
+        .find(|field| told.starts_with(&format!("{}:", form::field_word(field))));
         let field = named.unwrap_or(if told.contains("duration") { form::DURATION } else { form::RESOURCES });
         Self::at(field, told)
     }

@@ -96,6 +96,8 @@ async fn outlook(acting: &Acting<'_>, catalog: &Catalog, form: &Form) -> String 
 async fn bundle_outlook(acting: &Acting<'_>, form: &Form, bundle: &Bundle) -> String {
     let reason = if form.reason.is_empty() { "…".to_owned() } else { form.reason.clone() };
     let Ok(terms) = (Form { reason, ..form.clone() }).terms() else { return String::new() };
+    let chosen = form.parts_of(bundle).ok().and_then(|parts| bundle.clone().only(&parts).ok());
+    let bundle = chosen.as_ref().unwrap_or(bundle);
     let mut lines = Vec::new();
     for ask in bundle.asks(&terms).into_iter().take(MOST_PARTS) {
         let place = format!("{} of {}", code(ask.account.as_str()), code(ask.repo.as_str()));
@@ -146,7 +148,11 @@ pub(super) async fn submit(slack: &Arc<Slack>, call: &ViewSubmission) -> Result<
     let form = Form::read(&call.view);
     if let Some(name) = form.bundle() {
         let terms = timely(slack, form.terms()?)?;
-        acting.file_bundle(name, Ask { break_glass: false, ..terms }).await?;
+        let parts = match catalog.bundle(&form) {
+            Some((bundle, _)) => form.parts_of(bundle)?,
+            None => Vec::new(),
+        };
+        acting.file_bundle(name, &parts, Ask { break_glass: false, ..terms }).await?;
         return Ok(());
     }
     let sets = catalog.chosen(&form).map(|offer| offer.sets()).unwrap_or_default();

@@ -424,6 +424,41 @@ async fn bundle_is_taken_back(floor: &Floor) {
 }
 
 #[tokio::test]
+async fn of_a_bundle_somebody_asks_for_what_they_need() {
+    let floor = Floor::with_sales().await;
+    floor.bundle("dba").await;
+    floor.slack.open_home(ALICE).await;
+    floor.slack.click_home(ALICE, "bundle").await;
+    let mut dialog = floor.slack.dialog(ALICE).await;
+    assert!(
+        dialog.text().contains("What you need of it: <app_ro of sales, app_ro of hr>"),
+        "{}",
+        dialog.text()
+    );
+    let offered = dialog.offers("parts", "").await;
+    dialog.choose_all("parts", &[&offered[1]]).await;
+    let text = dialog.text();
+    assert!(text.contains("`app_ro` of `hr`: The rule") && !text.contains("`sales`: The rule"), "{text}");
+    dialog.write("reason", "only people").await;
+    assert!(dialog.submit().await.is_empty());
+    let card = floor.slack.posted("the card", |message| rendered(message).contains("only people")).await;
+    assert!(seen(&card).contains("of `hr`*") && !seen(&card).contains("of `sales`*"), "{}", seen(&card));
+    let again = format!("/v1/requests/{}/again", floor.request_id().await);
+    let again = floor.house.admin.post(&again, json!({})).await.expect(201);
+    assert_eq!((&again["repo"], again["bundle"]["requests"].as_array().unwrap().len()), (&json!("hr"), 1));
+    let ask = |parts: Value, bundle: Option<&str>| json!({"bundle": bundle, "parts": parts, "duration": "1h", "for": "alice@example.com"});
+    let known = json!([{"repo": "hr", "account": "app_ro"}]);
+    let unknown = json!([{"repo": "hr", "account": "app_rw"}]);
+    for (parts, bundle) in [(unknown, Some("oncall")), (known, None)] {
+        assert_eq!(floor.house.admin.post("/v1/requests", ask(parts, bundle)).await.problem(422), "invalid");
+    }
+    let other = json!({"description": "", "parts": [{"repo": "sales", "account": "app_ro"}]});
+    floor.house.admin.put("/v1/bundles/oncall", other).await.expect(200);
+    let again = format!("/v1/requests/{}/again", again["id"].as_str().unwrap());
+    assert_eq!(floor.house.admin.post(&again, json!({})).await.problem(409), "conflict");
+}
+
+#[tokio::test]
 async fn a_bundle_ends_with_one_word_ahead_and_one_afterwards() {
     let floor = Floor::with_sales().await;
     floor.bundle("dba").await;

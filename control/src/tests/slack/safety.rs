@@ -1,7 +1,5 @@
 //! What nobody can bring about by Slack, and what an outage cannot take.
 
-use std::collections::BTreeSet;
-
 use postern_tests::{
     slack::{Fault, rendered},
     wait::until,
@@ -363,32 +361,4 @@ async fn what_slack_refuses_for_good_is_given_up_and_holds_up_nothing_else() {
     })
     .await;
     assert_eq!(floor.tried().await, 4);
-}
-
-#[tokio::test]
-async fn of_a_thousand_requests_at_once_each_is_posted_once_and_slacks_limits_are_kept() {
-    let floor = Floor::with_sales().await;
-    let mut filed = tokio::task::JoinSet::new();
-    for _ in 0..10 {
-        let admin = floor.house.admin.clone();
-        filed.spawn(async move {
-            for _ in 0..100 {
-                admin.post("/v1/requests", alices("1h")).await.expect(201);
-            }
-        });
-    }
-    filed.join_all().await;
-    let mut there = 0;
-    while there < 1_000 {
-        until("another message", async || floor.slack.count_in_channel() > there).await;
-        there = floor.slack.count_in_channel();
-    }
-    let keys: BTreeSet<String> = floor
-        .slack
-        .channel()
-        .iter()
-        .map(|message| message.metadata["event_payload"]["key"].to_string())
-        .collect();
-    assert_eq!((keys.len(), floor.slack.channel().len()), (1_000, 1_000));
-    assert_eq!(floor.slack.limited(), 0);
 }
