@@ -103,7 +103,7 @@ pub(crate) struct Parts {
     /// Sequences, and the tables of the columns that they belong to, by OID.
     pub(crate) sequences: Vec<(u32, u32)>,
     /// Views that read with the rights of whoever reads them (`security_invoker`), by OID, and their queries with every
-    /// name in full.
+    /// name in full; an empty one where it is not known, and then nothing may be read by the view.
     pub(crate) invokers: Vec<(u32, Box<str>)>,
 }
 

@@ -84,10 +84,12 @@ impl<'a> Walk<'a> {
 
     fn reading_beneath(&mut self, query: &str) -> Result<(), Denial> {
         let tree = pg_raw_parse::parse(query).map_err(|error| Denial::syntax(error.to_string()))?;
+        let mut statements = tree.iter();
+        let (Some(raw), None) = (statements.next(), statements.next()) else {
+            return Err(refuse("a view whose query is not known"));
+        };
         let mut walk = self.beneath(self.ground);
-        for raw in tree.iter() {
-            walk.query(raw.stmt(), Place::NOWHERE)?;
-        }
+        walk.query(raw.stmt(), Place::NOWHERE)?;
         account::identifiers(query, &walk.claims)?;
         let as_it_is = walk.edits.is_empty();
         self.above(walk);

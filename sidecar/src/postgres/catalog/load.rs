@@ -116,13 +116,19 @@ const SEQUENCES: &str = "SELECT d.objid, d.refobjid FROM pg_catalog.pg_depend d 
      AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
      AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')";
 
-/// Views that read with the rights of whoever reads them. The search path is pinned, so each name is written in full.
-const INVOKERS: &str = "SELECT v.oid, pg_catalog.pg_get_viewdef(v.oid) FROM pg_catalog.pg_class v \
-     WHERE v.relkind = 'v' AND v.relpersistence <> 't' AND EXISTS (SELECT FROM unnest(v.reloptions) o \
+/// Views that read with the rights of whoever reads them.
+const INVOKERS: &str = "FROM pg_catalog.pg_class v WHERE v.relkind = 'v' AND v.relpersistence <> 't' \
+     AND EXISTS (SELECT FROM unnest(v.reloptions) o \
      WHERE o ~ '^security_invoker=' AND o !~* '=(f|fa|fal|fals|false|n|no|of|off|0)$')";
 
-/// What a snapshot is made of, and how its columns' types are written.
-pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling), BackError> {
+/// The query of one, with each name in full, for the search path is pinned; nothing where it is very long.
+const QUERY: &str = "(SELECT q FROM pg_catalog.pg_get_viewdef(v.oid) q WHERE octet_length(q) < 32768)";
+
+/// Writing a query down takes locks on what it reads. Nobody waits for those who change that.
+const NO_WAIT: &str = "SET LOCAL lock_timeout = 100";
+
+/// What a snapshot is made of, how its columns' types are written, and whether all of it could be read.
+pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling, bool), BackError> {
     let schemas = schemas(connection).await?;
     let mut relations = relations(connection, &schemas).await?;
     let mut spelling = columns(connection, &mut relations).await?;
@@ -138,7 +144,7 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     for kind in types.iter_mut().filter(|kind| sources.contains(&kind.oid)) {
         kind.harmless = false;
     }
-    let parts = Parts {
+    let mut parts = Parts {
         server_version: numbers(connection, SERVER_VERSION).await?.first().copied().unwrap_or_default(),
         loaded: names(connection, LOADED).await?.pop().unwrap_or_default(),
         types,
@@ -150,11 +156,30 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
         cast_targets: numbers(connection, &cast_targets()).await?,
         implicit_casts: !numbers(connection, &implicit_casts()).await?.is_empty(),
         sequences: pairs(connection, SEQUENCES).await?,
-        invokers: texts(connection, INVOKERS).await?,
+        invokers: Vec::new(),
         schemas: schemas.into_values().collect(),
         relations,
     };
-    Ok((parts, spelling))
+    let complete;
+    (parts.invokers, complete) = invokers(connection).await?;
+    Ok((parts, spelling, complete))
+}
+
+/// The views of [`INVOKERS`] with their queries, and whether these could be read. Where not, they are empty, and the
+/// transaction is over.
+async fn invokers(connection: &mut Connection) -> Result<(Vec<(u32, Box<str>)>, bool), BackError> {
+    let views = numbers(connection, &format!("SELECT v.oid {INVOKERS}")).await?;
+    if views.is_empty() {
+        return Ok((Vec::new(), true));
+    }
+    connection.run(NO_WAIT).await?;
+    match texts(connection, &format!("SELECT v.oid, {QUERY} {INVOKERS}")).await {
+        Ok(read) => Ok((read, true)),
+        Err(BackError::Refused(_)) => {
+            Ok((views.into_iter().map(|view| (view, Box::default())).collect(), false))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn names(connection: &mut Connection, text: &str) -> Result<Vec<Box<str>>, BackError> {

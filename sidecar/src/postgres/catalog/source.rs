@@ -30,6 +30,8 @@ pub(crate) struct Open {
     connection: Connection,
     /// The moment of the look that has begun.
     moment: Option<String>,
+    /// Whether all could be read that was.
+    complete: bool,
     /// The moment of the last look that came to its end.
     before: Option<String>,
 }
@@ -57,7 +59,7 @@ impl catalog::Source for Reading {
             LOOK.as_millis()
         ));
         let backend = self.target.connect(&account, &parameters).await?;
-        Ok(Open { connection: Connection::new(backend, ROOM), moment: None, before: None })
+        Ok(Open { connection: Connection::new(backend, ROOM), moment: None, complete: true, before: None })
     }
 
     async fn begin(&mut self, open: &mut Open) -> Result<bool, BackError> {
@@ -74,7 +76,10 @@ impl catalog::Source for Reading {
         open: &mut Open,
         fingerprint: String,
     ) -> Result<(Arc<Snapshot>, String), BackError> {
-        let (parts, spelling) = load::load(&mut open.connection).await?;
+        let (parts, spelling, complete) = load::load(&mut open.connection).await?;
+        open.complete = complete;
+        // What could not be read is asked for again with the next look.
+        let fingerprint = if complete { fingerprint } else { String::new() };
         self.version += 1;
         let catalog = Arc::new(Catalog::new(self.version, parts));
         Ok((Arc::new(Snapshot { catalog, spelling }), fingerprint))
@@ -82,7 +87,7 @@ impl catalog::Source for Reading {
 
     async fn end(&mut self, open: &mut Open) -> Result<(), BackError> {
         open.connection.run("COMMIT").await?;
-        open.before = open.moment.take();
+        open.before = open.moment.take().filter(|_| open.complete);
         Ok(())
     }
 

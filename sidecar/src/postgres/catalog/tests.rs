@@ -252,6 +252,14 @@ async fn views_that_read_with_their_callers_rights_are_known(version: Version) {
         assert_eq!(query().await.is_some(), is_one, "{setting}");
     }
     assert!(query().await.unwrap().ends_with("id FROM public.sales;"), "every name stands there in full");
+    // Whoever is changing what it reads holds up nobody; meanwhile it gives nothing.
+    let other = scene.postgres.admin().await;
+    other.batch_execute("begin; lock table sales in access exclusive mode").await.unwrap();
+    scene.run("create table unrelated (id int)").await;
+    assert_eq!(query().await.as_deref(), Some(""));
+    assert!(scene.fresh().await.relation("public", "unrelated").is_some());
+    other.batch_execute("rollback").await.unwrap();
+    assert!(query().await.unwrap().ends_with("id FROM public.sales;"));
     scene.run("alter view \"odd.schema\".v set (security_invoker = off, security_barrier)").await;
     assert_eq!(query().await, None);
 }

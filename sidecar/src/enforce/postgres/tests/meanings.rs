@@ -292,6 +292,7 @@ fn a_view_that_reads_with_its_callers_rights_needs_what_it_reads() {
         " SELECT public.leak_cards() AS sku;",
         " SELECT pg_settings.setting FROM pg_settings WHERE pg_settings.name = 'port'::text;",
         " what is no query",
+        "",
     ] {
         for text in ["SELECT 1 FROM orders_view", "SELECT (SELECT count(*) FROM sales s, orders_view)"] {
             let denial = judge(text, &of(query)).expect_err(query);
