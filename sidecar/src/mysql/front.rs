@@ -28,7 +28,7 @@ use super::{
 use crate::{
     enforce::{
         Limits,
-        mysql::{Catalog, Ground, Over, SqlMode},
+        mysql::{Catalog, Ground, Modes, Over, SqlMode},
     },
     entry::{Entrant, NoEntry},
     gatehouse::{Gatehouse, Opened},
@@ -366,8 +366,9 @@ fn may_begin_in(
     catalog: &Arc<Catalog>,
 ) -> Result<(), Unsuitable> {
     let (limits, catalog) = (Arc::clone(limits), Arc::clone(catalog));
-    let (database_now, mode, user) = (None, SqlMode::default(), format!("'{account}'@'%'").into());
-    let ground = Ground { catalog, limits, database: database_now, mode, several: false, user };
+    let (mode, begun) = (SqlMode::default(), Modes::default());
+    let user = format!("'{account}'@'%'").into();
+    let ground = Ground { catalog, limits, database: None, mode, begun, several: false, user };
     match ground.change_database(database) {
         Ok(_) => Ok(()),
         Err(denial) => Err(Unsuitable::Database(denial.message.clone())),

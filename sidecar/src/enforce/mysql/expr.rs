@@ -27,9 +27,10 @@ impl<'a> Walk<'a> {
             Expr::Constant(_) => Ok(()),
             Expr::Column(path) | Expr::Default(path) => self.column(path, place),
             Expr::Inserted(path) => self.inserted(path, place),
-            Expr::Setting(name) => {
-                self.claim(name);
-                if is_readable(&name.text) { Ok(()) } else { Err(deny_setting(&name.text)) }
+            Expr::Setting(setting) => {
+                self.claim(&setting.name);
+                let name = &setting.name.text;
+                if is_readable(name) { Ok(()) } else { Err(deny_setting(name)) }
             }
             Expr::Call(call) => self.call(call, place),
             Expr::Query(query) => self.query(query, place).map(drop),

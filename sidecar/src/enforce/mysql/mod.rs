@@ -19,6 +19,7 @@ mod parse;
 mod query;
 mod scope;
 mod set;
+mod set_mode;
 mod settings;
 mod show;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use std::{borrow::Cow, sync::Arc};
 pub(crate) use catalog::{Catalog, Column, Kind, Parts, Server, Table};
 pub(crate) use guard::{Guard, Judged, Over, Pace, Session, redact};
 pub(crate) use judge::judge;
-pub(crate) use mode::SqlMode;
+pub(crate) use mode::{Modes, SqlMode};
 pub(crate) use told::told;
 
 use super::{Footing, Limits};
@@ -49,6 +50,8 @@ pub(crate) struct Ground {
     pub(crate) database: Option<Arc<str>>,
     /// The session's `sql_mode`.
     pub(crate) mode: SqlMode,
+    /// The one that it began with.
+    pub(crate) begun: Modes,
     /// Whether one text may hold several statements: `CLIENT_MULTI_STATEMENTS`, and not for `COM_STMT_PREPARE`.
     pub(crate) several: bool,
     /// Who the session is at the database, as its errors say it: `'app_ro'@'%'`.
@@ -57,7 +60,7 @@ pub(crate) struct Ground {
 
 impl Footing for Ground {
     type Judgement = Judgement;
-    type Rest = (Option<Arc<str>>, SqlMode, bool, Arc<str>);
+    type Rest = (Option<Arc<str>>, SqlMode, Modes, bool, Arc<str>);
 
     fn limits(&self) -> &Arc<Limits> {
         &self.limits
@@ -68,7 +71,7 @@ impl Footing for Ground {
     }
 
     fn rest(&self) -> Self::Rest {
-        (self.database.clone(), self.mode, self.several, Arc::clone(&self.user))
+        (self.database.clone(), self.mode, self.begun, self.several, Arc::clone(&self.user))
     }
 
     fn room(judgement: &Judgement) -> usize {
@@ -146,6 +149,14 @@ pub(crate) struct Judgement {
     pub(crate) instead: Option<Box<[u8]>>,
     /// One for each statement of the text, in order. None for an empty text.
     pub(crate) steps: Box<[Step]>,
+}
+
+impl Judgement {
+    /// Whether the same is sent, and changes the session in the same way.
+    fn does_the_same(&self, other: &Self) -> bool {
+        let changes = |judgement: &Self| judgement.steps.iter().map(|step| step.change.clone()).collect::<Vec<_>>();
+        self.instead == other.instead && changes(self) == changes(other)
+    }
 }
 
 /// Upper and lower case made one, letter by letter.

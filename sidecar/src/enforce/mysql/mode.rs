@@ -1,5 +1,7 @@
 //! `sql_mode`, as far as it decides what a text means.
 
+use std::fmt;
+
 /// The modes that change how a text is read. Those that change what operators or functions give are the client's own
 /// affair: whatever they do, they do it with what has been judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,6 +25,45 @@ const HARMLESS: &[&str] = &[
     "STRICT_ALL_TABLES", "STRICT_TRANS_TABLES", "TIME_ROUND_FRACTIONAL", "TIME_TRUNCATE_FRACTIONAL",
     "TRADITIONAL", "",
 ];
+
+/// Those that change how a text is read.
+const READING: [&str; 4] = ["ANSI", "ANSI_QUOTES", "IGNORE_SPACE", "NO_BACKSLASH_ESCAPES"];
+
+/// All the modes that a session began with. That is what `DEFAULT` stands for in it, whatever becomes of the server's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Modes {
+    reading: SqlMode,
+    /// Of all that are known, one bit each.
+    names: u64,
+}
+
+fn known() -> impl Iterator<Item = (u64, &'static str)> {
+    READING.iter().chain(HARMLESS).enumerate().map(|(at, name)| (1 << at, *name))
+}
+
+impl Modes {
+    /// What `@@sql_mode` says. None if a mode is among them that a limited session must not have.
+    pub(crate) fn parse(names: &str) -> Option<Self> {
+        let reading = SqlMode::parse(names)?;
+        let named = |name: &str| names.split(',').any(|one| one.trim_ascii().eq_ignore_ascii_case(name));
+        let names = known().filter(|(_, name)| named(name)).fold(0, |names, (bit, _)| names | bit);
+        Some(Self { reading, names })
+    }
+
+    /// How texts are read under them.
+    pub(crate) const fn reading(self) -> SqlMode {
+        self.reading
+    }
+}
+
+/// As a string that `sql_mode` can be set to.
+impl fmt::Display for Modes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> =
+            known().filter(|(bit, _)| self.names & bit != 0).map(|(_, name)| name).collect();
+        write!(out, "'{}'", names.join(","))
+    }
+}
 
 impl SqlMode {
     /// What `@@sql_mode` says. None if a mode is among them that a limited session must not have.
@@ -68,5 +109,14 @@ mod tests {
         assert!(both.no_backslash_escapes && both.ignore_space && !both.ansi_quotes);
         assert_eq!(SqlMode::parse("ORACLE"), None);
         assert_eq!(SqlMode::parse("4"), None);
+    }
+
+    #[test]
+    fn the_modes_of_the_beginning_are_all_of_them() {
+        let begun = Modes::parse("strict_trans_tables,,PIPES_AS_CONCAT,ANSI_QUOTES").unwrap();
+        assert_eq!(begun.to_string(), "'ANSI_QUOTES,PIPES_AS_CONCAT,STRICT_TRANS_TABLES'");
+        assert_eq!(Some(begun.reading()), SqlMode::parse("ANSI_QUOTES"));
+        assert_eq!(Modes::parse("").unwrap().to_string(), "''");
+        assert_eq!(Modes::parse("ANSI,MSSQL"), None);
     }
 }

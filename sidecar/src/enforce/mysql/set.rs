@@ -1,5 +1,7 @@
 //! `SET`: the session's own settings, by a positive list, and user variables.
 
+use std::borrow::Cow;
+
 use super::{
     Change, SqlMode,
     expr::deny_setting,
@@ -7,7 +9,7 @@ use super::{
     parse::{Parser, contains},
     settings::{is_only_switched_on, is_readable, is_writable},
     told::{refuse, unclear},
-    tree::{Expr, Name, Output, Term},
+    tree::{Expr, Name},
     walk::{Place, Walk},
 };
 use crate::enforce::{Denial, Reason};
@@ -42,11 +44,11 @@ impl<'a> Walk<'a> {
             return self.expr_of_its_own(&value);
         }
         if parser.take("NAMES") {
-            character_set(parser, &[])?;
+            self.character_set(parser, &[])?;
             return if parser.take("COLLATE") { collation(parser) } else { Ok(()) };
         }
         if parser.take_all(&["CHARACTER", "SET"]) || parser.take("CHARSET") {
-            return character_set(parser, &[]);
+            return self.character_set(parser, &[]);
         }
         let name = if parser.kind() == Some(Kind::Setting) {
             parser.own_setting()?
@@ -69,15 +71,10 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Denial> {
         match name.text.to_ascii_lowercase().as_str() {
             "sql_mode" => {
-                let value = parser.expr()?;
-                self.expr_of_its_own(&value)?;
                 if mode.is_some() {
                     return Err(refuse("a SET of sql_mode twice"));
                 }
-                let wanted = mode_of(&value, self.ground.mode);
-                *mode = Some(wanted.ok_or_else(|| {
-                    unclear(Reason::Setting, "sql_mode", "this sql_mode is not for limited sessions")
-                })?);
+                *mode = Some(self.set_mode(parser)?);
                 Ok(())
             }
             "session_track_system_variables" => {
@@ -85,11 +82,11 @@ impl<'a> Walk<'a> {
                 self.expr_of_its_own(&value)?;
                 if tracks_more(&value) { Ok(()) } else { Err(deny_setting(&name.text)) }
             }
-            "character_set_client" | "character_set_connection" => character_set(parser, &[]),
-            "character_set_results" => character_set(parser, &["NULL", "binary"]),
+            "character_set_client" | "character_set_connection" => self.character_set(parser, &[]),
+            "character_set_results" => self.character_set(parser, &["NULL", "binary"]),
             "collation_connection" => collation(parser),
             lower if is_only_switched_on(lower) => {
-                let on = parser.word_at(0).is_some_and(|word| contains(&["ON", "TRUE"], word));
+                let on = parser.word_at(0).is_some_and(|word| contains(&["ON", "TRUE", "DEFAULT"], word));
                 if !on && parser.tokens.span(parser.at, parser.at + 1) != b"1" {
                     return Err(deny_setting(&name.text));
                 }
@@ -102,13 +99,37 @@ impl<'a> Walk<'a> {
 
     /// A word, or an expression that reads what the grant covers.
     fn value(&mut self, parser: &mut Parser<'a>) -> Result<(), Denial> {
-        let alone = matches!(parser.tokens.kind(parser.at + 1), None | Some(Kind::Symbol("," | ";")));
-        if alone && parser.word_at(0).is_some() {
+        if is_alone(parser) && parser.word_at(0).is_some() {
             return parser.word_or_string();
         }
         let value = parser.expr()?;
         self.expr_of_its_own(&value)
     }
+
+    /// Only what is UTF-8: elsewhere a letter may end in a backslash or a quote. What the server's default is nobody
+    /// knows here, so that is UTF-8 as well.
+    fn character_set(&mut self, parser: &mut Parser<'a>, more: &[&str]) -> Result<(), Denial> {
+        let at = parser.at;
+        if parser.take("DEFAULT") {
+            return self.edit((at, at + 1), "utf8mb4".to_owned());
+        }
+        let name = named(parser);
+        if !contains(&["utf8", "utf8mb3", "utf8mb4"], &name) && !contains(more, &name) {
+            let why = format!("character set {name} is not for limited sessions; UTF-8 is");
+            return Err(unclear(Reason::Setting, &name, &why));
+        }
+        parser.word_or_string()
+    }
+}
+
+/// Whether what stands here is a value by itself.
+pub(super) fn is_alone(parser: &Parser<'_>) -> bool {
+    matches!(parser.tokens.kind(parser.at + 1), None | Some(Kind::Symbol("," | ";")))
+}
+
+/// The name that stands here, as a word or a string.
+fn named<'t>(parser: &Parser<'t>) -> Cow<'t, str> {
+    parser.tokens.text(parser.at).or_else(|| parser.word_at(0).map(Into::into)).unwrap_or_default()
 }
 
 fn set_transaction(parser: &mut Parser<'_>) -> Result<Change, Denial> {
@@ -124,57 +145,12 @@ fn set_transaction(parser: &mut Parser<'_>) -> Result<Change, Denial> {
     Ok(Change::Nothing)
 }
 
-/// Only what is UTF-8: elsewhere a letter may end in a backslash or a quote.
-fn character_set(parser: &mut Parser<'_>, more: &[&str]) -> Result<(), Denial> {
-    let name =
-        parser.tokens.text(parser.at).or_else(|| parser.word_at(0).map(Into::into)).unwrap_or_default();
-    if !contains(&["utf8", "utf8mb3", "utf8mb4"], &name) && !contains(more, &name) {
-        let why = format!("character set {name} is not for limited sessions; UTF-8 is");
-        return Err(unclear(Reason::Setting, &name, &why));
-    }
-    parser.word_or_string()
-}
-
 fn collation(parser: &mut Parser<'_>) -> Result<(), Denial> {
-    let name =
-        parser.tokens.text(parser.at).or_else(|| parser.word_at(0).map(Into::into)).unwrap_or_default();
+    let name = named(parser);
     if !name.to_ascii_lowercase().starts_with("utf8") {
         return Err(unclear(Reason::Setting, &name, "only collations of UTF-8 are for limited sessions"));
     }
     parser.word_or_string()
-}
-
-/// The mode that a value stands for, if that can be told.
-fn mode_of(value: &Expr<'_>, current: SqlMode) -> Option<SqlMode> {
-    match value {
-        Expr::Constant(Some(names)) => SqlMode::parse(names),
-        Expr::Setting(name) => name.text.eq_ignore_ascii_case("sql_mode").then_some(current),
-        Expr::Several(list) => match list.as_slice() {
-            [only] => mode_of(only, current),
-            _ => None,
-        },
-        Expr::Query(query) => match query.terms.as_slice() {
-            [Term::Select(select)] if select.from.is_empty() => match select.items.as_slice() {
-                [Output::Value(value, _, _)] => mode_of(value, current),
-                _ => None,
-            },
-            _ => None,
-        },
-        Expr::Call(call) => {
-            let name = call.path.first()?.text.to_ascii_uppercase();
-            match (name.as_str(), call.arguments.as_slice()) {
-                ("CONCAT", arguments) => concatenated(arguments, current),
-                ("REPLACE", [of, Expr::Constant(Some(name)), Expr::Constant(Some(by))]) => {
-                    let name = name.trim_matches(',');
-                    (!name.is_empty() && SqlMode::is_harmless(name) && SqlMode::is_harmless(by))
-                        .then(|| mode_of(of, current))
-                        .flatten()
-                }
-                _ => None,
-            }
-        }
-        Expr::Constant(None) | Expr::Column(_) | Expr::Default(_) | Expr::Inserted(_) => None,
-    }
 }
 
 /// `CONCAT(@@session_track_system_variables, ',a,b')`: what the server tells unasked may become more, of what may be read.
@@ -184,33 +160,8 @@ fn tracks_more(value: &Expr<'_>) -> bool {
     let concatenates = call.path.first().is_some_and(|name| name.text.eq_ignore_ascii_case("CONCAT"));
     let more = more.strip_prefix(',').unwrap_or_default();
     concatenates
-        && before.text.eq_ignore_ascii_case("session_track_system_variables")
+        && before.name.text.eq_ignore_ascii_case("session_track_system_variables")
         && more.split(',').all(|name| is_readable(name.trim()))
-}
-
-/// `CONCAT(@@sql_mode, ',A')`: whole names, with a comma wherever two parts meet.
-fn concatenated(parts: &[Expr<'_>], current: SqlMode) -> Option<SqlMode> {
-    let mut mode = SqlMode::default();
-    let mut comma = true;
-    for part in parts {
-        let (begins, ends) = match part {
-            Expr::Constant(Some(text)) => (text.starts_with(','), text.ends_with(',')),
-            Expr::Constant(None)
-            | Expr::Column(_)
-            | Expr::Setting(_)
-            | Expr::Call(_)
-            | Expr::Query(_)
-            | Expr::Default(_)
-            | Expr::Inserted(_)
-            | Expr::Several(_) => (false, false),
-        };
-        if !comma && !begins {
-            return None;
-        }
-        mode = mode.and(mode_of(part, current)?);
-        comma = ends;
-    }
-    Some(mode)
 }
 
 impl<'a> Walk<'a> {

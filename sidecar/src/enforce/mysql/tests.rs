@@ -12,7 +12,7 @@ use std::sync::Arc;
 use postern_protocol::gate::{MovementLimits, Privilege, ResourceGrant, Star, Terms};
 
 use super::{
-    Catalog, Change, Class, Column, Ground, Judgement, Kind, Parts, Server, SqlMode, Table, judge, told,
+    Catalog, Change, Class, Column, Ground, Judgement, Kind, Modes, Parts, Server, SqlMode, Table, judge, told,
 };
 use crate::enforce::{Denial, Limits};
 
@@ -62,6 +62,7 @@ pub(crate) fn ground_of(parts: Parts, star: Star) -> Ground {
         limits: Arc::new(Limits::new(&list, Terms { star, limits: MovementLimits::default() })),
         database: Some("shop".into()),
         mode: SqlMode::default(),
+        begun: Modes::default(),
         several: true,
         user: "'app'@'%'".into(),
     }

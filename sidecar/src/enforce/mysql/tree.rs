@@ -19,8 +19,8 @@ pub(super) enum Expr<'t> {
     Constant(Option<Cow<'t, str>>),
     /// A column.
     Column(Path<'t>),
-    /// A setting of the server.
-    Setting(Name<'t>),
+    /// A setting of the session or the server.
+    Setting(Setting<'t>),
     /// A function's call.
     Call(Box<Call<'t>>),
     /// A sub-select, wherever it stands.
@@ -31,6 +31,16 @@ pub(super) enum Expr<'t> {
     Inserted(Path<'t>),
     /// Operands, however they are combined.
     Several(Vec<Expr<'t>>),
+}
+
+/// `@@name`, `@@global.name`
+#[derive(Debug)]
+pub(super) struct Setting<'t> {
+    pub(super) name: Name<'t>,
+    /// Whether the whole server's is meant, and not the session's own.
+    pub(super) global: bool,
+    /// Its first token.
+    pub(super) from: usize,
 }
 
 /// `name(…) OVER …`

@@ -6,7 +6,7 @@ use postern_protocol::mysql::{Capabilities, Conversation, ErrorPacket, Event, Ma
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
-    enforce::mysql::SqlMode,
+    enforce::mysql::Modes,
     mysql::{
         back::{BackError, Backend, Refused},
         packets,
@@ -23,7 +23,7 @@ const QUESTION: &str = "SELECT @@sql_mode, @@character_set_client, DATABASE(), C
 /// What a connection says of itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Footing {
-    pub(crate) mode: SqlMode,
+    pub(crate) modes: Modes,
     pub(crate) database: Option<Arc<str>>,
     /// `'app_ro'@'%'`
     pub(crate) user: Arc<str>,
@@ -74,7 +74,7 @@ impl Footing {
         };
         let (name, host) = user.rsplit_once('@').unwrap_or((&user, "%"));
         Ok(Self {
-            mode: SqlMode::parse(&mode).ok_or(Unsuitable::Mode(mode))?,
+            modes: Modes::parse(&mode).ok_or(Unsuitable::Mode(mode))?,
             database: (!database.is_empty()).then(|| database.into()),
             user: format!("'{name}'@'{host}'").into(),
             ascii_only,

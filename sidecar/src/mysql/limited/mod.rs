@@ -62,9 +62,10 @@ impl Limited {
         capabilities: Capabilities,
         footing: Footing,
     ) -> Self {
-        let Footing { mode, database, user, ascii_only } = footing;
+        let Footing { modes, database, user, ascii_only } = footing;
         let several = capabilities.has(Capabilities::MULTI_STATEMENTS);
-        let ground = Ground { catalog, limits, database, mode, several, user };
+        let mode = modes.reading();
+        let ground = Ground { catalog, limits, database, mode, begun: modes, several, user };
         let remedy = Remedy { repo: session.repo.to_string(), account: session.account.to_string() };
         let (threads, asking) = (Arc::clone(&door.threads), Arc::clone(session));
         let own_connections = Box::new(move |number| threads.upstream(number, &asking));

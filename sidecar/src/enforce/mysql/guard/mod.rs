@@ -324,7 +324,7 @@ impl Guard {
         let ground =
             Ground { database: text.database.clone(), mode, several: text.several, ..self.ground.clone() };
         let judgement = self.judge(&text.text, &ground)?;
-        if judgement.instead != text.judgement.instead {
+        if !judgement.does_the_same(&text.judgement) {
             let why = "the grant, the catalog or the sql_mode has changed since the statement was prepared";
             return Err(told::unclear(Reason::Statement, "", why).into());
         }

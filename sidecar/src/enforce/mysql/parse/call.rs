@@ -61,14 +61,22 @@ impl<'t> Parser<'t> {
             call.order.extend(self.order_by()?);
             self.need_symbol(")")?;
         }
-        self.take_all(&["FROM", "FIRST"]);
-        self.take_all(&["FROM", "LAST"]);
-        self.take_all(&["RESPECT", "NULLS"]);
-        self.take_all(&["IGNORE", "NULLS"]);
+        let windowed = self.before_over(&call.path);
         if self.take("OVER") {
             call.over = Some(self.over()?);
+        } else if windowed {
+            return Err(self.error());
         }
         Ok(Expr::Call(Box::new(call)))
+    }
+
+    /// What some window functions have before their window; elsewhere `FROM` begins a clause, and `first` is a table.
+    fn before_over(&mut self, path: &Path<'t>) -> bool {
+        let nth = matches!(path.as_slice(), [name] if name.text.eq_ignore_ascii_case("NTH_VALUE"));
+        let counts =
+            nth && (self.take_all(&["FROM", "FIRST"]) || self.take_all(&["FROM", "LAST"]));
+        let nulls = self.take_all(&["RESPECT", "NULLS"]) || self.take_all(&["IGNORE", "NULLS"]);
+        counts || nulls
     }
 
     fn arguments(&mut self, call: &mut Call<'t>) -> Result<(), Denial> {

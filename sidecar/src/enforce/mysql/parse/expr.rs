@@ -7,7 +7,7 @@ use super::{
     super::{
         lexer::Kind,
         told::refuse,
-        tree::{Expr, Name},
+        tree::{Expr, Name, Setting},
     },
     Parser, contains,
     words::is_reserved,
@@ -183,25 +183,23 @@ impl<'t> Parser<'t> {
     }
 
     /// `@@a`, `@@session.a`
-    pub(in super::super) fn setting(&mut self) -> Result<Name<'t>, Denial> {
+    pub(in super::super) fn setting(&mut self) -> Result<Setting<'t>, Denial> {
+        let from = self.at;
         self.at += 1;
-        if ["global", "session", "local"].iter().any(|scope| {
-            self.tokens.word(self.at).is_some_and(|word| word.eq_ignore_ascii_case(scope))
-                && self.symbol_at(1, ".")
-        }) {
+        let scope = self.tokens.word(self.at).filter(|_| self.symbol_at(1, "."));
+        let global = scope.is_some_and(|scope| scope.eq_ignore_ascii_case("global"));
+        if scope.is_some_and(|scope| contains(&["global", "session", "local"], scope)) {
             self.step();
             self.at += 1;
         }
         let name = self.name_here()?;
-        if self.is_symbol(".") { Err(self.error()) } else { Ok(name) }
+        if self.is_symbol(".") { Err(self.error()) } else { Ok(Setting { name, global, from }) }
     }
 
     /// `@@a`, `@@session.a`: a setting of the session itself.
     pub(in super::super) fn own_setting(&mut self) -> Result<Name<'t>, Denial> {
-        if self.tokens.word(self.at + 1).is_some_and(|word| word.eq_ignore_ascii_case("global")) {
-            return Err(refuse("a setting of the whole server"));
-        }
-        self.setting()
+        let Setting { name, global, .. } = self.setting()?;
+        if global { Err(refuse("a setting of the whole server")) } else { Ok(name) }
     }
 
     /// `@a = …`

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::enforce::Denial;
 
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 10] = [
     "ALL",
     "DISTINCT",
     "DISTINCTROW",
@@ -19,7 +19,6 @@ const OPTIONS: [&str; 11] = [
     "SQL_SMALL_RESULT",
     "SQL_BIG_RESULT",
     "SQL_BUFFER_RESULT",
-    "SQL_CACHE",
     "SQL_NO_CACHE",
     "SQL_CALC_FOUND_ROWS",
 ];
@@ -99,7 +98,8 @@ impl<'t> Parser<'t> {
     }
 
     fn select(&mut self) -> Result<Select<'t>, Denial> {
-        while self.take_any(&OPTIONS) {}
+        // To MySQL `sql_cache` is a name like any other.
+        while self.take_any(&OPTIONS) || self.server.is_maria() && self.take("SQL_CACHE") {}
         let items = self.outputs()?;
         let from = if self.take("FROM") { self.sources()? } else { Vec::new() };
         let filter = self.filter()?;

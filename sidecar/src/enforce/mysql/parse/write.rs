@@ -6,7 +6,10 @@ use super::{
 };
 use crate::enforce::Denial;
 
-const HASTE: [&str; 5] = ["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE"];
+/// Elsewhere than behind `DELETE` a table may be called `quick`.
+const INSERTING: [&str; 4] = ["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "IGNORE"];
+const UPDATING: [&str; 2] = ["LOW_PRIORITY", "IGNORE"];
+const DELETING: [&str; 3] = ["LOW_PRIORITY", "QUICK", "IGNORE"];
 
 impl<'t> Parser<'t> {
     /// Reads a statement that reads or writes rows. None if another one stands here.
@@ -37,7 +40,7 @@ impl<'t> Parser<'t> {
 
     fn insert(&mut self) -> Result<Insert<'t>, Denial> {
         let replaces = !self.take("INSERT") && self.take("REPLACE");
-        while self.take_any(&HASTE) {}
+        while self.take_any(&INSERTING) {}
         self.take("INTO");
         let target = self.table(false)?;
         let columns = self.insert_columns()?;
@@ -80,7 +83,7 @@ impl<'t> Parser<'t> {
     }
 
     fn update(&mut self, with: Option<With<'t>>) -> Result<Update<'t>, Denial> {
-        while self.take_any(&HASTE) {}
+        while self.take_any(&UPDATING) {}
         let sources = self.sources()?;
         self.need("SET")?;
         let set = self.list(Self::assignment)?;
@@ -89,7 +92,7 @@ impl<'t> Parser<'t> {
     }
 
     fn delete(&mut self, with: Option<With<'t>>) -> Result<Delete<'t>, Denial> {
-        while self.take_any(&HASTE) {}
+        while self.take_any(&DELETING) {}
         let (targets, sources) = self.delete_from()?;
         let (filter, order, limit) = (self.filter()?, self.order_by()?, self.limit()?);
         let returning = if self.take("RETURNING") { self.outputs()? } else { Vec::new() };

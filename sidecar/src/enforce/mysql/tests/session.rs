@@ -1,7 +1,8 @@
 //! What statements do to a session, and what they show of the server.
 
 use super::{
-    Change, Class, Ground, SqlMode, allowed_change, denied, ground_of, judge, maria, mysql, shop_parts,
+    Change, Class, Ground, Judgement, Modes, SqlMode, allowed_change, denied, ground_of, judge, maria, mysql,
+    shop_parts,
 };
 
 #[test]
@@ -34,7 +35,14 @@ fn what_cannot_be_told_about_a_mode_is_refused() {
         "SET sql_mode = 4",
         "SET sql_mode = 0x414E5349",
         "SET sql_mode = @a",
-        "SET sql_mode = DEFAULT",
+        // Operators make a number of it, and a number is another mode.
+        "SET sql_mode = NOT 'ANSI_QUOTES'",
+        "SET sql_mode = -'ANSI_QUOTES'",
+        "SET sql_mode = 'ANSI_QUOTES' IS NULL",
+        "SET sql_mode = CASE 'ANSI_QUOTES' WHEN 'a' THEN 'ANSI' END",
+        "SET sql_mode = (SELECT BINARY 'ANSI_QUOTES')",
+        "SET sql_mode = @@version",
+        "SET sql_mode = ORACLE",
         "SET sql_mode = 'ORACLE'",
         "SET sql_mode = CONCAT('ANSI', '_QUOTES')",
         "SET sql_mode = CONCAT(@@sql_mode, 'X')",
@@ -49,6 +57,47 @@ fn what_cannot_be_told_about_a_mode_is_refused() {
     ] {
         denied(text);
     }
+}
+
+#[test]
+fn the_server_s_mode_is_the_one_that_the_session_began_with() {
+    let begun = Modes::parse("STRICT_TRANS_TABLES,NO_BACKSLASH_ESCAPES").unwrap();
+    let mode = SqlMode { ansi_quotes: true, ..SqlMode::default() };
+    let ground = Ground { begun, mode, ..mysql() };
+    let text = "'NO_BACKSLASH_ESCAPES,STRICT_TRANS_TABLES'";
+    for (asked, sent) in [
+        ("SET sql_mode = DEFAULT", format!("SET sql_mode = {text}")),
+        ("SET @@sql_mode=default, autocommit = 1", format!("SET @@sql_mode={text}, autocommit = 1")),
+        ("SET sql_mode = @@GLOBAL.sql_mode", format!("SET sql_mode = {text}")),
+        (
+            "SET sql_mode = (SELECT CONCAT(@@global.sql_mode, ',ANSI_QUOTES'))",
+            format!("SET sql_mode = (SELECT CONCAT({text}, ',ANSI_QUOTES'))"),
+        ),
+    ] {
+        let Judgement { instead, steps } = judge(asked.as_bytes(), &ground).expect(asked);
+        assert_eq!(String::from_utf8(instead.unwrap().into()).unwrap(), sent);
+        let ansi_quotes = asked.contains("ANSI");
+        let expected = SqlMode { ansi_quotes, ..begun.reading() };
+        assert_eq!(steps[0].change, Change::Mode(expected), "{asked}");
+    }
+    let same = judge(b"SET sql_mode = @@local.sql_mode", &ground).unwrap();
+    assert_eq!((same.instead, &same.steps[0].change), (None, &Change::Mode(mode)));
+    assert_eq!(allowed_change("SET sql_mode = ansi_quotes, @a = 1"), Change::Mode(mode));
+}
+
+#[test]
+fn defaults_of_what_may_be_set_may_be_set() {
+    for (asked, sent) in [
+        ("SET time_zone = DEFAULT, SESSION wait_timeout = DEFAULT", None),
+        ("SET foreign_key_checks = DEFAULT", None),
+        ("SET NAMES DEFAULT", Some("SET NAMES utf8mb4")),
+        ("SET character_set_results = DEFAULT", Some("SET character_set_results = utf8mb4")),
+    ] {
+        let instead = judge(asked.as_bytes(), &mysql()).expect(asked).instead;
+        assert_eq!(instead.as_deref(), sent.map(str::as_bytes), "{asked}");
+    }
+    denied("SET sql_log_bin = DEFAULT");
+    denied("SET PASSWORD = DEFAULT");
 }
 
 #[test]

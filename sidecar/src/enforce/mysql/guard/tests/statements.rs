@@ -91,6 +91,20 @@ fn what_was_prepared_is_judged_again_under_another_mode_and_another_grant() {
 }
 
 #[test]
+fn a_mode_that_was_prepared_is_not_taken_for_the_one_that_comes_of_it_later() {
+    let mut guard = guard();
+    run(&mut guard, "SET sql_mode = 'ANSI_QUOTES'", &good());
+    let ask = command(Command::StmtPrepare, b"SET sql_mode = CONCAT(@@sql_mode, ',NO_ZERO_DATE')");
+    assert_eq!(send(&mut guard, &ask), ask);
+    answer(&mut guard, &packet(1, &[0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])).unwrap();
+    assert_eq!(send(&mut guard, &execute(1)), execute(1));
+    answer(&mut guard, &good()).unwrap();
+    assert!(guard.ground().mode.ansi_quotes);
+    run(&mut guard, "SET sql_mode = ''", &good());
+    assert_eq!(refused(&mut guard, &execute(1)), 1227);
+}
+
+#[test]
 fn what_runs_or_lies_open_must_be_covered_when_the_grant_changes() {
     let smaller = |guard: &mut Guard, table: &str| {
         let ground = whole(guard.ground(), &[table]);
