@@ -40,11 +40,22 @@ impl Threads {
     pub(crate) fn upstream(&self, number: u32, asking: &Session) -> Option<u32> {
         let found = self.taken.get(&number)?;
         let (session, upstream) = found.value();
-        let same = session.identity == asking.identity
-            && session.repo == asking.repo
-            && session.account == asking.account;
-        (same && !session.leash.has_fallen()).then_some(*upstream)
+        is_of(session, asking).then_some(*upstream)
     }
+
+    /// The same for somebody who has asked the database for its number, and says that.
+    pub(crate) fn own(&self, upstream: u32, asking: &Session) -> Option<u32> {
+        let mine = |(session, number): &(Arc<Session>, u32)| *number == upstream && is_of(session, asking);
+        self.taken.iter().any(|taken| mine(taken.value())).then_some(upstream)
+    }
+}
+
+/// Whether a session is one of the same identity, repo and account, and lives.
+fn is_of(session: &Session, asking: &Session) -> bool {
+    session.identity == asking.identity
+        && session.repo == asking.repo
+        && session.account == asking.account
+        && !session.leash.has_fallen()
 }
 
 /// A number that is taken.

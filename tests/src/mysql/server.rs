@@ -337,6 +337,17 @@ impl Mysql {
         self.admin().await.value(&sql).await.parse().expect("a number")
     }
 
+    /// Starts it again whenever it dies; for ever.
+    pub async fn keep_alive(&mut self) {
+        loop {
+            if !self.process.is_running() {
+                eprintln!("the server died:\n{}", self.process.said());
+                self.restart().await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Stops it, as an operator would in a hurry.
     pub fn stop(&mut self) {
         self.process.end(Signal::KILL, Duration::from_secs(20));

@@ -173,8 +173,11 @@ async fn the_stock_client_works_within_limits() {
 }
 
 /// Typed at a terminal: `\t` completes what stands before it.
-const TYPED: [(&str, &str); 2] =
-    [("select 100 + max(sale_\t) from ord\t;", "104"), ("select max(orders.q\t) + 300 from orders;", "340")];
+const TYPED: [(&str, &str); 3] = [
+    ("select 100 + max(sale_\t) from ord\t;", "104"),
+    ("select max(orders.q\t) + 300 from orders;", "340"),
+    ("select max(prod_n\t) from sales;", "Product 5"),
+];
 
 #[tokio::test]
 async fn the_tab_key_of_the_stock_client_completes_names() {
@@ -235,6 +238,41 @@ const ASKED: &[&str] = &[
     "SHOW EVENTS FROM `shop`",
     "SHOW GRANTS",
     "SHOW WARNINGS",
+    "SHOW PLUGINS",
+    "SHOW OPEN TABLES FROM `shop`",
+    "SHOW STORAGE ENGINES",
+    "SHOW /*!50002 GLOBAL */ STATUS",
+    "SHOW /*!50002 FULL */ TABLES",
+    "SHOW SESSION VARIABLES LIKE 'FOREIGN_KEY_CHECKS'",
+    "SELECT * FROM information_schema.PLUGINS",
+    "SELECT * FROM information_schema.ENABLED_ROLES",
+    "SELECT *, EVENT_SCHEMA AS `Db`, EVENT_NAME AS `Name` FROM information_schema.`EVENTS` WHERE `EVENT_SCHEMA`='shop'",
+    "SELECT `DEFAULT_COLLATION_NAME` FROM `information_schema`.`SCHEMATA` WHERE `SCHEMA_NAME`='shop'",
+    "SELECT *, `TABLE_SCHEMA` AS `Db`, `TABLE_NAME` AS `Name`, `ENGINE` AS `Type` FROM `information_schema`.`TABLES` t \
+     WHERE `TABLE_SCHEMA` IN ('shop') AND t.`TABLE_NAME` = 'orders' ORDER BY Name ASC",
+    "SELECT `SCHEMA_NAME` FROM `INFORMATION_SCHEMA`.`SCHEMATA`, (SELECT DB_first_level FROM (SELECT DISTINCT \
+     SUBSTRING_INDEX(SCHEMA_NAME, '_', 1) DB_first_level FROM INFORMATION_SCHEMA.SCHEMATA WHERE TRUE) t ORDER BY \
+     DB_first_level ASC LIMIT 0, 100) t2 WHERE TRUE AND 1 = LOCATE(CONCAT(DB_first_level, '_'), \
+     CONCAT(SCHEMA_NAME, '_')) ORDER BY SCHEMA_NAME ASC",
+    "SELECT 1 FROM (SELECT `GRANTEE`, `IS_GRANTABLE` FROM `INFORMATION_SCHEMA`.`COLUMN_PRIVILEGES` UNION SELECT \
+     `GRANTEE`, `IS_GRANTABLE` FROM `INFORMATION_SCHEMA`.`USER_PRIVILEGES`) t WHERE `IS_GRANTABLE` = 'YES' AND \
+     '''root''@''%''' LIKE `GRANTEE` LIMIT 1",
+    "SELECT @@GLOBAL.character_set_server, @@GLOBAL.collation_server",
+    "SET SQL_SELECT_LIMIT=DEFAULT",
+    "SET SESSION sql_mode = DEFAULT",
+    "SET @@SESSION.sql_mode = CONCAT(REPLACE(REPLACE(@@sql_mode, 'STRICT_TRANS_TABLES', ''), 'TRADITIONAL', ''), \
+     ',NO_AUTO_VALUE_ON_ZERO'), @@SESSION.sql_auto_is_null = 0, @@SESSION.wait_timeout = 2147483",
+    "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_unicode_ci', SESSION sql_mode='STRICT_TRANS_TABLES'",
+    "SELECT table_name FROM (SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = \
+     database()) _subquery WHERE _subquery.table_type = 'BASE TABLE'",
+    "SELECT fk.referenced_table_name AS 'to_table', fk.column_name AS 'column', rc.update_rule AS 'on_update' FROM \
+     information_schema.referential_constraints rc JOIN information_schema.key_column_usage fk USING \
+     (constraint_schema, constraint_name) WHERE fk.referenced_column_name IS NOT NULL AND fk.table_schema = \
+     database() AND fk.table_name = 'orders' AND rc.constraint_schema = database()",
+    "START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT */",
+    "SELECT /*!40001 SQL_NO_CACHE */ `id`, `sale_id`, `qty` FROM `orders`",
+    "UNLOCK TABLES",
+    "SELECT MAX(id) INTO @last FROM orders",
     "SELECT id, prod_name, sku FROM shop.sales LIMIT 0, 200",
     "SELECT * FROM shop.orders LIMIT 0, 200",
 ];

@@ -41,21 +41,19 @@ fn native(port: u16) -> Door {
 
 /// Where statements are played: a limited session beside a native one, several times over.
 struct Court {
-    _stage: Stage,
+    stage: Stage,
+    doors: Doors,
+}
+
+/// The two ways in.
+#[derive(Clone)]
+struct Doors {
     native: Door,
     gate: Door,
     maria: bool,
 }
 
-impl Court {
-    async fn on(version: Version) -> Option<Self> {
-        let (stage, access) = limited(version).await?;
-        let_native_account_in(&stage.mysql).await;
-        let gate = Door { port: stage.sidecar.port(), user: access.account, password: access.token };
-        let native = native(stage.mysql.port());
-        Some(Self { _stage: stage, native, gate, maria: version.is_mariadb() })
-    }
-
+impl Doors {
     async fn oracle(&self) -> Oracle {
         Oracle::open(&self.native, &self.gate, self.maria).await
     }
@@ -71,10 +69,34 @@ impl Court {
                 }
                 judge(&mut oracle, seed).await;
             }
-            oracle.tally
+            (oracle.tally, oracle.suspects)
         };
-        let tallies = join_all((0..LANES).map(lane)).await;
-        tallies.into_iter().fold(Tally::default(), Tally::and)
+        let mut last = self.oracle().await;
+        for (tally, suspects) in join_all((0..LANES).map(lane)).await {
+            last.tally = std::mem::take(&mut last.tally).and(tally);
+            for (mode, sql) in suspects {
+                last.settle(&mode, &sql).await;
+            }
+        }
+        last.tally
+    }
+}
+
+impl Court {
+    async fn on(version: Version) -> Option<Self> {
+        let (stage, access) = limited(version).await?;
+        let_native_account_in(&stage.mysql).await;
+        let gate = Door { port: stage.sidecar.port(), user: access.account, password: access.token };
+        let native = native(stage.mysql.port());
+        Some(Self { stage, doors: Doors { native, gate, maria: version.is_mariadb() } })
+    }
+
+    /// Some valid statements are the death of a server, whoever sends them: it is started again then.
+    async fn play(&mut self, seeds: Range<u64>, judge: impl AsyncFn(&mut Oracle, u64)) -> Tally {
+        tokio::select! {
+            tally = self.doors.play(seeds, judge) => tally,
+            () = self.stage.mysql.keep_alive() => Tally::default(),
+        }
     }
 }
 
@@ -89,8 +111,8 @@ fn one_of(list: &[String], seed: u64) -> &str {
 }
 
 async fn random_statements_get_what_the_native_account_gets(version: Version) {
-    let Some(court) = Court::on(version).await else { return };
-    let maria = court.maria;
+    let Some(mut court) = Court::on(version).await else { return };
+    let maria = court.doors.maria;
     let random = async |oracle: &mut Oracle, seed: u64| {
         oracle.compare(&statement(seed, maria)).await;
     };
@@ -103,12 +125,12 @@ async fn random_statements_get_what_the_native_account_gets_on_mariadb_11() {
 }
 
 async fn a_changed_piece_gets_what_the_native_account_gets(version: Version) {
-    let Some(court) = Court::on(version).await else { return };
-    let mut oracle = court.oracle().await;
+    let Some(mut court) = Court::on(version).await else { return };
+    let mut oracle = court.doors.oracle().await;
     let mut allowed = Vec::new();
     let seeds = seeds(400);
     for seed in seeds.clone().take(150) {
-        let sql = innocent(seed, court.maria);
+        let sql = innocent(seed, court.doors.maria);
         if oracle.compare(&sql).await {
             allowed.push(sql);
         }
@@ -132,7 +154,7 @@ fn of_the_cases() -> Vec<String> {
 
 /// Known ways past limits, changed a little, in front of an account that may do everything.
 async fn changed_cases_tell_nothing_hidden(version: Version) {
-    let Some(court) = Court::on(version).await else { return };
+    let Some(mut court) = Court::on(version).await else { return };
     let cases = of_the_cases();
     let changed = async |oracle: &mut Oracle, seed: u64| {
         oracle.probe(&mutated(one_of(&cases, seed), seed)).await;

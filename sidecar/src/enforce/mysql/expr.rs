@@ -3,6 +3,7 @@
 use super::{
     functions::{is_aggregate, is_grammar, is_harmless},
     lexer::Kind,
+    parse::is_reserved,
     scope::{Scope, covers},
     settings::is_readable,
     told::{no_column, unclear},
@@ -87,7 +88,10 @@ impl<'a> Walk<'a> {
         call.path.last().is_some_and(|name| {
             let glued = self.tokens.get(call.open).is_some_and(|open| open.glued);
             self.tokens.kind(name.at) == Some(Kind::Word)
-                && (glued || self.tokens.mode.ignore_space || !is_grammar(&name.text))
+                && (glued
+                    || self.tokens.mode.ignore_space
+                    || !is_grammar(&name.text)
+                    || is_reserved(&name.text, self.ground.catalog.server()))
         })
     }
 

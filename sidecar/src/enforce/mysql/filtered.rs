@@ -21,26 +21,38 @@ use crate::enforce::{Columns, Denial, TableLimits};
 const ALL_ROWS: &str = "LIMIT 18446744073709551615";
 
 /// Views that say nothing of anybody's data.
-const OPEN: [&str; 6] = [
+const OPEN: [&str; 9] = [
     "character_sets",
     "collation_character_set_applicability",
     "collations",
     "engines",
     "keywords",
+    "spatial_ref_sys",
     "sql_functions",
+    "st_spatial_reference_systems",
+    "st_units_of_measure",
 ];
 
 /// Views of which a limited account without more rights sees no rows.
-const EMPTY: [&str; 9] = [
+const EMPTY: [&str; 18] = [
+    "administrable_role_authorizations",
+    "applicable_roles",
     "column_privileges",
+    "enabled_roles",
     "events",
+    "optimizer_trace",
     "parameters",
+    "plugins",
+    "role_column_grants",
+    "role_routine_grants",
+    "role_table_grants",
     "routines",
     "schema_privileges",
     "table_privileges",
     "triggers",
     "user_privileges",
     "view_routine_usage",
+    "view_table_usage",
 ];
 
 /// Columns that hold counts, sizes and times of use, or what may name other columns: for whole tables only.
@@ -76,9 +88,10 @@ fn key(view: &str, maria: bool) -> Option<Key> {
         "tables" | "views" | "table_constraints" | "partitions" => {
             by("TABLE_SCHEMA", Some("TABLE_NAME"), None)
         }
-        "columns" | "statistics" | "key_column_usage" => {
+        "columns" | "statistics" | "key_column_usage" | "st_geometry_columns" => {
             by("TABLE_SCHEMA", Some("TABLE_NAME"), Some("COLUMN_NAME"))
         }
+        "geometry_columns" => by("F_TABLE_SCHEMA", Some("F_TABLE_NAME"), Some("F_GEOMETRY_COLUMN")),
         "referential_constraints" => by("CONSTRAINT_SCHEMA", Some("TABLE_NAME"), None),
         "check_constraints" if maria => by("CONSTRAINT_SCHEMA", Some("TABLE_NAME"), None),
         _ => None,

@@ -141,6 +141,10 @@ impl<'a> Walk<'a> {
             return self.system_view(table, alias);
         }
         let base = self.ground.base(&table.path, "SELECT")?;
+        if table.parted && !base.reads_all() {
+            // Which rows are where tells what is in the columns that they are parted by.
+            return Err(refuse("a partition of a table of which only some columns are granted"));
+        }
         if base.table.kind == Kind::View {
             (self.views, self.mixed) = (true, true);
         }

@@ -71,6 +71,9 @@ fn edited(text: &[u8], tokens: &Tokens<'_>, mut edits: Vec<Edit>) -> Option<Box<
         return None;
     }
     edits.sort_by_key(|edit| edit.tokens);
+    if tokens.conditional {
+        return Some(respelled(tokens, edits));
+    }
     let (mut sent, mut done) = (Vec::with_capacity(text.len() * 2), 0);
     for Edit { tokens: (from, to), text: part } in edits {
         let start = tokens.get(from).map_or(text.len(), |token| token.start);
@@ -81,6 +84,26 @@ fn edited(text: &[u8], tokens: &Tokens<'_>, mut edits: Vec<Edit>) -> Option<Box<
     }
     sent.extend_from_slice(text.get(done..).unwrap_or_default());
     Some(sent.into())
+}
+
+/// The same where a part may begin inside an executable comment and end outside: token by token, without any comments.
+fn respelled(tokens: &Tokens<'_>, edits: Vec<Edit>) -> Box<[u8]> {
+    let mut edits = edits.into_iter().peekable();
+    let (mut sent, mut at) = (Vec::new(), 0);
+    while let Some(token) = tokens.get(at) {
+        // Two strokes with a blank behind them would begin a comment.
+        if !sent.is_empty() && (!token.glued || sent.ends_with(b"-")) {
+            sent.push(b' ');
+        }
+        if let Some(edit) = edits.next_if(|edit| edit.tokens.0 == at) {
+            sent.extend_from_slice(edit.text.as_bytes());
+            at = edit.tokens.1.max(at + 1);
+        } else {
+            sent.extend_from_slice(tokens.raw(token));
+            at += 1;
+        }
+    }
+    sent.into()
 }
 
 const fn step(class: Class, change: Change, origins: Origins) -> Step {
@@ -198,6 +221,11 @@ impl<'a> Walk<'a> {
             } else {
                 let _ = parser.take_all(&["AND", "CHAIN"]) || parser.take_all(&["AND", "NO", "CHAIN"]);
                 let _ = parser.take("RELEASE") || parser.take_all(&["NO", "RELEASE"]);
+            }
+        } else if parser.take("UNLOCK") {
+            // There is nothing that a limited session could have locked so.
+            if !parser.take_any(&["TABLES", "TABLE"]) {
+                return Err(parser.error());
             }
         } else if parser.take("SAVEPOINT") || parser.take_all(&["RELEASE", "SAVEPOINT"]) {
             let name = parser.name()?;

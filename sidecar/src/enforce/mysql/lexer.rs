@@ -61,7 +61,7 @@ pub(super) struct Tokens<'t> {
     /// For each opening parenthesis the closing one.
     closing: Vec<usize>,
     pub(super) mode: SqlMode,
-    /// Whether the text holds an executable comment that is executed: nothing may be put in its place.
+    /// Whether the text holds an executable comment that is executed.
     pub(super) conditional: bool,
 }
 

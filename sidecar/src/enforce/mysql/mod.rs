@@ -154,7 +154,8 @@ pub(crate) struct Judgement {
 impl Judgement {
     /// Whether the same is sent, and changes the session in the same way.
     fn does_the_same(&self, other: &Self) -> bool {
-        let changes = |judgement: &Self| judgement.steps.iter().map(|step| step.change.clone()).collect::<Vec<_>>();
+        let changes =
+            |judgement: &Self| judgement.steps.iter().map(|step| step.change.clone()).collect::<Vec<_>>();
         self.instead == other.instead && changes(self) == changes(other)
     }
 }

@@ -38,7 +38,8 @@ pub(crate) struct Modes {
 }
 
 fn known() -> impl Iterator<Item = (u64, &'static str)> {
-    READING.iter().chain(HARMLESS).enumerate().map(|(at, name)| (1 << at, *name))
+    let names = READING.iter().chain(HARMLESS).filter(|name| !name.is_empty());
+    names.enumerate().map(|(at, name)| (1 << at, *name))
 }
 
 impl Modes {

@@ -59,6 +59,9 @@ const STATUS: [(&str, &str); 20] = [
     ("TEMPORARY", "Temporary"),
 ];
 
+/// The columns of `SHOW PLUGINS`.
+const PLUGINS: [&str; 5] = ["Name", "Status", "Type", "Library", "License"];
+
 /// What is sent in the place of a statement; nothing if it goes as it is.
 type Instead = Option<String>;
 
@@ -141,7 +144,12 @@ impl<'a> Walk<'a> {
 
     /// Lists of which a limited account sees nothing.
     fn show_nothing(&mut self, parser: &mut Parser<'a>) -> Result<Instead, Denial> {
-        let what = if parser.take("TRIGGERS") {
+        let what = if parser.take("PLUGINS") {
+            let columns: Vec<String> = PLUGINS.iter().map(|name| format!("'' AS `{name}`")).collect();
+            return Ok(Some(format!("SELECT {} FROM DUAL WHERE FALSE", columns.join(", "))));
+        } else if parser.take_all(&["OPEN", "TABLES"]) {
+            "OPEN TABLES"
+        } else if parser.take("TRIGGERS") {
             "TRIGGERS"
         } else if parser.take("EVENTS") {
             "EVENTS"
@@ -326,6 +334,9 @@ impl<'a> Walk<'a> {
         let from = parser.at;
         let condition = parser.expr()?;
         self.is_simple(&condition)?;
+        if self.tokens.conditional {
+            return Err(refuse("a condition behind SHOW with an executable comment in it"));
+        }
         if (from..parser.at).any(|at| self.tokens.kind(at) == Some(Lexeme::Symbol(":="))) {
             return Err(refuse("a variable that is set behind SHOW"));
         }

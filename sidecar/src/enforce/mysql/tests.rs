@@ -12,7 +12,8 @@ use std::sync::Arc;
 use postern_protocol::gate::{MovementLimits, Privilege, ResourceGrant, Star, Terms};
 
 use super::{
-    Catalog, Change, Class, Column, Ground, Judgement, Kind, Modes, Parts, Server, SqlMode, Table, judge, told,
+    Catalog, Change, Class, Column, Ground, Judgement, Kind, Modes, Parts, Server, SqlMode, Table, judge,
+    told,
 };
 use crate::enforce::{Denial, Limits};
 

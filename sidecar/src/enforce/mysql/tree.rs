@@ -144,6 +144,8 @@ pub(super) enum Source<'t> {
 pub(super) struct TableRef<'t> {
     pub(super) path: Path<'t>,
     pub(super) alias: Option<Name<'t>>,
+    /// Whether only some partitions are meant.
+    pub(super) parted: bool,
     /// Partitions and indexes.
     pub(super) hints: Vec<Name<'t>>,
 }

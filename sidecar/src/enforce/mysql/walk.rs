@@ -10,7 +10,7 @@ use super::{
     told::refuse,
     tree::{Name, Path},
 };
-use crate::enforce::{Denial, Reason};
+use crate::enforce::Denial;
 
 /// The names of a derived table's columns; none where the server's choice cannot be told.
 pub(super) type Columns<'a> = Rc<[Option<&'a str>]>;
@@ -135,10 +135,6 @@ impl<'a> Walk<'a> {
 
     /// Puts something in the place of tokens.
     pub(super) fn edit(&mut self, tokens: (usize, usize), text: String) -> Result<(), Denial> {
-        if self.tokens.conditional {
-            let why = "with an executable comment in it, no part of a statement can be replaced";
-            return Err(super::told::unclear(Reason::Statement, "", why));
-        }
         self.put += text.len();
         if self.put > MOST_PUT {
             return Err(refuse("a statement that would become so long"));

@@ -68,7 +68,9 @@ impl Limited {
         let ground = Ground { catalog, limits, database, mode, begun: modes, several, user };
         let remedy = Remedy { repo: session.repo.to_string(), account: session.account.to_string() };
         let (threads, asking) = (Arc::clone(&door.threads), Arc::clone(session));
-        let own_connections = Box::new(move |number| threads.upstream(number, &asking));
+        let own_connections = Box::new(move |number| {
+            threads.upstream(number, &asking).or_else(|| threads.own(number, &asking))
+        });
         let target = Arc::clone(&door.target);
         let guarded = mysql::Session { capabilities, ascii_only, remedy };
         Self {

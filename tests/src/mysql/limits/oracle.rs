@@ -38,20 +38,27 @@ const UNSTABLE: [&str; 13] = [
 /// What servers come with, of what matters here.
 pub const ORDINARY: &str = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES";
 
+/// Where several rows are the first ones, a server may give others the next time.
+const TRIES: usize = 6;
+
 /// Both sides.
 pub struct Oracle {
     native: Talk,
     gate: Talk,
     maria: bool,
+    mode: String,
     /// What has come so far.
     pub tally: Tally,
+    /// Statements during which a connection ended, and the `sql_mode` of then: [`Oracle::settle`].
+    pub suspects: Vec<(String, String)>,
 }
 
 impl Oracle {
     /// Opens a session at each.
     pub async fn open(native: &Door, gate: &Door, maria: bool) -> Self {
         let (native, gate) = (Talk::open(native).await, Talk::open(gate).await);
-        let mut oracle = Self { native, gate, maria, tally: Tally::default() };
+        let (mode, suspects) = (String::new(), Vec::new());
+        let mut oracle = Self { native, gate, maria, mode, tally: Tally::default(), suspects };
         oracle.under(ORDINARY).await;
         oracle
     }
@@ -66,6 +73,7 @@ impl Oracle {
     pub async fn under(&mut self, mode: &str) {
         let limit = if self.maria { "max_statement_time = 0.4" } else { "max_execution_time = 400" };
         let sql = format!("set {limit}, innodb_lock_wait_timeout = 1, sql_mode = '{mode}'");
+        mode.clone_into(&mut self.mode);
         for talk in [&mut self.native, &mut self.gate] {
             let told = talk.say(&sql).await;
             assert!(told.error().is_none(), "{sql}: {}", told.brief());
@@ -74,15 +82,38 @@ impl Oracle {
 
     /// Runs a statement on both sides. Whether the native account may run it.
     pub async fn compare(&mut self, sql: &str) -> bool {
-        let native = self.native.attempt(sql).await;
+        let mut native = self.native.attempt(sql).await;
         let mut gate = self.gate.attempt(sql).await;
-        let both_ran = native.error().is_none() && gate.error().is_none();
-        if both_ran && !alike(sql, &native, &gate) && leaks(sql, &gate.text()).is_empty() {
-            // The server itself answers some statements now one way, now another.
+        if native.broken() || gate.broken() {
+            // The server may have died, of this statement or of another one's.
+            let mode = self.mode.clone();
+            self.suspects.push((mode.clone(), sql.to_owned()));
+            self.under(&mode).await;
+            return false;
+        }
+        for _ in 0..TRIES {
+            let both_ran = native.error().is_none() && gate.error().is_none();
+            if !both_ran || alike(sql, &native, &gate) || !leaks(sql, &gate.text()).is_empty() {
+                break;
+            }
+            native = self.native.attempt(sql).await;
             gate = self.gate.attempt(sql).await;
         }
         count(&mut self.tally, sql, &native, &gate);
         native.error().is_none()
+    }
+
+    /// Runs a statement again while nobody else does anything: a server that dies of it by itself is none of the gate's
+    /// affair, a session that ends otherwise is.
+    pub async fn settle(&mut self, mode: &str, sql: &str) {
+        self.renew(mode).await;
+        let native = self.native.attempt(sql).await;
+        if native.broken() {
+            self.tally.fail("the server dies of it, without the gate".to_owned(), sql);
+            return;
+        }
+        let gate = self.gate.attempt(sql).await;
+        count(&mut self.tally, sql, &native, &gate);
     }
 
     /// Runs a statement through the gate alone, in the hope that it tells what it must not.

@@ -1,10 +1,13 @@
 //! One statement after the other at a server or at the gate, each in a transaction that is rolled back.
 
+use tokio::net::TcpStream;
+
 use super::super::{
     answer::{Answer, Refusal},
     login::LogIn,
     wire::{Packet, Raw, query},
 };
+use crate::wait::until_some;
 
 /// Where a session is opened, and as whom.
 #[derive(Clone, Debug)]
@@ -75,11 +78,16 @@ impl Told {
 }
 
 impl Talk {
-    /// Logs in.
+    /// Logs in, as soon as that can be done: the server may be starting again.
     pub async fn open(door: &Door) -> Self {
-        let mut raw = Raw::connect(door.port).await;
         let login = LogIn { database: "shop", ..LogIn::new(&door.user, &door.password) };
-        raw.log_in(&login).await.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        let raw = until_some("a session", async || {
+            let stream = TcpStream::connect(("127.0.0.1", door.port)).await.ok()?;
+            let mut raw = Raw::over(stream);
+            raw.log_in(&login).await.ok()?;
+            Some(raw)
+        })
+        .await;
         Self { door: door.clone(), raw }
     }
 

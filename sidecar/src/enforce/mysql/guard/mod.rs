@@ -7,6 +7,7 @@
 //! is asked again.
 
 mod client;
+mod listing;
 mod redact;
 mod scrub;
 mod server;
@@ -21,6 +22,7 @@ use postern_protocol::mysql::{Capabilities, ChangeUser, Conversation, ErrorText}
 
 pub(crate) use self::redact::redact;
 use self::{
+    listing::Listing,
     scrub::Scrubber,
     statements::{Statements, Text},
 };
@@ -135,6 +137,8 @@ enum Running {
     Prepared(u32),
     /// It changes the database.
     Change(Change),
+    /// It lists the columns of a table, of which the client sees these.
+    Listing(Box<[Box<str>]>),
 }
 
 /// Says which of the server's own connections a client means, if it is one of its own.
@@ -160,6 +164,8 @@ pub(crate) struct Guard {
     running: Running,
     /// Looks at errors that may quote what the session may not read.
     scrubber: Option<Scrubber>,
+    /// Looks at a list of columns.
+    listing: Option<Listing>,
     /// The last statement left warnings or an error behind, which may quote what the session may not read.
     quotes: bool,
     statements: Statements,
@@ -198,6 +204,7 @@ impl Guard {
             continued: false,
             running: Running::Nothing,
             scrubber: None,
+            listing: None,
             quotes: false,
             statements: Statements::default(),
             answers: BytesMut::new(),
@@ -228,7 +235,7 @@ impl Guard {
         match &self.running {
             Running::Text(text, _) | Running::Preparing(text) => open.push(text.clone()),
             Running::Prepared(id) => open.extend(self.statements.get(*id).cloned()),
-            Running::Nothing | Running::Change(_) => {}
+            Running::Nothing | Running::Change(_) | Running::Listing(_) => {}
         }
         (self.asked, self.patient) = (true, true);
         let covered = open.iter().all(|text| self.covered(text).is_ok());
@@ -361,9 +368,12 @@ impl Guard {
         let quotes = match &running {
             Running::Text(text, _) => text.may_quote(),
             Running::Prepared(number) => self.statements.get(*number).is_some_and(Text::may_quote),
-            Running::Nothing | Running::Preparing(_) | Running::Change(_) => false,
+            Running::Nothing | Running::Preparing(_) | Running::Change(_) | Running::Listing(_) => false,
         };
         self.scrubber = quotes.then(Scrubber::default);
+        if let Running::Listing(shown) = &running {
+            self.listing = Some(Listing::new(shown.clone(), self.session.capabilities));
+        }
         self.running = running;
     }
 

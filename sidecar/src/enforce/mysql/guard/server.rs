@@ -11,14 +11,19 @@ use crate::enforce::mysql::{Change, Class, Origins, SqlMode, Step};
 impl Guard {
     /// Takes bytes of the server's, and puts what the client gets into `down`.
     pub(crate) fn take_from_server(&mut self, bytes: &[u8], down: &mut BytesMut) -> Result<(), Breach> {
-        match &mut self.scrubber {
-            Some(scrubber) => scrubber.take(bytes, down),
-            None => down.extend_from_slice(bytes),
+        match (&mut self.listing, &mut self.scrubber) {
+            (Some(listing), _) => listing.take(bytes, down),
+            (None, Some(scrubber)) => scrubber.take(bytes, down),
+            (None, None) => down.extend_from_slice(bytes),
         }
 
         let executed = match self.running {
             Running::Prepared(number) => Some(number),
-            Running::Nothing | Running::Text(..) | Running::Preparing(_) | Running::Change(_) => None,
+            Running::Nothing
+            | Running::Text(..)
+            | Running::Preparing(_)
+            | Running::Change(_)
+            | Running::Listing(_) => None,
         };
         let empty = Conversation::new(self.session.capabilities);
         let mut conversation = std::mem::replace(&mut self.conversation, empty);
@@ -41,7 +46,7 @@ impl Guard {
         self.quota.rows(before, more, self.ground.limits.terms.limits).map_err(Breach::Exceeded)?;
         if !self.conversation.in_flight() {
             self.running = Running::Nothing;
-            self.scrubber = None;
+            (self.scrubber, self.listing) = (None, None);
             let rows = self.quota.answered();
             if let Some(number) = executed {
                 self.statements.gave(number, rows);
@@ -98,7 +103,7 @@ impl Guard {
         match &self.running {
             Running::Text(text, at) => text.judgement.steps.get(*at),
             Running::Prepared(number) => self.statements.get(*number)?.judgement.steps.first(),
-            Running::Nothing | Running::Preparing(_) | Running::Change(_) => None,
+            Running::Nothing | Running::Preparing(_) | Running::Change(_) | Running::Listing(_) => None,
         }
     }
 
@@ -125,7 +130,7 @@ impl Guard {
     /// One statement is done, and with that changes what it changes.
     fn done(&mut self, status: StatusFlags) {
         match std::mem::take(&mut self.running) {
-            Running::Nothing => {}
+            Running::Nothing | Running::Listing(_) => {}
             Running::Change(change) => self.change(&change, None),
             Running::Text(text, at) => {
                 // A comment behind the last semicolon is a statement to the server, and no rows come of it.
@@ -225,7 +230,7 @@ impl Guard {
                 .get(*number)
                 .and_then(|text| text.judgement.steps.first())
                 .map(|step| step.origins),
-            Running::Nothing | Running::Change(_) => None,
+            Running::Nothing | Running::Change(_) | Running::Listing(_) => None,
         };
         match text {
             Some(Origins::Mixed) => return Ok(()),

@@ -73,8 +73,7 @@ impl<'t> Parser<'t> {
     /// What some window functions have before their window; elsewhere `FROM` begins a clause, and `first` is a table.
     fn before_over(&mut self, path: &Path<'t>) -> bool {
         let nth = matches!(path.as_slice(), [name] if name.text.eq_ignore_ascii_case("NTH_VALUE"));
-        let counts =
-            nth && (self.take_all(&["FROM", "FIRST"]) || self.take_all(&["FROM", "LAST"]));
+        let counts = nth && (self.take_all(&["FROM", "FIRST"]) || self.take_all(&["FROM", "LAST"]));
         let nulls = self.take_all(&["RESPECT", "NULLS"]) || self.take_all(&["IGNORE", "NULLS"]);
         counts || nulls
     }

@@ -30,20 +30,39 @@ impl<'t> Parser<'t> {
 
     fn joined(&mut self) -> Result<Source<'t>, Denial> {
         let mut left = self.source()?;
-        let mut joins = 0;
+        let (mut joins, mut open) = (0, Vec::new());
         while let Some(kindred) = self.join()? {
             joins += 1;
             if joins > MOST_JOINS {
                 return Err(refuse("a join of so many tables"));
             }
             let right = self.source()?;
-            let by = self.condition()?;
-            let by = match (kindred, by) {
-                (Kindred::Natural, By::Nothing) => By::Natural,
-                (Kindred::Outer, By::Nothing) | (Kindred::Natural, _) => return Err(self.error()),
-                (Kindred::Inner | Kindred::Outer, by) => by,
+            let by = match kindred {
+                Kindred::Natural => By::Natural,
+                Kindred::Inner | Kindred::Outer => self.condition()?,
             };
-            left = Source::Join(Box::new(Join { left, right, by }));
+            if matches!(by, By::Nothing) {
+                open.push(kindred);
+            }
+            left = self.late_conditions(Source::Join(Box::new(Join { left, right, by })), &mut open)?;
+        }
+        if open.iter().any(|kindred| matches!(kindred, Kindred::Outer)) {
+            Err(self.error())
+        } else {
+            Ok(left)
+        }
+    }
+
+    /// `a JOIN b JOIN c ON … ON …`: the last condition is that of the first join, over all three.
+    fn late_conditions(
+        &mut self,
+        mut left: Source<'t>,
+        open: &mut Vec<Kindred>,
+    ) -> Result<Source<'t>, Denial> {
+        while !open.is_empty() && self.is("ON") && !self.is_at(1, "DUPLICATE") {
+            open.pop();
+            let by = self.condition()?;
+            left = Source::Join(Box::new(Join { left, right: Source::Nothing, by }));
         }
         Ok(left)
     }
@@ -191,7 +210,8 @@ impl<'t> Parser<'t> {
             return Err(refuse("a function in a FROM clause"));
         }
         let mut hints = Vec::new();
-        if self.is("PARTITION") && self.symbol_at(1, "(") {
+        let parted = self.is("PARTITION") && self.symbol_at(1, "(");
+        if parted {
             self.take("PARTITION");
             hints = self.names_in_parentheses()?;
         }
@@ -199,7 +219,7 @@ impl<'t> Parser<'t> {
         while aliased && self.take_any(&["USE", "FORCE", "IGNORE"]) {
             self.index_hint(&mut hints)?;
         }
-        Ok(TableRef { path, alias, hints })
+        Ok(TableRef { path, alias, parted, hints })
     }
 
     fn index_hint(&mut self, hints: &mut Vec<Name<'t>>) -> Result<(), Denial> {

@@ -11,6 +11,7 @@ mod query;
 mod words;
 mod write;
 
+pub(super) use self::words::is_reserved;
 use super::{
     catalog::Server,
     lexer::{Kind, Tokens, check_name},
@@ -182,7 +183,7 @@ impl<'t> Parser<'t> {
     /// Reads a name: anything in quotes, or a word that is not reserved.
     pub(super) fn name(&mut self) -> Result<Name<'t>, Denial> {
         match self.tokens.word(self.at) {
-            Some(word) if words::is_reserved(word, self.server) => Err(self.error()),
+            Some(word) if is_reserved(word, self.server) => Err(self.error()),
             _ => self.name_here(),
         }
     }

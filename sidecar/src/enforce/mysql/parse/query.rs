@@ -43,10 +43,20 @@ impl<'t> Parser<'t> {
         }
         query.order = self.order_by()?;
         query.limit = self.limit()?;
+        self.into_variables()?;
         while let Some(lock) = self.lock()? {
             query.locks.push(lock);
+            self.into_variables()?;
         }
         Ok(query)
+    }
+
+    /// Reads `INTO @a, @b`, if that stands here. What goes there has been read like any other.
+    fn into_variables(&mut self) -> Result<(), Denial> {
+        if self.take("INTO") {
+            self.list(|parser| if parser.plain_variable() { Ok(()) } else { Err(parser.error()) })?;
+        }
+        Ok(())
     }
 
     /// Reads `WITH …`, if that stands here.
@@ -101,6 +111,7 @@ impl<'t> Parser<'t> {
         // To MySQL `sql_cache` is a name like any other.
         while self.take_any(&OPTIONS) || self.server.is_maria() && self.take("SQL_CACHE") {}
         let items = self.outputs()?;
+        self.into_variables()?;
         let from = if self.take("FROM") { self.sources()? } else { Vec::new() };
         let filter = self.filter()?;
         let group = if self.take_all(&["GROUP", "BY"]) { self.ordered()? } else { Vec::new() };

@@ -70,7 +70,7 @@ fn is_in(list: &[&str], word: &str) -> bool {
 }
 
 /// Whether this word is reserved.
-pub(super) fn is_reserved(word: &str, server: Server) -> bool {
+pub(in super::super) fn is_reserved(word: &str, server: Server) -> bool {
     is_in(RESERVED, word) || is_in(if server.is_maria() { MARIA } else { MYSQL }, word)
 }
 

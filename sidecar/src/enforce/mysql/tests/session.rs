@@ -137,6 +137,26 @@ fn lists_of_the_server_are_held_to_the_grant() {
 }
 
 #[test]
+fn what_stands_in_an_executable_comment_is_replaced_as_well() {
+    let sent = |text: &str| {
+        let judgement = judge(text.as_bytes(), &mysql()).expect(text);
+        String::from_utf8(judgement.instead.expect(text).into()).unwrap()
+    };
+    let plain = sent("SELECT 1 FROM information_schema.tables t WHERE table_rows > - - 5");
+    for text in [
+        "SELECT 1 FROM /*!information_schema*/.tables t WHERE table_rows > - - 5",
+        "SELECT 1 FROM information_schema./*!50000 tables t WHERE */ table_rows > --/*x*/5",
+        "SELECT /*! 1*/ FROM information_schema.tables /*!99999 nobody */ t WHERE table_rows > - - 5",
+    ] {
+        let words = |text: &str| text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&sent(text)), words(&plain), "{text}");
+    }
+    assert!(sent("SHOW /*!50002 FULL */ TABLES").starts_with("SHOW FULL TABLES FROM `shop` WHERE"));
+    assert!(sent("/*!40101 SET sql_mode=DEFAULT */").ends_with("SET sql_mode=''"));
+    denied("SHOW TABLES WHERE /*! 1 */ OR 1");
+}
+
+#[test]
 fn a_condition_behind_show_computes_nothing() {
     for text in [
         "SHOW TABLES WHERE (SELECT ssn FROM employees LIMIT 1) LIKE 'S%'",
@@ -170,6 +190,9 @@ fn a_function_s_name_is_the_server_s_own_only_where_nothing_else_can_be_meant() 
     assert!(judge(b"SELECT `count`(id) FROM sales", &ground).is_err());
     assert!(judge(b"SELECT NVL(sku, 1) FROM sales", &maria()).is_ok());
     denied("SELECT NVL(sku, 1) FROM sales");
+    // A word that is reserved names nothing else.
+    assert!(judge(b"SELECT ROW_NUMBER () OVER (ORDER BY id) FROM sales", &mysql()).is_ok());
+    assert!(judge(b"SELECT ROW_NUMBER () OVER (ORDER BY id) FROM sales", &maria()).is_err());
     assert!(judge(b"SELECT ANY_VALUE(sku) FROM sales", &maria()).is_err());
 }
 

@@ -13,7 +13,7 @@ fn what_is_denied_does_not_reach_the_server_and_is_answered_with_the_next_number
         (Command::Query, b"KILL 1".into(), 1095),
         (Command::StmtPrepare, b"SELECT * FROM employees".into(), 1142),
         (Command::InitDb, b"hr".into(), 1044),
-        (Command::FieldList, b"sales\0".into(), 1142),
+        (Command::FieldList, b"employees\0".into(), 1142),
         (Command::ProcessKill, 1_u32.to_le_bytes().into(), 1095),
         (Command::ProcessKill, b"1".into(), 1835),
         (Command::StmtExecute, [&number[..], &[0, 1, 0, 0, 0]].concat(), 1243),
@@ -157,6 +157,27 @@ fn a_result_that_nobody_asked_for_trips_the_wire() {
     let mut guard = guard();
     send(&mut guard, &command(Command::StmtPrepare, b"SELECT sku FROM sales"));
     assert!(matches!(answer(&mut guard, &prepared(1, "sales", "price")), Err(Breach::Tripwire(_))));
+}
+
+#[test]
+fn a_list_of_columns_holds_those_of_the_grant_and_is_numbered_in_a_row() {
+    let listed = |name: &str| [&column("sales", name)[..], b"\xfb"].concat();
+    let end = vec![0xfe, 0, 0, 2, 0];
+    let all = ["price", "id", "card_number", "SKU"].map(listed);
+    let answered = numbered(&[&all[..], &[end.clone()]].concat());
+    let expected = numbered(&[listed("id"), listed("SKU"), end]);
+    let ask = command(Command::FieldList, b"sales\0");
+    for size in [1, 3, 7, 64, answered.len()] {
+        let mut guard = guard();
+        assert_eq!(send(&mut guard, &ask), ask);
+        let down: Vec<u8> =
+            answered.chunks(size).flat_map(|chunk| answer(&mut guard, chunk).unwrap()).collect();
+        assert_eq!(down, expected, "{size}");
+        run(&mut guard, "SELECT sku FROM sales", &result("sales", &["sku"], 1));
+    }
+    let mut guard = guard();
+    send(&mut guard, &ask);
+    assert_eq!(answer(&mut guard, &failed(1146)).unwrap(), failed(1146));
 }
 
 #[test]
