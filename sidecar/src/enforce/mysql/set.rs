@@ -22,7 +22,10 @@ const LEVELS: [&[&str]; 4] =
 impl<'a> Walk<'a> {
     /// Judges a `SET` from behind this word on.
     pub(super) fn set(&mut self, parser: &mut Parser<'a>) -> Result<Change, Denial> {
-        if parser.take("TRANSACTION") || parser.take_all(&["SESSION", "TRANSACTION"]) {
+        let transaction = parser.take("TRANSACTION")
+            || parser.take_all(&["SESSION", "TRANSACTION"])
+            || parser.take_all(&["LOCAL", "TRANSACTION"]);
+        if transaction {
             return set_transaction(parser);
         }
         if OTHERS.iter().any(|word| parser.is(word)) {

@@ -281,6 +281,7 @@ impl<'a> Walk<'a> {
 
     fn show_create(&mut self, parser: &mut Parser<'a>) -> Result<Instead, Denial> {
         if parser.take_any(&["DATABASE", "SCHEMA"]) {
+            parser.take_all(&["IF", "NOT", "EXISTS"]);
             let name = parser.name()?;
             self.claim(&name);
             self.ground.visible_schema(&name.text)?;
@@ -351,6 +352,9 @@ impl<'a> Walk<'a> {
         }
         parser.at += 1;
         let text = std::str::from_utf8(self.tokens.span(from, parser.at)).map_err(|_| parser.error())?;
+        if !text.starts_with(['\'', '"']) {
+            return Err(parser.error());
+        }
         Ok(format!("{} LIKE {text}", quoted(column)))
     }
 

@@ -43,16 +43,16 @@ impl<'t> Parser<'t> {
         }
         query.order = self.order_by()?;
         query.limit = self.limit()?;
-        self.into_variables()?;
+        self.variables_behind_into()?;
         while let Some(lock) = self.lock()? {
             query.locks.push(lock);
-            self.into_variables()?;
+            self.variables_behind_into()?;
         }
         Ok(query)
     }
 
     /// Reads `INTO @a, @b`, if that stands here. What goes there has been read like any other.
-    fn into_variables(&mut self) -> Result<(), Denial> {
+    fn variables_behind_into(&mut self) -> Result<(), Denial> {
         if self.take("INTO") {
             self.list(|parser| if parser.plain_variable() { Ok(()) } else { Err(parser.error()) })?;
         }
@@ -111,7 +111,7 @@ impl<'t> Parser<'t> {
         // To MySQL `sql_cache` is a name like any other.
         while self.take_any(&OPTIONS) || self.server.is_maria() && self.take("SQL_CACHE") {}
         let items = self.outputs()?;
-        self.into_variables()?;
+        self.variables_behind_into()?;
         let from = if self.take("FROM") { self.sources()? } else { Vec::new() };
         let filter = self.filter()?;
         let group = if self.take_all(&["GROUP", "BY"]) { self.ordered()? } else { Vec::new() };
