@@ -114,7 +114,16 @@ async fn no_error_and_no_warning_tells_what_a_view_or_a_column_is_computed_from(
         let access = stage.limited("root", &json!(names.map(read))).await;
         let mut raw = stage.raw(&access).await.unwrap();
         until("the views to be known", async || raw.ask("select n from v_number").await.is_ok()).await;
-        for sql in ["select n from v_number", "select n from computed", "select big from v_number"] {
+        for sql in [
+            "select n from v_number",
+            "select n from computed",
+            "select big from v_number",
+            "do (select max(n) from v_number)",
+            "set @a = (select max(n) from computed)",
+            "set @a = (select max(big) from v_number), autocommit = 1",
+            "analyze select n from computed",
+            "explain analyze select n from computed",
+        ] {
             let told = tell(&mut raw, sql).await;
             assert!(
                 !told.contains("SECRET") && !told.contains("price") && !told.contains("card_number"),

@@ -133,13 +133,14 @@ impl<'a> Walk<'a> {
             return self.explained(parser);
         }
         if parser.take("SET") {
-            return self.set(parser).map(session);
+            let change = self.set(parser)?;
+            return Ok(self.of_values(change));
         }
         if parser.take("DO") {
             for value in parser.exprs()? {
                 self.expr_of_its_own(&value)?;
             }
-            return Ok(session(Change::Nothing));
+            return Ok(self.of_values(Change::Nothing));
         }
         if parser.take("USE") {
             let name = parser.name()?;
@@ -170,6 +171,11 @@ impl<'a> Walk<'a> {
         Ok(Some(Step { quotes: step.quotes || views || computed, ..step }))
     }
 
+    /// A statement about the session that works values out.
+    fn of_values(&self, change: Change) -> Step {
+        Step { quotes: self.views || self.computed, ..session(change) }
+    }
+
     /// A question that may have been put in other words.
     fn asked(&mut self, from: usize, to: usize, instead: Option<String>) -> Result<Step, Denial> {
         if let Some(instead) = instead {
@@ -196,15 +202,16 @@ impl<'a> Walk<'a> {
                 return Err(parser.error());
             }
         }
-        if self.rows(parser)?.is_none() {
+        let Some(Step { quotes, .. }) = self.rows(parser)? else {
             return Err(refuse("the plan of this statement"));
-        }
+        };
         if self.views {
             return Err(refuse(
                 "the plan of a statement over views, which would show what they are made of,",
             ));
         }
-        Ok(step(Class::Ask, Change::Nothing, Origins::Mixed))
+        // Some plans are told of by executing them.
+        Ok(Step { quotes, ..step(Class::Ask, Change::Nothing, Origins::Mixed) })
     }
 
     fn transaction(&mut self, parser: &mut Parser<'a>) -> Result<Option<Change>, Denial> {

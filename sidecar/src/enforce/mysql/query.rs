@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use postern_protocol::gate::{Privilege, Star};
 
 use super::{
-    catalog::INFORMATION_SCHEMA,
+    catalog::{INFORMATION_SCHEMA, Kind},
     from::nothing,
     scope::{From, Item, Scope, Shape, covers},
     told::{no_table, refuse, unknown_column},
@@ -115,7 +115,8 @@ impl<'a> Walk<'a> {
         if !base.reads_all() || !base.limits.select.any() {
             return Err(no_table("SELECT", &self.ground.user, name));
         }
-        self.mixed = true;
+        (self.mixed, self.tables) = (true, true);
+        self.views |= base.table.kind == Kind::View;
         let names = base.table.columns.iter().filter(|column| !column.invisible);
         Ok(names.map(|column| Some(&*column.name)).collect::<Vec<_>>().into())
     }

@@ -172,9 +172,11 @@ impl<'a> Walk<'a> {
     pub(super) fn expr_of_its_own(&mut self, value: &Expr<'a>) -> Result<(), Denial> {
         let mut inner = Walk::new(self.ground, self.tokens);
         inner.expr(value, Place::NOWHERE)?;
-        let Walk { claims, edits, .. } = inner;
+        let Walk { claims, edits, views, computed, .. } = inner;
         self.claims.extend(claims);
         self.edits.extend(edits);
+        self.views |= views;
+        self.computed |= computed;
         Ok(())
     }
 }

@@ -155,7 +155,7 @@ fn count(tally: &mut Tally, sql: &str, native: &Told, gate: &Told) {
         (None, Some(error)) => tally.forbid(reason(&error), sql),
         // Of events nobody is told anything, in the way that tools like best.
         (Some(_), None) if sql.to_lowercase().contains("show events") && told_nothing(gate) => {
-            tally.refused += 1
+            tally.refused += 1;
         }
         (Some(error), None) => note(&format!("{} natively, but it ran", error.code)),
         (Some(error), Some(here)) if DENIALS.contains(&error.code) => {

@@ -1,8 +1,8 @@
 //! What statements do to a session, and what they show of the server.
 
 use super::{
-    Change, Class, Ground, Judgement, Modes, SqlMode, allowed_change, denied, ground_of, judge, maria, mysql,
-    shop_parts,
+    Change, Class, Ground, Judgement, Kind, Modes, SqlMode, allowed_change, denied, ground_of, judge, maria,
+    mysql, shop_parts,
 };
 
 #[test]
@@ -63,7 +63,7 @@ fn what_cannot_be_told_about_a_mode_is_refused() {
 fn the_server_s_mode_is_the_one_that_the_session_began_with() {
     let begun = Modes::parse("STRICT_TRANS_TABLES,NO_BACKSLASH_ESCAPES").unwrap();
     let mode = SqlMode { ansi_quotes: true, ..SqlMode::default() };
-    let ground = Ground { begun, mode, ..mysql() };
+    let ground = Ground { mode, begun, ..mysql() };
     let text = "'NO_BACKSLASH_ESCAPES,STRICT_TRANS_TABLES'";
     for (asked, sent) in [
         ("SET sql_mode = DEFAULT", format!("SET sql_mode = {text}")),
@@ -206,6 +206,29 @@ fn what_reports_on_the_statement_before_cannot_be_prepared() {
     let class = |text: &str| judge(text.as_bytes(), &mysql()).unwrap().steps[0].class;
     assert_eq!(class("SELECT 1"), Class::Compute);
     assert_eq!(class("SELECT (SELECT MAX(id) FROM sales)"), Class::Read);
+}
+
+#[test]
+fn whatever_works_out_hidden_values_may_quote_them() {
+    let mut parts = shop_parts(super::MYSQL);
+    let orders = parts.tables.iter_mut().find(|table| &*table.name == "orders").unwrap();
+    orders.kind = Kind::View;
+    let view = ground_of(parts, super::Star::Deny);
+    let quotes = |text: &str, ground: &Ground| judge(text.as_bytes(), ground).expect(text).steps[0].quotes;
+    for text in [
+        "SELECT qty FROM orders",
+        "TABLE orders",
+        "SET @a = (SELECT COUNT(*) FROM orders)",
+        "SET autocommit = 1, @a = (TABLE orders LIMIT 1)",
+        "DO (SELECT COUNT(*) FROM orders)",
+    ] {
+        assert!(quotes(text, &view) && !quotes(text, &mysql()), "{text}");
+    }
+    assert!(judge(b"EXPLAIN TABLE orders", &view).is_err());
+    for text in ["ANALYZE INSERT INTO orders (id) VALUES (1)", "EXPLAIN UPDATE orders SET qty = 1"] {
+        assert!(quotes(text, &maria()), "{text}");
+    }
+    assert!(!quotes("ANALYZE SELECT qty FROM orders", &maria()));
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn a_list_of_columns_holds_those_of_the_grant_and_is_numbered_in_a_row() {
     let listed = |name: &str| [&column("sales", name)[..], b"\xfb"].concat();
     let end = vec![0xfe, 0, 0, 2, 0];
     let all = ["price", "id", "card_number", "SKU"].map(listed);
-    let answered = numbered(&[&all[..], &[end.clone()]].concat());
+    let answered = numbered(&[&all[..], std::slice::from_ref(&end)].concat());
     let expected = numbered(&[listed("id"), listed("SKU"), end]);
     let ask = command(Command::FieldList, b"sales\0");
     for size in [1, 3, 7, 64, answered.len()] {
