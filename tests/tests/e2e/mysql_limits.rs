@@ -266,8 +266,9 @@ async fn a_duplicate_is_told_without_the_values_of_other_columns() {
         // A server may keep them until tables are used again.
         raw.ask("select 1").await.unwrap();
         assert!(raw.ask("show warnings").await.is_err());
+        // MariaDB may answer out of its query cache, and keeps them even then.
         raw.ask("select a from keyed").await.unwrap();
-        assert!(raw.ask("show warnings").await.is_ok());
+        assert_eq!(raw.ask("show warnings").await.is_ok(), !stage.mysql.version().is_mariadb());
         raw.ask("update keyed set a = 1 where a = 2").await.unwrap_err();
         raw.ask("do 1").await.unwrap();
         assert!(raw.ask("show warnings").await.is_err());

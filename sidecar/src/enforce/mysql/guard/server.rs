@@ -112,7 +112,10 @@ impl Guard {
         match self.at_hand() {
             Some(Step { change: Change::Execute(_), .. }) => self.quotes || warnings > 0,
             Some(Step { quotes: true, .. }) => warnings > 0,
-            Some(Step { class: Class::Read, .. }) => self.quotes && warnings > 0,
+            // MariaDB may answer out of its query cache, and keeps them then as well.
+            Some(Step { class: Class::Read, .. }) if !self.ground.catalog.server().is_maria() => {
+                self.quotes && warnings > 0
+            }
             Some(_) | None => self.quotes,
         }
     }

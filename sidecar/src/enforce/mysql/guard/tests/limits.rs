@@ -41,6 +41,16 @@ fn warnings_of_a_write_are_not_told_until_tables_are_used_again() {
 }
 
 #[test]
+fn a_read_that_may_come_out_of_a_cache_leaves_the_warnings_of_a_write_behind() {
+    let mut guard = guard_with(maria(), agreed());
+    run(&mut guard, DUPLICATE, &failed(1062));
+    run(&mut guard, "SELECT sku FROM sales", &result("sales", &["sku"], 1));
+    assert!(!tells(&mut guard));
+    run(&mut guard, DUPLICATE, &good());
+    assert!(tells(&mut guard));
+}
+
+#[test]
 fn what_quotes_a_write_is_told_in_no_roundabout_way() {
     let mut guard = guard();
     let together = format!("{DUPLICATE}; SHOW WARNINGS");
