@@ -46,7 +46,7 @@ const LONG_AGO: &str = "864000000";
 
 /// Where the control plane keeps everything.
 #[derive(Clone, Copy, Debug)]
-enum Store {
+pub(crate) enum Store {
     File,
     Server,
 }
@@ -93,7 +93,7 @@ async fn fill(store: Store, control: &mut Control, server: &Postgres, api: &Api)
     control.restart().await;
 }
 
-fn milliseconds(since: Instant) -> f64 {
+pub(crate) fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
@@ -109,6 +109,7 @@ async fn listings(api: &Api) {
         "/v1/requests?limit=100&awaits_hindsight=true",
         "/v1/grants?limit=100&state=ACTIVE",
         "/v1/grants?limit=100&identity=u77@example.com",
+        "/v1/grants?limit=100&repo=sales&state=SCHEDULED",
     ] {
         let mut times = Vec::new();
         for _ in 0..LISTINGS {
@@ -168,23 +169,24 @@ async fn sidecar(control: &Control, database: &Postgres, token: String) -> Sidec
     }
 }
 
+/// A control plane on an empty store.
+pub(crate) async fn open(store: Store, server: &Postgres) -> Control {
+    match store {
+        Store::File => Control::start().await,
+        Store::Server => {
+            let made = server.admin().await.batch_execute("create database control").await;
+            made.expect("the superuser may");
+            Control::on(&format!("postgres://postgres@127.0.0.1:{}/control", server.port())).await
+        }
+    }
+}
+
 /// Runs the section.
 pub(crate) async fn run() {
     for store in [Store::File, Store::Server] {
         println!("\n### The control plane with {PAST} past and {ACTIVE} active grants ({store:?})\n");
         let server = Postgres::start(Version::Fifteen).await.expect("PostgreSQL 15 is installed");
-        let mut control = match store {
-            Store::File => Control::start().await,
-            Store::Server => {
-                server
-                    .admin()
-                    .await
-                    .batch_execute("create database control")
-                    .await
-                    .expect("the superuser may");
-                Control::on(&format!("postgres://postgres@127.0.0.1:{}/control", server.port())).await
-            }
-        };
+        let mut control = open(store, &server).await;
         let api = control.bootstrap();
         people(&api).await;
         let token = enrol(&api, "edge-1").await;

@@ -3,8 +3,7 @@
 //! Absolute numbers say something about the machine; what counts is the ratio between columns of one row. Rounds are
 //! interleaved (each way once, then each way again), and a row shows the median of its rounds.
 //! `compare [quick] [SECTION…]` runs everything, or the named sections: throughput, connects, bulk, memory, revoke,
-//! limited, catalog, mysql, control,
-//! guesses.
+//! limited, catalog, mysql, control, fleet, guesses.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,6 +11,7 @@ mod bulk;
 mod catalog;
 mod client;
 mod control;
+mod fleet;
 mod guesses;
 mod lab;
 mod limited;
@@ -48,10 +48,13 @@ async fn main() {
     if wanted("control") {
         control::run().await;
     }
+    if wanted("fleet") {
+        fleet::run().await;
+    }
     if wanted("guesses") {
         guesses::run().await;
     }
-    let alone = ["mysql", "control", "guesses"];
+    let alone = ["mysql", "control", "fleet", "guesses"];
     if sections.iter().all(|section| alone.contains(section)) && !sections.is_empty() {
         return;
     }

@@ -171,7 +171,7 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let slack = config.slack.clone().map(|slack| Slack::new(Arc::clone(&plane), slack, 1));
     let slack = slack.transpose().map_err(Error::Slack)?;
     let slack_tasks = slack.as_ref().map(slack::start);
-    let router = api::router(Arc::clone(&plane));
+    let router = api::router(Arc::clone(&plane), Arc::default());
     let router = slack.iter().fold(router, |router, slack| router.merge(slack::router(Arc::clone(slack))));
     let due = tokio::spawn(timers::run(Arc::clone(&plane)));
     let talk = tokio::spawn(feed::bus::run(Arc::clone(&plane), outbox));

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::{
     Error,
-    actions::rules::{self, How},
-    domain::{Rule, RuleOwner},
+    actions::apply::{self, Declaration, File},
+    domain::{Owner, Rule, permissions_of},
     plane::ControlPlane,
 };
 
@@ -25,7 +25,9 @@ struct RulesFile {
 /// Reads the file and makes the stored rules that it owns the same. All of it or nothing.
 pub(crate) async fn apply(plane: &Arc<ControlPlane>, path: &Path) -> Result<(), Error> {
     let file: RulesFile = load(path)?;
-    rules::apply(plane, &RuleOwner::file(), ACTOR, file.rule, How::default())
+    let from = File { owner: Owner::file(), actor: ACTOR, permissions: &permissions_of(true), adopt: false };
+    let declaration = Declaration { rules: file.rule, ..Declaration::default() };
+    apply::apply(plane, &from, declaration, false)
         .await
         .map(drop)
         .map_err(|failure| Error::Rules { path: path.to_owned(), failure })

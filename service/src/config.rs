@@ -52,14 +52,19 @@ thread_local! {
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let before = FOLDER.replace(folder);
-    let parsed = toml::from_str(&text);
-    FOLDER.set(before);
+    let parsed = read_in(path.parent().unwrap_or(Path::new("")), || toml::from_str(&text));
     parsed.map_err(|error| ConfigError::Invalid {
         path: path.to_owned(),
         message: where_and_what(&text, &error),
     })
+}
+
+/// Reads something in which files are named relative to `folder`.
+pub fn read_in<T>(folder: &Path, read: impl FnOnce() -> T) -> T {
+    let before = FOLDER.replace(folder.to_owned());
+    let done = read();
+    FOLDER.set(before);
+    done
 }
 
 /// Line and message of a TOML error, without the excerpt of the source: the line may hold a secret.

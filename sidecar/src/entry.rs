@@ -162,7 +162,7 @@ impl Gatehouse {
         let admission = self.book.admit(access).map_err(denied)?;
         let start = SessionStart {
             id: random::id("s")?.into(),
-            grant: admission.grant().id.clone(),
+            grant: admission.grant().clone(),
             identity: access.identity.clone(),
             repo: access.repo.clone(),
             account: access.account.clone(),

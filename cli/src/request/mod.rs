@@ -57,6 +57,9 @@ struct ListArgs {
     /// Those that wait for your review
     #[arg(long, group = "whose", conflicts_with = "status")]
     to_review: bool,
+    /// Emergencies that nobody has reviewed since
+    #[arg(long, group = "whose", conflicts_with = "status")]
+    awaits_hindsight: bool,
     /// All that you may see (the default)
     #[arg(long, group = "whose")]
     all: bool,
@@ -141,6 +144,9 @@ async fn list(client: &Client, output: Output, args: &ListArgs) -> Result<(), Er
     }
     if args.to_review {
         query.push(("to_review", "true".to_owned()));
+    }
+    if args.awaits_hindsight {
+        query.push(("awaits_hindsight", "true".to_owned()));
     }
     if args.mine {
         query.push(("mine", "true".to_owned()));

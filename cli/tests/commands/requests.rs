@@ -49,6 +49,15 @@ fn a_bundle_stands_in_for_repo_and_account() {
 }
 
 #[test]
+fn emergencies_that_nobody_has_reviewed_are_listed() {
+    let page = json!({"items": [request("APPROVED", json!("g_1"))], "next": null});
+    let double = Double::start().on("GET /v1/requests?awaits_hindsight=true&limit=200", 200, page);
+    let output = run(&double, "request ls --awaits-hindsight");
+    assert!(output.status.success() && stdout(&output).contains("r_1"), "{}", stderr(&output));
+    assert_eq!(run(&double, "request ls --awaits-hindsight --mine").status.code(), Some(2));
+}
+
+#[test]
 fn a_request_waits_until_it_is_approved() {
     let double = Double::start()
         .on("POST /v1/requests", 201, request("PENDING", Value::Null))

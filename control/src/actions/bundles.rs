@@ -34,12 +34,23 @@ pub(crate) async fn put(
     let bundle = Bundle { updated_at: work.now(), ..bundle.checked()? };
     let before: Option<Bundle> = work.load(&bundle.name).await?;
     seen.check(before.as_ref())?;
-    let is_new = before.is_none();
-    work.save(&bundle).await?;
-    let kind = if is_new { "bundle.created" } else { "bundle.changed" };
-    work.note(about(&bundle.name, kind, caller.name()));
+    before.iter().try_for_each(|before| before.owner.must_be_rest("bundle", &bundle.name))?;
+    write(&mut work, &bundle, before.is_none(), caller.name()).await?;
     work.commit().await?;
-    Ok((bundle, is_new))
+    Ok((bundle, before.is_none()))
+}
+
+/// Writes a bundle down.
+pub(super) async fn write(
+    work: &mut Work,
+    bundle: &Bundle,
+    is_new: bool,
+    actor: &str,
+) -> Result<(), Failure> {
+    work.save(bundle).await?;
+    let kind = if is_new { "bundle.created" } else { "bundle.changed" };
+    work.note(about(&bundle.name, kind, actor));
+    Ok(())
 }
 
 /// Removes a bundle. What was asked for with it stays.
@@ -52,9 +63,16 @@ pub(crate) async fn delete(
     let mut work = Work::begin(plane).await?;
     let before: Bundle = work.get("bundle", name).await?;
     seen.check(Some(&before))?;
-    work.remove::<Bundle>(name).await?;
-    work.note(about(name, "bundle.deleted", caller.name()));
+    before.owner.must_be_rest("bundle", name)?;
+    erase(&mut work, name, caller.name()).await?;
     work.commit().await?;
+    Ok(())
+}
+
+/// Removes a bundle.
+pub(super) async fn erase(work: &mut Work, name: &str, actor: &str) -> Result<(), Failure> {
+    work.remove::<Bundle>(name).await?;
+    work.note(about(name, "bundle.deleted", actor));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Each begins a piece of [`crate::work::Work`], asks the domain, writes, tells the sidecars, notes it in the audit
 //! trail and commits. In: who calls and what they want. Out: what became of it, or a [`Failure`].
 
+pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod bundles;
 mod caller;

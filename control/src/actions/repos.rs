@@ -7,13 +7,16 @@ use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Repo, Seen},
+    domain::{Owner, Repo, Seen},
     feed::Outcome,
     plane::ControlPlane,
     work::{Audience, Work},
 };
 
 /// Switches it. Off ends every session of the repo and lets no new one in; its grants stay.
+///
+/// What a file opened may be closed by hand at any time; it does not belong to the file then, so that no later change of
+/// the file opens it by the way. What a file closed is opened there.
 pub(crate) async fn switch(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
@@ -28,15 +31,31 @@ pub(crate) async fn switch(
     if repo.ephemeral_access == enabled {
         return Ok(Vec::new());
     }
+    if enabled {
+        repo.owner.iter().try_for_each(|owner| owner.must_be_rest("repo", name))?;
+    }
+    repo.owner = Some(Owner::rest());
+    set(&mut work, &mut repo, enabled, caller.name(), reason).await?;
+    Ok(work.commit_and_wait(&Audience::Repo(repo.name)).await?.sidecars)
+}
+
+/// Writes it down, and tells the sidecars of the repo.
+pub(super) async fn set(
+    work: &mut Work,
+    repo: &mut Repo,
+    enabled: bool,
+    actor: &str,
+    reason: &str,
+) -> Result<(), Failure> {
     repo.ephemeral_access = enabled;
-    repo.switched_by = caller.name().to_owned();
-    repo.switch_reason = reason.to_owned();
-    work.save(&repo).await?;
-    let to = Audience::Repo(repo.name.clone());
-    let (by, reason) = (repo.switched_by.clone(), repo.switch_reason.clone());
+    actor.clone_into(&mut repo.switched_by);
+    reason.clone_into(&mut repo.switch_reason);
+    work.save(repo).await?;
     let kind = if enabled { "repo.enabled" } else { "repo.disabled" };
-    let event = Event { actor: by.clone(), repo: repo.name.to_string(), ..Event::new(kind) };
-    work.note(event.with("reason", reason.as_str()));
-    work.tell(to.clone(), Change::Repo { repo: repo.name, enabled, by, reason });
-    Ok(work.commit_and_wait(&to).await?.sidecars)
+    let event = Event { actor: actor.to_owned(), repo: repo.name.to_string(), ..Event::new(kind) };
+    work.note(event.with("reason", reason));
+    let (by, reason) = (actor.to_owned(), reason.to_owned());
+    let change = Change::Repo { repo: repo.name.clone(), enabled, by, reason };
+    work.tell(Audience::Repo(repo.name.clone()), change);
+    Ok(())
 }

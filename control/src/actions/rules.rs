@@ -1,55 +1,15 @@
-//! Access rules: those of REST, and those that a file owns.
+//! Access rules.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use postern_service::audit::Event;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Refusal, Rule, RuleOwner, Seen, StoredRule},
+    domain::{Owner, Refusal, Rule, Seen, StoredRule},
     plane::ControlPlane,
-    store::{Filter, Order},
     work::Work,
 };
-
-/// What becomes of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum What {
-    /// It was not there.
-    Create,
-    /// It says something else.
-    Change,
-    /// It is not named any more.
-    Delete,
-}
-
-/// How a rule differs from what a file says.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Difference {
-    /// The rule.
-    pub name: String,
-    /// What becomes of it.
-    pub what: What,
-    /// As it was.
-    pub before: Option<Rule>,
-    /// As it is to be.
-    pub after: Option<Rule>,
-}
-
-/// How a file is applied.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct How {
-    /// Only says what would change.
-    pub dry_run: bool,
-    /// Takes over rules of the same names that were made over REST.
-    pub adopt: bool,
-}
 
 /// Makes a rule that must not be there yet.
 pub(crate) async fn create(
@@ -62,7 +22,7 @@ pub(crate) async fn create(
     if work.load::<StoredRule>(&rule.name).await?.is_some() {
         return Err(Refusal::Exists { kind: "rule", name: rule.name }.into());
     }
-    let stored = write(&mut work, rule, RuleOwner::rest(), "rule.created", caller.name()).await?;
+    let stored = write(&mut work, rule, Owner::rest(), "rule.created", caller.name()).await?;
     work.commit().await?;
     Ok(stored)
 }
@@ -78,9 +38,9 @@ pub(crate) async fn put(
     let mut work = Work::begin(plane).await?;
     let before: Option<StoredRule> = work.load(&rule.name).await?;
     seen.check(before.as_ref())?;
-    before.iter().try_for_each(must_be_ours)?;
+    before.iter().try_for_each(|before| before.owner.must_be_rest("rule", &rule.name))?;
     let kind = if before.is_some() { "rule.changed" } else { "rule.created" };
-    let stored = write(&mut work, rule, RuleOwner::rest(), kind, caller.name()).await?;
+    let stored = write(&mut work, rule, Owner::rest(), kind, caller.name()).await?;
     work.commit().await?;
     Ok((stored, before.is_none()))
 }
@@ -95,117 +55,17 @@ pub(crate) async fn delete(
     let mut work = Work::begin(plane).await?;
     let before: StoredRule = work.get("rule", name).await?;
     seen.check(Some(&before))?;
-    must_be_ours(&before)?;
+    before.owner.must_be_rest("rule", name)?;
     erase(&mut work, name, caller.name()).await?;
     work.commit().await?;
     Ok(())
 }
 
-fn must_be_ours(rule: &StoredRule) -> Result<(), Refusal> {
-    if rule.owner.is_rest() {
-        return Ok(());
-    }
-    let (name, owner) = (&rule.rule.name, rule.owner.words());
-    Err(Refusal::Conflict(format!("the rule `{name}` belongs to {owner}: change it there")))
-}
-
-/// Makes the rules of a file the same as the file: creates, changes, deletes; all of it or, in a dry run and when
-/// something is wrong, nothing. Gives what differed, by name.
-pub(crate) async fn apply(
-    plane: &Arc<ControlPlane>,
-    owner: &RuleOwner,
-    actor: &str,
-    rules: Vec<Rule>,
-    How { dry_run, adopt }: How,
-) -> Result<Vec<Difference>, Failure> {
-    check_all(&rules)?;
-    let mut work = Work::begin(plane).await?;
-    let differences = compare(&mut work, owner, rules, adopt).await?;
-    if dry_run || differences.is_empty() {
-        return Ok(differences);
-    }
-    for difference in &differences {
-        match (&difference.after, difference.what) {
-            (Some(rule), What::Create) => {
-                write(&mut work, rule.clone(), owner.clone(), "rule.created", actor).await?;
-            }
-            (Some(rule), What::Change | What::Delete) => {
-                write(&mut work, rule.clone(), owner.clone(), "rule.changed", actor).await?;
-            }
-            (None, _) => erase(&mut work, &difference.name, actor).await?,
-        }
-    }
-    work.commit().await?;
-    Ok(differences)
-}
-
-fn check_all(rules: &[Rule]) -> Result<(), Refusal> {
-    let mut names = BTreeSet::new();
-    for rule in rules {
-        rule.check().map_err(|refusal| {
-            if let Refusal::NotSupported(what) = refusal {
-                Refusal::NotSupported(format!("rule `{}`: {what}", rule.name))
-            } else {
-                Refusal::Invalid(format!("rule `{}`: {refusal}", rule.name))
-            }
-        })?;
-        if !names.insert(&rule.name) {
-            return Err(Refusal::Invalid(format!("rule `{}`: named twice", rule.name)));
-        }
-    }
-    Ok(())
-}
-
-async fn compare(
-    work: &mut Work,
-    owner: &RuleOwner,
-    rules: Vec<Rule>,
-    adopt: bool,
-) -> Result<Vec<Difference>, Failure> {
-    let stored: Vec<StoredRule> =
-        work.find_all(&Filter { order: Order::Oldest, ..Filter::default() }).await?;
-    let mut there: BTreeMap<String, StoredRule> =
-        stored.into_iter().map(|stored| (stored.rule.name.clone(), stored)).collect();
-    let mut differences = Vec::new();
-    for rule in rules {
-        let name = rule.name.clone();
-        match there.remove(&name) {
-            Some(before) if before.owner != *owner && !(adopt && before.owner.is_rest()) => {
-                return Err(taken(&before).into());
-            }
-            Some(before) if before.rule == rule && before.owner == *owner => {}
-            Some(before) => differences.push(Difference {
-                name,
-                what: What::Change,
-                before: Some(before.rule),
-                after: Some(rule),
-            }),
-            None => {
-                differences.push(Difference { name, what: What::Create, before: None, after: Some(rule) });
-            }
-        }
-    }
-    let gone = there.into_values().filter(|stored| stored.owner == *owner).map(|stored| stored.rule);
-    differences.extend(gone.map(|rule| Difference {
-        name: rule.name.clone(),
-        what: What::Delete,
-        before: Some(rule),
-        after: None,
-    }));
-    differences.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(differences)
-}
-
-fn taken(rule: &StoredRule) -> Refusal {
-    let (name, other) = (&rule.rule.name, rule.owner.words());
-    let way = if rule.owner.is_rest() { "adopt it, or rename one of them" } else { "rename one of them" };
-    Refusal::Conflict(format!("rule `{name}`: a rule of that name belongs to {other}; {way}"))
-}
-
-async fn write(
+/// Writes a rule down, made or changed.
+pub(super) async fn write(
     work: &mut Work,
     rule: Rule,
-    owner: RuleOwner,
+    owner: Owner,
     kind: &'static str,
     actor: &str,
 ) -> Result<StoredRule, Failure> {
@@ -216,7 +76,8 @@ async fn write(
     Ok(stored)
 }
 
-async fn erase(work: &mut Work, name: &str, actor: &str) -> Result<(), Failure> {
+/// Removes a rule.
+pub(super) async fn erase(work: &mut Work, name: &str, actor: &str) -> Result<(), Failure> {
     work.remove::<StoredRule>(name).await?;
     work.note(about(name, "rule.deleted", actor));
     Ok(())

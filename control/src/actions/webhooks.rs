@@ -6,31 +6,14 @@ use postern_service::{audit, random};
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Delivery, DeliveryState, Format, Key, Parcel, Refusal, Seen, Webhook},
-    events::{Event, EventFilter},
+    domain::{Delivery, DeliveryState, Format, Key, Owner, Parcel, Refusal, Seen, Webhook, WebhookSpec},
+    events::Event,
     outbound::check_url,
     plane::ControlPlane,
     store::{Filter, Order, StoreError, load_by},
     webhooks::{COURIER, new_key},
     work::Work,
 };
-
-/// What a new webhook is to be.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    /// Unique.
-    pub name: String,
-    /// Where to.
-    pub url: String,
-    /// In whose language.
-    pub format: Format,
-    /// Of which events.
-    pub filter: EventFilter,
-    /// Only of those that a rule's `notify` sends there.
-    pub named_only: bool,
-    /// `PagerDuty`'s key.
-    pub routing_key: Option<String>,
-}
 
 /// What is to be another.
 #[derive(Debug, Default)]
@@ -49,41 +32,44 @@ pub(crate) struct Change {
 pub(crate) async fn create(
     plane: &Arc<ControlPlane>,
     caller: &Caller,
-    wanted: Wanted,
+    spec: WebhookSpec,
 ) -> Result<Webhook, Failure> {
-    check_url(&wanted.url)?;
-    let key = match (wanted.format, wanted.routing_key) {
-        (Format::Pagerduty, key) => Key::from(key.unwrap_or_default()),
-        (Format::Standard | Format::Teams | Format::Mattermost, None) => new_key()?,
-        (Format::Standard | Format::Teams | Format::Mattermost, Some(_)) => {
-            return Err(Refusal::Invalid("routing_key: PagerDuty alone has one".to_owned()).into());
-        }
-    };
+    check_url(spec.url.reveal())?;
+    let key = fresh_key(spec.format, spec.key.clone())?;
     let mut work = Work::begin(plane).await?;
-    if load_by::<Webhook>(work.tx(), &wanted.name).await?.is_some() {
-        return Err(Refusal::Exists { kind: "webhook", name: wanted.name }.into());
+    if load_by::<Webhook>(work.tx(), &spec.name).await?.is_some() {
+        return Err(Refusal::Exists { kind: "webhook", name: spec.name }.into());
     }
-    let webhook = Webhook {
-        id: random::id("w")?,
-        name: wanted.name,
-        url: wanted.url.into(),
-        format: wanted.format,
-        filter: wanted.filter,
-        named_only: wanted.named_only,
-        key,
-        old_key: None,
-        enabled: true,
-        disabled_why: String::new(),
-        failing_since: None,
-        after: work.tx().audit_reach().await?.newest,
-        revision: 1,
-        created_at: work.now(),
-    };
-    webhook.check()?;
-    work.save(&webhook).await?;
-    note(&mut work, &webhook, "webhook.created", caller);
+    let webhook = make(&mut work, spec, key, Owner::rest(), caller.name()).await?;
     work.commit().await?;
     Ok(webhook)
+}
+
+/// Writes a new webhook down; what happened before is not told to it.
+pub(super) async fn make(
+    work: &mut Work,
+    spec: WebhookSpec,
+    key: Key,
+    owner: Owner,
+    actor: &str,
+) -> Result<Webhook, Failure> {
+    let after = work.tx().audit_reach().await?.newest;
+    let webhook = Webhook::new(random::id("w")?, spec, key, owner, (after, work.now()));
+    webhook.check()?;
+    work.save(&webhook).await?;
+    note(work, &webhook, "webhook.created", actor);
+    Ok(webhook)
+}
+
+/// The key of a webhook that gets one: `PagerDuty`'s is given, all others are made.
+fn fresh_key(format: Format, given: Option<Key>) -> Result<Key, Failure> {
+    match (format, given) {
+        (Format::Pagerduty, key) => Ok(key.unwrap_or_else(|| String::new().into())),
+        (Format::Standard | Format::Teams | Format::Mattermost, None) => Ok(new_key()?),
+        (Format::Standard | Format::Teams | Format::Mattermost, Some(_)) => {
+            Err(Refusal::Invalid("routing_key: PagerDuty alone has one".to_owned()).into())
+        }
+    }
 }
 
 /// Changes a webhook, switches it on or off. What happened while it was off is not told.
@@ -98,6 +84,7 @@ pub(crate) async fn change(
     let mut work = Work::begin(plane).await?;
     let mut webhook: Webhook = work.get("webhook", id).await?;
     seen.check(Some(&webhook))?;
+    webhook.owner.must_be_rest("webhook", &webhook.name)?;
     let newest = work.tx().audit_reach().await?.newest;
     if let Some(url) = change.url {
         webhook.url = url.into();
@@ -121,10 +108,7 @@ pub(crate) async fn change(
         }
         Some(_) | None => "webhook.changed",
     };
-    webhook.revision = webhook.revision.saturating_add(1);
-    webhook.check()?;
-    work.save(&webhook).await?;
-    note(&mut work, &webhook, kind, caller);
+    rewrite(&mut work, &mut webhook, kind, caller.name()).await?;
     work.commit().await?;
     Ok(webhook)
 }
@@ -138,34 +122,46 @@ pub(crate) async fn rotate(
 ) -> Result<Webhook, Failure> {
     let mut work = Work::begin(plane).await?;
     let mut webhook: Webhook = work.get("webhook", id).await?;
-    match (webhook.format, routing_key) {
-        (Format::Pagerduty, key) => webhook.key = Key::from(key.unwrap_or_default()),
-        (Format::Standard | Format::Teams | Format::Mattermost, None) => {
-            webhook.rotate(new_key()?, work.now());
-        }
-        (Format::Standard | Format::Teams | Format::Mattermost, Some(_)) => {
-            return Err(Refusal::Invalid("routing_key: PagerDuty alone has one".to_owned()).into());
-        }
-    }
-    webhook.revision = webhook.revision.saturating_add(1);
-    webhook.check()?;
-    work.save(&webhook).await?;
-    note(&mut work, &webhook, "webhook.rotated", caller);
+    webhook.owner.must_be_rest("webhook", &webhook.name)?;
+    let key = fresh_key(webhook.format, routing_key.map(Key::from))?;
+    webhook.change_key(key, work.now());
+    rewrite(&mut work, &mut webhook, "webhook.rotated", caller.name()).await?;
     work.commit().await?;
     Ok(webhook)
+}
+
+/// Writes down a webhook that somebody changed.
+pub(super) async fn rewrite(
+    work: &mut Work,
+    webhook: &mut Webhook,
+    kind: &'static str,
+    actor: &str,
+) -> Result<(), Failure> {
+    webhook.revision = webhook.revision.saturating_add(1);
+    webhook.check()?;
+    work.save(webhook).await?;
+    note(work, webhook, kind, actor);
+    Ok(())
 }
 
 /// Deletes a webhook and all that was to be told to it.
 pub(crate) async fn delete(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) -> Result<(), Failure> {
     let mut work = Work::begin(plane).await?;
     let webhook: Webhook = work.get("webhook", id).await?;
-    let own = Filter { owner: Some(id.to_owned()), order: Order::Oldest, ..Filter::default() };
+    webhook.owner.must_be_rest("webhook", &webhook.name)?;
+    erase(&mut work, &webhook, caller.name()).await?;
+    work.commit().await?;
+    Ok(())
+}
+
+/// Removes a webhook and all that was to be told to it.
+pub(super) async fn erase(work: &mut Work, webhook: &Webhook, actor: &str) -> Result<(), Failure> {
+    let own = Filter { owner: Some(webhook.id.clone()), order: Order::Oldest, ..Filter::default() };
     for delivery in work.find_all::<Delivery>(&own).await? {
         work.remove::<Delivery>(&delivery.id).await?;
     }
-    work.remove::<Webhook>(id).await?;
-    note(&mut work, &webhook, "webhook.deleted", caller);
-    work.commit().await?;
+    work.remove::<Webhook>(&webhook.id).await?;
+    note(work, webhook, "webhook.deleted", actor);
     Ok(())
 }
 
@@ -208,8 +204,8 @@ pub(crate) async fn again(plane: &Arc<ControlPlane>, caller: &Caller, id: &str) 
     Ok(delivery)
 }
 
-fn note(work: &mut Work, webhook: &Webhook, kind: &'static str, caller: &Caller) {
-    let event = audit::Event { actor: caller.name().to_owned(), ..audit::Event::new(kind) }
+fn note(work: &mut Work, webhook: &Webhook, kind: &'static str, actor: &str) {
+    let event = audit::Event { actor: actor.to_owned(), ..audit::Event::new(kind) }
         .with("webhook", webhook.id.as_str())
         .with("name", webhook.name.as_str())
         .with("types", webhook.filter.types.clone());

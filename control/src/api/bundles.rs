@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, bundles, favourites},
-    domain::{Ask, Bundle, Favourite, Moment, Part, Refusal},
+    domain::{Ask, Bundle, Favourite, Moment, Owner, Part, Refusal},
     store::{Order, find, load},
 };
 
@@ -25,8 +25,21 @@ use crate::{
 pub(super) struct NewBundle {
     /// What it is good for.
     #[serde(default)]
-    description: Text,
-    parts: Vec<NewPart>,
+    pub(super) description: Text,
+    pub(super) parts: Vec<NewPart>,
+}
+
+impl NewBundle {
+    /// It, under a name.
+    pub(super) fn named(self, name: String) -> Result<Bundle, Refusal> {
+        let part = |part: NewPart| {
+            let resources = ResourceInput::read(part.resources)?;
+            Ok(Part { repo: part.repo.into(), account: part.account.into(), resources })
+        };
+        let parts = self.parts.into_iter().map(part).collect::<Result<_, Refusal>>()?;
+        let description = self.description.as_str().to_owned();
+        Ok(Bundle { name, description, parts, owner: Owner::rest(), updated_at: Moment::default() })
+    }
 }
 
 /// One access of a bundle.
@@ -47,6 +60,8 @@ pub(super) struct BundleView {
     name: String,
     description: String,
     parts: Vec<PartView>,
+    /// `rest`; `file:NAME`, a file that was applied.
+    owner: Owner,
     updated_at: At,
 }
 
@@ -70,6 +85,7 @@ impl From<Bundle> for BundleView {
             parts: bundle.parts.iter().map(part).collect(),
             name: bundle.name,
             description: bundle.description,
+            owner: bundle.owner,
             updated_at: bundle.updated_at.into(),
         }
     }
@@ -107,14 +123,7 @@ pub(super) async fn put(
     Name(name): Name,
     Json(new): Json<NewBundle>,
 ) -> Result<(StatusCode, Tagged<axum::Json<BundleView>>), Problem> {
-    let part = |part: NewPart| {
-        let resources = ResourceInput::read(part.resources)?;
-        Ok(Part { repo: part.repo.into(), account: part.account.into(), resources })
-    };
-    let parts = new.parts.into_iter().map(part).collect::<Result<_, Refusal>>()?;
-    let description = new.description.as_str().to_owned();
-    let bundle = Bundle { name, description, parts, updated_at: Moment::default() };
-    let (bundle, is_new) = bundles::put(&app.plane, &caller, &seen, bundle).await?;
+    let (bundle, is_new) = bundles::put(&app.plane, &caller, &seen, new.named(name)?).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, tagged(bundle)))
 }

@@ -50,7 +50,7 @@ pub(crate) use extract::{Peer, Text};
 #[cfg(test)]
 pub(crate) use operation::Access;
 pub(crate) use operation::{Operation, operation};
-use pace::Pace;
+pub(crate) use pace::Pace;
 pub(crate) use problem::Problem;
 pub(crate) use surface::operations;
 
@@ -66,12 +66,12 @@ pub(crate) struct App {
     openapi: Arc<str>,
 }
 
-/// The whole surface, and the pages for people beside it.
-pub(crate) fn router(plane: Arc<ControlPlane>) -> Router {
+/// The whole surface, and the pages for people beside it. Each caller goes at this pace.
+pub(crate) fn router(plane: Arc<ControlPlane>, pace: Arc<Pace>) -> Router {
     let table = operations();
     let openapi = openapi::document(&table).to_string().into();
     let pages = web::router(Arc::clone(&plane));
-    let app = App { plane, readers: events::places(), pace: Arc::default(), openapi };
+    let app = App { plane, readers: events::places(), pace, openapi };
     let mut router = Router::new();
     for operation in table {
         let Operation { path, .. } = operation;

@@ -32,7 +32,7 @@ impl Bucket {
 
 /// Counts the calls of each caller.
 #[derive(Debug, Default)]
-pub(super) struct Pace(Mutex<HashMap<String, Bucket>>);
+pub(crate) struct Pace(Mutex<HashMap<String, Bucket>>);
 
 impl Pace {
     fn table(&self) -> MutexGuard<'_, HashMap<String, Bucket>> {
@@ -40,7 +40,7 @@ impl Pace {
     }
 
     /// Takes one call of this caller's, or says how many seconds to wait.
-    pub(super) fn take(&self, caller: &str, now: Instant) -> Result<(), u64> {
+    pub(crate) fn take(&self, caller: &str, now: Instant) -> Result<(), u64> {
         let mut table = self.table();
         if table.len() >= MOST_ENTRIES && !table.contains_key(caller) {
             table.retain(|_, bucket| {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, Failure, Sight, repos, resources},
-    domain::{Refusal, Repo, Sidecar},
+    domain::{Owner, Refusal, Repo, Sidecar},
     feed::{Outcome, presence},
     plane::ControlPlane,
     store::{Filter, Order, Read, find, find_all, load},
@@ -44,6 +44,8 @@ pub(super) struct RepoView {
     database: Option<String>,
     /// Whether grants may be used.
     ephemeral_access: bool,
+    /// Whose word that is: `rest`; `file:NAME`, a file that was applied; null where nobody gave it.
+    owner: Option<Owner>,
     /// The accounts whose secrets the sidecars hold.
     accounts: Vec<String>,
     /// Where clients reach it; a connected sidecar's address, if there is one.
@@ -69,6 +71,7 @@ impl RepoView {
             engine: engine.as_str(),
             database: repo.database.clone(),
             ephemeral_access: repo.ephemeral_access,
+            owner: repo.owner.clone(),
             accounts,
             listen: serving.first().map(|first| first.listen.clone()),
             sidecars: serving,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     actions::{Caller, rules},
-    domain::{Refusal, Rule, RuleOwner, StoredRule},
+    domain::{Owner, Refusal, Rule, StoredRule},
     store::{Order, find, load},
 };
 
@@ -25,7 +25,7 @@ pub(super) struct RuleView {
     #[serde(flatten)]
     rule: Rule,
     /// `rest`; `file`, the rules file of the configuration; `file:NAME`, a file that was applied.
-    owner: RuleOwner,
+    owner: Owner,
     updated_at: At,
 }
 

@@ -35,6 +35,7 @@ const SIDECARS: &[Permission] = &[ModifySidecarsAndRepositories];
 const USERS: &[Permission] = &[ModifyUsers];
 const ANY: &[Permission] = &Permission::ALL;
 const INTEGRATIONS: &[Permission] = &[ModifyIntegrations];
+const APPLY: &[Permission] = &[ModifyPolicies, ModifyIntegrations, ModifySidecarsAndRepositories];
 const AUDIT: &[Permission] = &[ViewAuditLogs];
 
 /// Every operation.
@@ -304,12 +305,17 @@ fn administration() -> Vec<Operation> {
             .client(ANY)
             .people()
             .gives::<identities::Me>(200),
-        operation(post.clone(), "/v1/apply", "Makes the rules of a file the same as the file", apply::apply)
-            .client(POLICIES)
-            .query::<apply::Query>()
-            .body::<apply::Declared>()
-            .gives::<apply::Applied>(200)
-            .problems(&[409]),
+        operation(
+            post.clone(),
+            "/v1/apply",
+            "Makes rules, bundles, webhooks and repos what a file says; each kind takes its own permission",
+            apply::apply,
+        )
+        .client(APPLY)
+        .query::<apply::Query>()
+        .body::<apply::Declared>()
+        .gives::<apply::Applied>(200)
+        .problems(&[409]),
         operation(get.clone(), "/v1/identities", "Lists identities", identities::list)
             .client(USERS)
             .query::<Paging>()

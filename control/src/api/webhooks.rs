@@ -15,9 +15,9 @@ use super::{
 use crate::{
     actions::{
         Caller,
-        webhooks::{self, Change, Wanted},
+        webhooks::{self, Change},
     },
-    domain::{Format, Refusal, Webhook},
+    domain::{Format, Key, Owner, Refusal, Webhook, WebhookSpec},
     events::EventFilter,
     store::{Order, find, load},
 };
@@ -83,6 +83,8 @@ pub(super) struct WebhookView {
     /// `whsec_…`: only in the answer to the call that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// `rest`; `file:NAME`, a file that was applied.
+    owner: Owner,
     created_at: At,
 }
 
@@ -99,7 +101,7 @@ impl From<&Webhook> for WebhookView {
         Self {
             id: webhook.id.clone(),
             name: webhook.name.clone(),
-            url: shown(webhook),
+            url: webhook.shown_url(),
             format: webhook.format,
             types: webhook.filter.types.clone(),
             identity: webhook.filter.identity.clone(),
@@ -109,18 +111,10 @@ impl From<&Webhook> for WebhookView {
             disabled_why: filled(&webhook.disabled_why),
             failing_since: webhook.failing_since.map(At::from),
             secret: None,
+            owner: webhook.owner.clone(),
             created_at: webhook.created_at.into(),
         }
     }
-}
-
-fn shown(webhook: &Webhook) -> String {
-    let url = webhook.url.reveal();
-    if !webhook.format.url_is_secret() {
-        return url.to_owned();
-    }
-    let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-    format!("{origin}/…")
 }
 
 /// `POST /v1/webhooks`
@@ -131,8 +125,9 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Tagged<axum::Json<WebhookView>>), Problem> {
     let NewWebhook { name, url, format, types, identity, repo, named_only, routing_key } = new;
     let filter = EventFilter::new(types, identity.as_deref(), repo)?;
-    let wanted = Wanted { name, url, format, filter, named_only, routing_key };
-    let made = webhooks::create(&app.plane, &caller, wanted).await?;
+    let (url, key) = (Key::from(url), routing_key.map(Key::from));
+    let spec = WebhookSpec { name, url, format, filter, named_only, enabled: true, key };
+    let made = webhooks::create(&app.plane, &caller, spec).await?;
     Ok((StatusCode::CREATED, Tagged::new(&made, axum::Json(WebhookView::with_secret(&made)))))
 }
 

@@ -4,7 +4,7 @@ use postern_protocol::gate::{AccountName, RepoName, RequestId, ResourceGrant};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Decision, Moment, Opinion, Person, Refusal, Request, RequestStatus, Rule, Scoped, Transition,
+    Ask, Decision, Moment, Opinion, Owner, Person, Refusal, Request, RequestStatus, Rule, Scoped, Transition,
     identity::check_name,
 };
 
@@ -19,6 +19,9 @@ pub(crate) struct Bundle {
     pub description: String,
     /// What is in it.
     pub parts: Vec<Part>,
+    /// Who may change it.
+    #[serde(default)]
+    pub owner: Owner,
     /// When it was changed last.
     pub updated_at: Moment,
 }

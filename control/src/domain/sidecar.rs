@@ -8,7 +8,7 @@ use postern_protocol::gate::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Refusal, identity::check_name};
+use super::{Moment, Owner, Refusal, identity::check_name};
 
 /// An enrolled sidecar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,9 @@ pub(crate) struct Repo {
     pub switched_by: String,
     /// Why.
     pub switch_reason: String,
+    /// Whose word it is whether grants may be used; nobody's yet where nobody gave it.
+    #[serde(default)]
+    pub owner: Option<Owner>,
     /// First seen.
     pub created_at: Moment,
 }
@@ -117,6 +120,7 @@ impl Repo {
             ephemeral_access: true,
             switched_by: String::new(),
             switch_reason: String::new(),
+            owner: None,
             created_at: now,
         }
     }

@@ -6,7 +6,7 @@ use postern_protocol::duration::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Refusal, check_name};
+use super::{Moment, Owner, Refusal, check_name};
 use crate::events::EventFilter;
 
 /// How long the secret before the present one is still signed with.
@@ -34,6 +34,16 @@ impl Format {
     /// Whether knowing the URL is all it takes to write there.
     pub(crate) const fn url_is_secret(self) -> bool {
         matches!(self, Self::Teams | Self::Mattermost)
+    }
+
+    /// A URL of this format for people.
+    pub(crate) fn shown(self, url: &Key) -> String {
+        let url = url.reveal();
+        if !self.url_is_secret() {
+            return url.to_owned();
+        }
+        let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        format!("{origin}/…")
     }
 }
 
@@ -70,6 +80,25 @@ pub(crate) struct OldKey {
     pub until: Moment,
 }
 
+/// What a webhook is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WebhookSpec {
+    /// Unique.
+    pub name: String,
+    /// Where to.
+    pub url: Key,
+    /// In whose language.
+    pub format: Format,
+    /// Of which events.
+    pub filter: EventFilter,
+    /// Only of those that a rule's `notify` sends there.
+    pub named_only: bool,
+    /// Whether it is told anything.
+    pub enabled: bool,
+    /// What whoever makes it gave as a key.
+    pub key: Option<Key>,
+}
+
 /// A webhook as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Webhook {
@@ -97,6 +126,9 @@ pub(crate) struct Webhook {
     pub failing_since: Option<Moment>,
     /// Only later events concern it.
     pub after: i64,
+    /// Who may change it.
+    #[serde(default)]
+    pub owner: Owner,
     /// Grows with every change that a person makes.
     pub revision: u64,
     /// When it was made.
@@ -104,6 +136,48 @@ pub(crate) struct Webhook {
 }
 
 impl Webhook {
+    /// A new one, which is told of events behind `after`.
+    pub(crate) fn new(
+        id: String,
+        spec: WebhookSpec,
+        key: Key,
+        owner: Owner,
+        (after, now): (i64, Moment),
+    ) -> Self {
+        let WebhookSpec { name, url, format, filter, named_only, enabled, key: _ } = spec;
+        Self {
+            id,
+            name,
+            url,
+            format,
+            filter,
+            named_only,
+            key,
+            old_key: None,
+            enabled,
+            disabled_why: String::new(),
+            failing_since: None,
+            after,
+            owner,
+            revision: 1,
+            created_at: now,
+        }
+    }
+
+    /// What it is now, with its key where people give it.
+    pub(crate) fn spec(&self) -> WebhookSpec {
+        let given = matches!(self.format, Format::Standard | Format::Pagerduty);
+        WebhookSpec {
+            name: self.name.clone(),
+            url: self.url.clone(),
+            format: self.format,
+            filter: self.filter.clone(),
+            named_only: self.named_only,
+            enabled: self.enabled,
+            key: given.then(|| self.key.clone()),
+        }
+    }
+
     /// Refuses a name that could be taken for something else.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         check_name("webhook", &self.name)?;
@@ -113,8 +187,42 @@ impl Webhook {
         Ok(())
     }
 
+    /// Its URL for people: without its path where that is a secret.
+    pub(crate) fn shown_url(&self) -> String {
+        self.format.shown(&self.url)
+    }
+
+    /// Becomes what it is to be from now on. Where it hears of other events than before, earlier ones are not told.
+    pub(crate) fn become_like(&mut self, spec: WebhookSpec, key: Key, (newest, now): (i64, Moment)) {
+        let WebhookSpec { name, url, format, filter, named_only, enabled, key: given } = spec;
+        let hears = (&self.filter, self.named_only) == (&filter, named_only);
+        if !hears {
+            self.after = newest;
+        }
+        match (self.enabled, enabled) {
+            (false, true) => self.enable(newest),
+            (true, false) => self.disable(""),
+            (true, true) | (false, false) => {}
+        }
+        if self.format != format {
+            (self.key, self.old_key) = (key, None);
+        } else if given.is_some() && self.key != key {
+            self.change_key(key, now);
+        }
+        (self.name, self.url, self.format) = (name, url, format);
+        (self.filter, self.named_only) = (filter, named_only);
+    }
+
+    /// Takes another key, in the way of its format.
+    pub(crate) fn change_key(&mut self, key: Key, now: Moment) {
+        match self.format {
+            Format::Pagerduty => self.key = key,
+            Format::Standard | Format::Teams | Format::Mattermost => self.rotate(key, now),
+        }
+    }
+
     /// Takes another key; the present one is signed with for a day more.
-    pub(crate) fn rotate(&mut self, key: Key, now: Moment) {
+    fn rotate(&mut self, key: Key, now: Moment) {
         let before = std::mem::replace(&mut self.key, key);
         self.old_key = Some(OldKey { key: before, until: now.plus(OVERLAP) });
     }

@@ -232,6 +232,11 @@ mod tests {
             (Table::Requests, Filter { owner: alice(), ..Filter::default() }, "requests_by_owner"),
             (Table::Requests, Filter { keyed: true, ..Filter::default() }, "requests_awaiting_hindsight"),
             (Table::Grants, Filter { states: vec!["ACTIVE"], ..Filter::default() }, "grants_by_state"),
+            (
+                Table::Grants,
+                Filter { repo: repo(), states: vec!["REVOKED"], ..Filter::default() },
+                "grants_by_repo_and_state",
+            ),
             (Table::Grants, Filter { identity: alice(), ..Filter::default() }, "grants_of_identity"),
         ] {
             let plan = plan(&store, table, filter.clone()).await;

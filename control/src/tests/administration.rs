@@ -6,9 +6,9 @@ use super::{House, sidecar::Sidecar};
 use crate::{
     actions::{
         Failure,
-        rules::{self, Difference, How},
+        apply::{Declaration, Difference, File, apply},
     },
-    domain::RuleOwner,
+    domain::{Owner, permissions_of},
 };
 
 fn rule() -> Value {
@@ -56,7 +56,9 @@ async fn from_file(house: &House, names: &[&str]) -> Result<Vec<Difference>, Fai
         serde_json::from_value(rule).unwrap()
     };
     let rules = names.iter().map(rule).collect();
-    rules::apply(&house.plane, &RuleOwner::file(), "file:rules", rules, How::default()).await
+    let permissions = permissions_of(true);
+    let file = File { owner: Owner::file(), actor: "file:rules", permissions: &permissions, adopt: false };
+    apply(&house.plane, &file, Declaration { rules, ..Declaration::default() }, false).await
 }
 
 #[tokio::test]

@@ -6,12 +6,14 @@ mod apply;
 mod audit;
 mod backup;
 mod bundles;
+mod declarations;
 mod events;
 mod feed;
 mod fleet;
 mod full;
 mod ground;
 mod knocks;
+mod limits;
 mod links;
 mod migrations;
 mod model;
@@ -158,15 +160,7 @@ impl House {
         let (plane, outbox) = ControlPlane::new(store, shared, settings()).await.unwrap();
         timers::beat(&plane, true).await.unwrap();
         tokio::spawn(bus::run(Arc::clone(&plane), outbox));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = Server {
-            listener,
-            tls: None,
-            router: api::router(Arc::clone(&plane)),
-            places: Places::default(),
-        };
-        tokio::spawn(server.run(plane.hub.stopping(), Duration::from_secs(1)));
+        let url = serve(&plane, api::router(Arc::clone(&plane), Arc::default())).await;
         let name = postern_service::random::id("admin").unwrap();
         let admin = sign_in(&plane, &url, &name, Permission::ALL.into_iter().collect()).await;
         Self { plane, clock, url, admin, ground }
@@ -209,6 +203,15 @@ impl House {
         let request = self.admin.post(&format!("/v1/requests/{id}/reviews"), review).await.expect(200);
         request["grant"].as_str().unwrap().to_owned()
     }
+}
+
+/// Serves this on a free port.
+async fn serve(plane: &ControlPlane, router: axum::Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = Server { listener, tls: None, router, places: Places::default() };
+    tokio::spawn(server.run(plane.hub.stopping(), Duration::from_secs(1)));
+    url
 }
 
 /// root@example.com and the group `admins` may do everything.

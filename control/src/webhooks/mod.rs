@@ -11,4 +11,4 @@ mod teams;
 mod words;
 
 pub(crate) use courier::{COURIER, Webhooks};
-pub(crate) use sign::new_key;
+pub(crate) use sign::{is_signing_key, new_key};

@@ -15,6 +15,12 @@ pub(crate) fn new_key() -> Result<Key, NoRandomness> {
     Ok(format!("{PREFIX}{}", STANDARD.encode(random::bytes::<32>()?)).into())
 }
 
+/// A signing key that somebody gives: the scheme asks for 24 to 64 bytes.
+pub(crate) fn is_signing_key(key: &Key) -> bool {
+    let bytes = key.reveal().strip_prefix(PREFIX).and_then(|text| STANDARD.decode(text).ok());
+    bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len()))
+}
+
 /// `webhook-signature`: one signature for each key, so that a receiver may change over in its own time.
 pub(super) fn signatures<'a>(
     keys: impl Iterator<Item = &'a Key>,

@@ -33,6 +33,10 @@ impl Window {
         let age = begun.map_or(Duration::ZERO, |begun| now.duration_since(begun));
         (self.count > most).then(|| MINUTE.saturating_sub(age))
     }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.begun.is_none_or(|begun| now.duration_since(begun) >= MINUTE)
+    }
 }
 
 /// What all sessions of a grant have moved in the minutes that run.
@@ -40,6 +44,16 @@ impl Window {
 pub(crate) struct Tally {
     statements: Mutex<Window>,
     rows: Mutex<Window>,
+}
+
+impl Tally {
+    /// Whether nothing that it counted counts any more.
+    pub(crate) fn is_over(&self) -> bool {
+        let now = Instant::now();
+        [&self.statements, &self.rows]
+            .iter()
+            .all(|window| window.lock().unwrap_or_else(PoisonError::into_inner).is_over(now))
+    }
 }
 
 fn add(window: &Mutex<Window>, count: u64, most: u64) -> Option<Duration> {
@@ -105,6 +119,7 @@ mod tests {
         let mut window = Window::default();
         let now = Instant::now();
         assert!(window.add(3, 2, now).is_some());
+        assert!(!window.is_over(now) && window.is_over(now + MINUTE));
         assert!(window.add(2, 2, now + MINUTE).is_none());
     }
 

@@ -4,30 +4,22 @@
 //! ([`Book::standing`]); nobody else decides. An [`Admission`] can be made here only. Grants that cover the same share
 //! one [`Limits`], so that what is known of one session's statements holds for another's.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
-use postern_protocol::gate::{
-    AccessToken, AccountName, Change, Drain, EndCause, Grant, GrantId, Identity, RepoName, ResourceGrant,
-    Scope, Terms, TokenId,
-};
+use postern_protocol::gate::{AccountName, Change, EndCause, GrantId, Identity, RepoName};
 use tokio::time::Instant;
 
 use super::{
     clock::ControlClock,
     held::{Held, Hour},
+    picture::{Draft, Picture},
 };
 use crate::{
     enforce::{Limits, Tally},
     session::{Deadline, Ending, Session},
 };
-
-/// How long the end of a grant is remembered, so that no old message revives it and its client can be told.
-const MEMORY: Duration = Duration::from_hours(25);
 
 /// What somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,12 +34,13 @@ pub(crate) struct Access {
 pub(crate) struct Admission {
     grant: Arc<Held>,
     deadline: Deadline,
+    limits: Option<(Arc<Limits>, Arc<Tally>)>,
 }
 
 impl Admission {
     /// The grant that it stands on.
-    pub(crate) fn grant(&self) -> &Grant {
-        &self.grant.grant
+    pub(crate) fn grant(&self) -> &GrantId {
+        &self.grant.id
     }
 
     /// Until when.
@@ -57,12 +50,12 @@ impl Admission {
 
     /// How many sessions the grant allows here at once.
     pub(crate) fn max_sessions(&self) -> Option<u32> {
-        self.grant.grant.session.max_sessions
+        self.grant.max_sessions()
     }
 
     /// What the session is held to, and where what it moves is counted; nothing where the grant is whole.
     pub(crate) fn limits(&self) -> Option<(Arc<Limits>, Arc<Tally>)> {
-        self.grant.limits.clone().map(|limits| (limits, Arc::clone(&self.grant.tally)))
+        self.limits.clone()
     }
 }
 
@@ -92,85 +85,29 @@ pub(crate) enum Denied {
     IdentityOff,
 }
 
-#[derive(Debug, Clone)]
-struct Ended {
-    revision: u64,
-    cause: EndCause,
-    by: String,
-    reason: String,
-    at: Instant,
-}
-
-#[derive(Debug, Clone)]
-struct Token {
-    id: TokenId,
-    identity: Identity,
-    ends: Instant,
-}
-
-/// Who switched something off, and why.
-#[derive(Debug, Clone, Default)]
-struct Off {
-    by: String,
-    reason: String,
-}
-
-/// One complete picture. A snapshot replaces it; changes are written into it.
+/// What the sessions of limited grants have moved lately, whatever the grants' revisions.
 #[derive(Debug, Default)]
-struct Picture {
-    grants: DashMap<GrantId, Arc<Held>>,
-    by_access: DashMap<Access, Vec<GrantId>>,
-    ended: DashMap<GrantId, Ended>,
-    /// By the token's hash.
-    tokens: DashMap<String, Token>,
-    repos_off: DashMap<RepoName, Off>,
-    identities_off: DashMap<Identity, Off>,
-    known_limits: Arc<KnownLimits>,
-}
+struct Tallies(DashMap<GrantId, Arc<Tally>>);
 
-/// The limits of all grants, by what the grants list and their terms.
-#[derive(Debug, Default)]
-struct KnownLimits(DashMap<(Box<[ResourceGrant]>, Terms), Weak<Limits>>);
-
-impl KnownLimits {
-    fn of(&self, scope: &Scope, terms: &Terms) -> Option<Arc<Limits>> {
-        let Scope::Limited(resources) = scope else { return None };
-        let mut list = resources.clone();
-        list.sort_unstable();
-        let mut place = self.0.entry((list.into(), terms.clone())).or_default();
-        Some(place.upgrade().unwrap_or_else(|| {
-            let limits = Arc::new(Limits::new(resources, terms.clone()));
-            *place = Arc::downgrade(&limits);
-            limits
-        }))
+impl Tallies {
+    fn of(&self, grant: &GrantId) -> Arc<Tally> {
+        if let Some(known) = self.0.get(grant).map(|known| Arc::clone(known.value())) {
+            return known;
+        }
+        Arc::clone(self.0.entry(grant.clone()).or_default().value())
     }
 
+    /// Forgets those that nobody adds to and whose minutes are over: a new one would say the same.
     fn sweep(&self) {
-        self.0.retain(|_, limits| limits.strong_count() > 0);
+        self.0.retain(|_, tally| Arc::strong_count(tally) > 1 || !tally.is_over());
     }
-}
-
-/// Everything at one position, as a snapshot brings it.
-#[derive(Debug, Default)]
-pub(crate) struct Everything {
-    pub(crate) grants: Vec<Grant>,
-    pub(crate) tokens: Vec<AccessToken>,
-    pub(crate) repos_off: Vec<RepoName>,
-    pub(crate) identities_off: Vec<Identity>,
-    /// Recent ends of grants, and kills.
-    pub(crate) changes: Vec<Change>,
-    /// Whether the sidecar is being drained.
-    pub(crate) drain: Option<Drain>,
 }
 
 /// The book.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     picture: ArcSwap<Picture>,
-}
-
-fn access(grant: &Grant) -> Access {
-    Access { identity: grant.identity.clone(), repo: grant.repo.clone(), account: grant.account.clone() }
+    tallies: Tallies,
 }
 
 impl Book {
@@ -190,15 +127,14 @@ impl Book {
         if picture.repos_off.contains_key(&wanted.repo) {
             return Err(Denied::RepoOff);
         }
-        let ids = picture.by_access.get(wanted).map(|ids| ids.clone()).unwrap_or_default();
-        let held = ids.iter().filter_map(|id| picture.grants.get(id).map(|held| Arc::clone(held.value())));
-        let (mut best, mut denied) = (None::<Admission>, Denied::NoGrant);
-        for grant in held {
+        let (mut best, mut denied) = (None::<(Arc<Held>, Deadline)>, Denied::NoGrant);
+        for grant in picture.of(wanted) {
             match grant.at(now) {
                 Hour::Open(deadline) => {
-                    let rank = |admission: &Admission| admission.grant.rank(admission.deadline);
-                    if best.as_ref().is_none_or(|best| rank(best) < grant.rank(deadline)) {
-                        best = Some(Admission { grant, deadline });
+                    let better =
+                        |(best, until): &(Arc<Held>, Deadline)| best.rank(*until) < grant.rank(deadline);
+                    if best.as_ref().is_none_or(better) {
+                        best = Some((grant, deadline));
                     }
                 }
                 Hour::NotYet(wait) => denied = denied.or(Denied::NotYet(wait)),
@@ -206,7 +142,9 @@ impl Book {
                 Hour::Over => {}
             }
         }
-        best.ok_or(denied)
+        let (grant, deadline) = best.ok_or(denied)?;
+        let limits = grant.limits.clone().map(|limits| (limits, self.tallies.of(&grant.id)));
+        Ok(Admission { grant, deadline, limits })
     }
 
     /// Whether a session may go on, until when and within what.
@@ -226,9 +164,9 @@ impl Book {
             });
             return Err(Ending::Grant { cause, by, reason });
         };
-        let same = held.grant.identity == session.identity
-            && held.grant.repo == session.repo
-            && held.grant.account == session.account;
+        let same = held.access.identity == session.identity
+            && held.access.repo == session.repo
+            && held.access.account == session.account;
         if !same || (held.limits.is_some() && !session.is_limited()) {
             return Err(Ending::Shrunk);
         }
@@ -241,33 +179,14 @@ impl Book {
         Ok(Standing { deadline, max_idle: held.max_idle(), limits: held.limits.clone() })
     }
 
+    /// Begins a whole new picture; what is known now holds until it is published.
+    pub(super) fn draft(&self) -> Draft {
+        Draft::after(self.picture.load_full())
+    }
+
     /// Takes a whole new picture.
-    pub(crate) fn replace(&self, everything: Everything, clock: &ControlClock) {
-        let old = self.picture.load_full();
-        let new = Picture { known_limits: Arc::clone(&old.known_limits), ..Picture::default() };
-        let now = Instant::now();
-        for end in old.ended.iter().filter(|end| now.saturating_duration_since(end.at) < MEMORY) {
-            new.ended.insert(end.key().clone(), end.value().clone());
-        }
-        for change in &everything.changes {
-            new.write(change, clock);
-        }
-        for grant in everything.grants {
-            let before = old.grants.get(&grant.id).map(|held| Arc::clone(held.value()));
-            new.hold(grant, clock, before.as_deref());
-        }
-        for token in everything.tokens {
-            new.issue(token, clock);
-        }
-        for repo in everything.repos_off {
-            let off = old.repos_off.get(&repo).map(|off| off.clone()).unwrap_or_default();
-            new.repos_off.insert(repo, off);
-        }
-        for identity in everything.identities_off {
-            let off = old.identities_off.get(&identity).map(|off| off.clone()).unwrap_or_default();
-            new.identities_off.insert(identity, off);
-        }
-        self.picture.store(Arc::new(new));
+    pub(super) fn publish(&self, draft: Draft) {
+        self.picture.store(Arc::new(draft.new));
     }
 
     /// Writes one change. Repeated and outdated ones change nothing.
@@ -282,10 +201,8 @@ impl Book {
 
     /// Forgets what is long over.
     pub(crate) fn sweep(&self) {
-        let (picture, now) = (self.picture.load(), Instant::now());
-        picture.ended.retain(|_, end| now.saturating_duration_since(end.at) < MEMORY);
-        picture.tokens.retain(|_, token| now < token.ends);
-        picture.known_limits.sweep();
+        self.picture.load().sweep(Instant::now());
+        self.tallies.sweep();
     }
 }
 
@@ -304,84 +221,11 @@ impl Denied {
     }
 }
 
-impl Picture {
-    fn write(&self, change: &Change, clock: &ControlClock) {
-        match change {
-            Change::Grant(grant) => {
-                let before = self.grants.get(&grant.id).map(|held| Arc::clone(held.value()));
-                self.hold(grant.clone(), clock, before.as_deref());
-            }
-            Change::GrantEnded { grant, revision, cause, by, reason } => {
-                let end = Ended {
-                    revision: *revision,
-                    cause: *cause,
-                    by: by.clone(),
-                    reason: reason.clone(),
-                    at: Instant::now(),
-                };
-                self.end(grant, end);
-            }
-            Change::Token(token) => self.issue(token.clone(), clock),
-            Change::TokenRevoked { token } => self.tokens.retain(|_, known| known.id != *token),
-            Change::Repo { repo, enabled: true, .. } => drop(self.repos_off.remove(repo)),
-            Change::Repo { repo, enabled: false, by, reason } => {
-                self.repos_off.insert(repo.clone(), Off { by: by.clone(), reason: reason.clone() });
-            }
-            Change::Identity { identity, enabled: true, .. } => drop(self.identities_off.remove(identity)),
-            Change::Identity { identity, enabled: false, by, reason } => {
-                self.identities_off.insert(identity.clone(), Off { by: by.clone(), reason: reason.clone() });
-            }
-            // Concerns a session, or the sidecar, and not the book.
-            Change::Kill { .. } | Change::Drain(_) => {}
-        }
-    }
-
-    /// Holds a grant, unless a newer revision of it is known or it is over.
-    fn hold(&self, grant: Grant, clock: &ControlClock, before: Option<&Held>) {
-        if self.ended.get(&grant.id).is_some_and(|end| end.revision >= grant.revision) {
-            return;
-        }
-        if before.is_some_and(|before| before.grant.revision > grant.revision) {
-            return;
-        }
-        let (id, access) = (grant.id.clone(), access(&grant));
-        if let Some(before) = before.filter(|before| self::access(&before.grant) != access) {
-            self.forget_access(&self::access(&before.grant), &id);
-        }
-        let limits = self.known_limits.of(&grant.scope, &grant.terms);
-        self.grants.insert(id.clone(), Arc::new(Held::new(grant, limits, clock, before)));
-        let mut ids = self.by_access.entry(access).or_default();
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-
-    fn end(&self, id: &GrantId, end: Ended) {
-        if self.ended.get(id).is_some_and(|known| known.revision >= end.revision) {
-            return;
-        }
-        self.ended.insert(id.clone(), end);
-        if let Some((_, held)) = self.grants.remove(id) {
-            self.forget_access(&access(&held.grant), id);
-        }
-    }
-
-    fn forget_access(&self, access: &Access, id: &GrantId) {
-        if let Some(mut ids) = self.by_access.get_mut(access) {
-            ids.retain(|known| known != id);
-        }
-        self.by_access.remove_if(access, |_, ids| ids.is_empty());
-    }
-
-    fn issue(&self, token: AccessToken, clock: &ControlClock) {
-        let AccessToken { id, sha256, identity, expires_at } = token;
-        self.tokens.insert(sha256, Token { id, identity, ends: clock.instant(expires_at) });
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use postern_protocol::gate::{SessionTerms, Stretch};
+    use postern_protocol::gate::{
+        AccessToken, Grant, ResourceGrant, Scope, SessionTerms, Snapshot, Stretch, Terms,
+    };
 
     use super::*;
 
@@ -407,7 +251,14 @@ mod tests {
     }
 
     fn wanted() -> Access {
-        access(&grant(0, Scope::Whole))
+        let Grant { identity, repo, account, .. } = grant(0, Scope::Whole);
+        Access { identity, repo, account }
+    }
+
+    fn replace(book: &Book, snapshot: Snapshot) {
+        let draft = book.draft();
+        draft.add(snapshot, &clock());
+        book.publish(draft);
     }
 
     fn revoke(revision: u64) -> Change {
@@ -420,7 +271,7 @@ mod tests {
         let book = Book::default();
         assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::NoGrant);
         book.write(&Change::Grant(grant(1, Scope::Whole)), &clock());
-        assert_eq!(book.admit(&wanted()).unwrap().grant().id, "g_1".into());
+        assert_eq!(book.admit(&wanted()).unwrap().grant().as_str(), "g_1");
         book.write(&revoke(2), &clock());
         assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::NoGrant);
     }
@@ -431,7 +282,7 @@ mod tests {
         book.write(&revoke(2), &clock());
         book.write(&Change::Grant(grant(1, Scope::Whole)), &clock());
         assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::NoGrant);
-        book.replace(Everything { grants: vec![grant(2, Scope::Whole)], ..Everything::default() }, &clock());
+        replace(&book, Snapshot { grants: vec![grant(2, Scope::Whole)], ..Snapshot::default() });
         assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::NoGrant);
     }
 
@@ -443,7 +294,7 @@ mod tests {
         let whole = Grant { id: "g_2".into(), expires_at: HOUR / 2, ..grant(1, Scope::Whole) };
         book.write(&Change::Grant(whole), &clock());
         let admission = book.admit(&wanted()).unwrap();
-        assert!(admission.limits().is_none() && admission.grant().id == "g_2".into());
+        assert!(admission.limits().is_none() && admission.grant().as_str() == "g_2");
     }
 
     #[tokio::test]
@@ -455,13 +306,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_snapshot_brings_in_parts_counts_when_all_of_it_is_there() {
+        let book = Book::default();
+        let draft = book.draft();
+        for (id, account) in [("g_1", "app_ro"), ("g_2", "app_rw")] {
+            let grant = Grant { id: id.into(), account: account.into(), ..grant(1, Scope::Whole) };
+            draft.add(Snapshot { grants: vec![grant], ..Snapshot::default() }, &clock());
+        }
+        assert_eq!((book.len(), book.admit(&wanted()).unwrap_err()), (0, Denied::NoGrant));
+        book.publish(draft);
+        let other = Access { account: "app_rw".into(), ..wanted() };
+        assert_eq!((book.len(), book.admit(&other).unwrap().grant().as_str()), (2, "g_2"));
+        replace(&book, Snapshot::default());
+        assert_eq!(book.admit(&other).unwrap_err(), Denied::NoGrant);
+    }
+
+    #[tokio::test]
+    async fn what_a_grant_moved_is_remembered_while_a_session_counts_it() {
+        let book = Book::default();
+        book.write(&Change::Grant(grant(1, Scope::Limited(Vec::new()))), &clock());
+        let (_, counted) = book.admit(&wanted()).unwrap().limits().unwrap();
+        book.sweep();
+        let (_, still) = book.admit(&wanted()).unwrap().limits().unwrap();
+        assert!(Arc::ptr_eq(&counted, &still));
+        drop((counted, still));
+        book.sweep();
+        assert!(book.tallies.0.is_empty());
+    }
+
+    #[tokio::test]
     async fn grants_of_the_same_resources_share_their_limits() {
         let book = Book::default();
         let orders = ResourceGrant { resource: "public.orders".parse().unwrap(), privileges: Vec::new() };
         let scope = Scope::Limited(vec![orders]);
         book.write(&Change::Grant(grant(1, scope.clone())), &clock());
         let (first, counted) = book.admit(&wanted()).unwrap().limits().unwrap();
-        book.replace(Everything { grants: vec![grant(2, scope)], ..Everything::default() }, &clock());
+        replace(&book, Snapshot { grants: vec![grant(2, scope)], ..Snapshot::default() });
         let (second, still_counted) = book.admit(&wanted()).unwrap().limits().unwrap();
         assert!(Arc::ptr_eq(&first, &second));
         assert!(Arc::ptr_eq(&counted, &still_counted), "a new revision does not begin a new minute");
@@ -473,7 +353,7 @@ mod tests {
         book.write(&Change::Grant(grant(1, Scope::Whole)), &clock());
         let first = book.admit(&wanted()).unwrap().deadline();
         tokio::time::advance(Duration::from_mins(30)).await;
-        book.replace(Everything { grants: vec![grant(1, Scope::Whole)], ..Everything::default() }, &clock());
+        replace(&book, Snapshot { grants: vec![grant(1, Scope::Whole)], ..Snapshot::default() });
         assert_eq!(book.admit(&wanted()).unwrap().deadline(), first);
         tokio::time::advance(Duration::from_mins(30)).await;
         assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::NoGrant);
@@ -520,13 +400,13 @@ mod tests {
         assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::RepoOff);
         book.write(&off(true), &clock());
         assert!(book.admit(&wanted()).is_ok());
-        book.replace(
-            Everything {
+        replace(
+            &book,
+            Snapshot {
                 grants: vec![grant(1, Scope::Whole)],
-                identities_off: vec!["alice@example.com".into()],
-                ..Everything::default()
+                disabled_identities: vec!["alice@example.com".into()],
+                ..Snapshot::default()
             },
-            &clock(),
         );
         assert_eq!(book.admit(&wanted()).unwrap_err(), Denied::IdentityOff);
     }

@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use postern_protocol::gate::{
-    Ack, Change, Envelope, Hello, Message, Position, SidecarToken, Snapshot, Welcome,
+    Ack, Change, Drain, Envelope, Hello, Message, Position, SidecarToken, Snapshot, Welcome,
 };
 use postern_service::{random, sso::Issuers};
 use reqwest::StatusCode;
@@ -19,8 +19,8 @@ use tokio::time::{Instant, timeout};
 use super::{
     Book, Draining, Lease, Reports,
     apply::{self, Ended},
-    book::Everything,
     clock::ControlClock,
+    picture::Draft,
     sse::{EventReader, NoEvents},
     verify::{StreamCheck, Untrusted},
 };
@@ -122,7 +122,15 @@ struct Stream {
     check: StreamCheck,
     asked: Instant,
     clock: Option<ControlClock>,
-    parts: Option<Everything>,
+    parts: Option<Parts>,
+}
+
+/// What the parts of a snapshot have said so far.
+struct Parts {
+    draft: Draft,
+    /// Sessions of ours that are to end.
+    kills: Vec<Change>,
+    drain: Option<Drain>,
 }
 
 impl Feed {
@@ -199,38 +207,22 @@ impl Feed {
         Ok(())
     }
 
-    fn collect(&self, stream: &mut Stream, part: Snapshot, clock: &ControlClock, arrived: Instant) {
-        let Snapshot {
-            position,
-            last,
-            grants,
-            tokens,
-            disabled_repos,
-            disabled_identities,
-            kills,
-            drain,
-            ended,
-        } = part;
-        let parts = stream.parts.get_or_insert_default();
-        parts.grants.extend(grants);
-        parts.tokens.extend(tokens);
-        parts.repos_off.extend(disabled_repos);
-        parts.identities_off.extend(disabled_identities);
-        parts.changes.extend(ended);
-        parts.changes.extend(kills);
-        parts.drain = parts.drain.take().or(drain);
+    fn collect(&self, stream: &mut Stream, mut part: Snapshot, clock: &ControlClock, arrived: Instant) {
+        let (position, last) = (part.position, part.last);
+        let parts = stream.parts.get_or_insert_with(|| Parts {
+            draft: self.book.draft(),
+            kills: Vec::new(),
+            drain: None,
+        });
+        parts.kills.append(&mut part.kills);
+        parts.drain = parts.drain.take().or(part.drain.take());
+        parts.draft.add(part, clock);
         if !last {
             return;
         }
-        let everything = stream.parts.take().unwrap_or_default();
-        let kills: Vec<Change> = everything
-            .changes
-            .iter()
-            .filter(|change| matches!(change, Change::Kill { .. }))
-            .cloned()
-            .collect();
-        self.draining.set(everything.drain.as_ref(), clock);
-        self.book.replace(everything, clock);
+        let Some(Parts { draft, kills, drain }) = stream.parts.take() else { return };
+        self.draining.set(drain.as_ref(), clock);
+        self.book.publish(draft);
         self.arrived_at(position);
         self.state.synced.store(true, Ordering::Release);
         let mut ended = apply::reconsider(&self.book, self.registry.pick(|_| true));

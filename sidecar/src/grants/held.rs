@@ -2,25 +2,41 @@
 
 use std::{sync::Arc, time::Duration};
 
-use postern_protocol::gate::Grant;
+use postern_protocol::gate::{GrantId, SessionTerms};
 use tokio::time::Instant;
 
-use super::clock::ControlClock;
-use crate::{
-    enforce::{Limits, Tally},
-    session::Deadline,
-};
+use super::{Access, clock::ControlClock};
+use crate::{enforce::Limits, session::Deadline};
 
 /// A grant that is held now.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) grant: Grant,
+    pub(super) id: GrantId,
+    /// Who, where, as whom; one for all grants that agree in it.
+    pub(super) access: Arc<Access>,
     pub(super) limits: Option<Arc<Limits>>,
-    /// What its sessions have moved, whatever its revision.
-    pub(super) tally: Arc<Tally>,
+    told: Told,
     starts: Instant,
     ends: Instant,
     hours: Option<Box<[Stretch]>>,
+}
+
+/// What the control plane said of a grant's revision and times, on its own clock.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    revision: u64,
+    not_before: i64,
+    expires_at: i64,
+    /// Absent where it asks for nothing.
+    session: Option<Box<SessionTerms>>,
+}
+
+impl Told {
+    /// As a grant has it.
+    pub(super) fn new(revision: u64, not_before: i64, expires_at: i64, session: SessionTerms) -> Self {
+        let session = (!session.are_none()).then(|| Box::new(session));
+        Self { revision, not_before, expires_at, session }
+    }
 }
 
 /// Sessions live from then until then.
@@ -44,31 +60,41 @@ pub(super) enum Hour {
 }
 
 impl Held {
-    /// Puts a grant on our clock. The same revision never lasts longer than it did before, however the control plane's
-    /// clock was set since.
+    /// Puts a grant on our clock.
     pub(super) fn new(
-        grant: Grant,
+        id: GrantId,
+        access: Arc<Access>,
         limits: Option<Arc<Limits>>,
+        told: Told,
         clock: &ControlClock,
-        before: Option<&Self>,
     ) -> Self {
-        let tally = before.map(|before| Arc::clone(&before.tally)).unwrap_or_default();
-        let (mut starts, mut ends) = (clock.instant(grant.not_before), clock.instant(grant.expires_at));
+        let (starts, ends) = (clock.instant(told.not_before), clock.instant(told.expires_at));
         let stretch = |stretch: &postern_protocol::gate::Stretch| Stretch {
             from: clock.instant(stretch.from),
             to: clock.instant(stretch.to),
         };
-        let mut hours: Option<Box<[Stretch]>> =
-            grant.session.hours.as_ref().map(|hours| hours.iter().map(stretch).collect());
-        if let Some(before) = before.filter(|before| before.grant == grant) {
-            (starts, ends) = (starts.max(before.starts), ends.min(before.ends));
-            let earlier = before.hours.iter().flatten();
-            for (stretch, earlier) in hours.iter_mut().flatten().zip(earlier) {
-                stretch.from = stretch.from.max(earlier.from);
-                stretch.to = stretch.to.min(earlier.to);
-            }
+        let hours = told.session.as_ref().and_then(|session| session.hours.as_ref());
+        let hours = hours.map(|hours| hours.iter().map(stretch).collect());
+        Self { id, access, limits, told, starts, ends, hours }
+    }
+
+    /// The same revision never lasts longer than it did before, however the control plane's clock was set since.
+    pub(super) fn no_longer_than(mut self, before: &Self) -> Self {
+        let same = self.told == before.told && self.access == before.access && self.limits == before.limits;
+        if !same {
+            return self;
         }
-        Self { grant, limits, tally, starts, ends, hours }
+        (self.starts, self.ends) = (self.starts.max(before.starts), self.ends.min(before.ends));
+        for (stretch, earlier) in self.hours.iter_mut().flatten().zip(before.hours.iter().flatten()) {
+            stretch.from = stretch.from.max(earlier.from);
+            stretch.to = stretch.to.min(earlier.to);
+        }
+        self
+    }
+
+    /// Grows with every change of the grant.
+    pub(super) const fn revision(&self) -> u64 {
+        self.told.revision
     }
 
     /// When it is over.
@@ -98,7 +124,12 @@ impl Held {
 
     /// How long a session may be idle.
     pub(super) fn max_idle(&self) -> Option<Duration> {
-        self.grant.session.max_idle.map(Duration::from)
+        self.told.session.as_ref()?.max_idle.map(Duration::from)
+    }
+
+    /// How many sessions there may be here at once.
+    pub(super) fn max_sessions(&self) -> Option<u32> {
+        self.told.session.as_ref()?.max_sessions
     }
 
     /// The higher, the better.
@@ -109,7 +140,7 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
-    use postern_protocol::gate::{Scope, SessionTerms, Stretch, Terms};
+    use postern_protocol::gate::Stretch;
 
     use super::*;
 
@@ -117,19 +148,10 @@ mod tests {
 
     fn held(hours: &[(i64, i64)], clock: &ControlClock, before: Option<&Held>) -> Held {
         let hours = hours.iter().map(|(from, to)| Stretch { from: from * 1_000, to: to * 1_000 }).collect();
-        let grant = Grant {
-            id: "g_1".into(),
-            revision: 1,
-            identity: "alice".into(),
-            repo: "sales".into(),
-            account: "app_ro".into(),
-            scope: Scope::Whole,
-            terms: Terms::default(),
-            session: SessionTerms { hours: Some(hours), ..SessionTerms::default() },
-            not_before: 0,
-            expires_at: 100_000,
-        };
-        Held::new(grant, None, clock, before)
+        let session = SessionTerms { hours: Some(hours), ..SessionTerms::default() };
+        let access = Access { identity: "alice".into(), repo: "sales".into(), account: "app_ro".into() };
+        let held = Held::new("g_1".into(), Arc::new(access), None, Told::new(1, 0, 100_000, session), clock);
+        if let Some(before) = before { held.no_longer_than(before) } else { held }
     }
 
     #[test]

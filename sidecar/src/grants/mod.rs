@@ -10,6 +10,7 @@ mod drain;
 mod feed;
 mod held;
 mod lease;
+mod picture;
 mod report;
 mod sse;
 mod verify;

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Condition, Moment, Refusal, ResourcePattern, RuleOwner,
+    Ask, Condition, Moment, Owner, Refusal, ResourcePattern,
     hours::{LONGEST_BOUNDED, Window, stretches},
     identity::{check_name, has_unseen},
 };
@@ -103,7 +103,7 @@ pub(crate) struct StoredRule {
     /// What it says.
     pub rule: Rule,
     /// Who may change it.
-    pub owner: RuleOwner,
+    pub owner: Owner,
     /// When it was changed last.
     pub updated_at: Moment,
 }

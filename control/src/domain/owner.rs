@@ -1,4 +1,4 @@
-//! Who may change a stored rule.
+//! Who may change a rule, a bundle, a webhook, or whether a repo is open: whoever calls REST, or a file.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,15 @@ const PREFIX: &str = "file:";
 /// `rest`; `file`, the rules file of the configuration; `file:NAME`, a file that was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub(crate) struct RuleOwner(String);
+pub(crate) struct Owner(String);
 
-impl RuleOwner {
+impl Default for Owner {
+    fn default() -> Self {
+        Self::rest()
+    }
+}
+
+impl Owner {
     /// Whoever calls REST.
     pub(crate) fn rest() -> Self {
         Self(REST.to_owned())
@@ -34,6 +40,15 @@ impl RuleOwner {
     /// Whether whoever calls REST may change it.
     pub(crate) fn is_rest(&self) -> bool {
         self.0 == REST
+    }
+
+    /// Refuses whoever calls REST what belongs to a file.
+    pub(crate) fn must_be_rest(&self, kind: &str, name: &str) -> Result<(), Refusal> {
+        if self.is_rest() {
+            return Ok(());
+        }
+        let owner = self.words();
+        Err(Refusal::Conflict(format!("the {kind} `{name}` belongs to {owner}: change it there")))
     }
 
     /// As the store has it.
