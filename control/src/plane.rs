@@ -11,7 +11,7 @@ use crate::{
     actions,
     clock::Clock,
     events::Bell,
-    feed::{Bus, Hub, Notice, Outbox, Signer},
+    feed::{Bus, Hub, Notice, Outbox, Signer, Tail},
     limiter::{self, Limiter},
     oidc::RelyingParty,
     seal::Seal,
@@ -28,6 +28,8 @@ pub(crate) struct ControlPlane {
     pub clock: Arc<dyn Clock>,
     /// The sidecars that are connected.
     pub hub: Hub,
+    /// What they are told, read once for all of them.
+    pub tail: Tail,
     /// Rings when the audit trail has grown.
     pub bell: Bell,
     /// Tells the other control planes on this store.
@@ -76,13 +78,14 @@ impl ControlPlane {
         let seal = Seal::load(&*store).await?;
         let Settings { public_url, admins, relying_party } = settings;
         let now = clock.now();
-        let hub = Hub::new(newest(&*store).await?, now);
+        let newest = newest(&*store).await?;
         let (bus, outbox) = Bus::new();
         let plane = Self {
             id,
             store,
             clock,
-            hub,
+            hub: Hub::new(newest, now),
+            tail: Tail::new(newest),
             bell: Bell::default(),
             bus,
             sign_ins: Limiter::default(),

@@ -10,6 +10,7 @@ pub(crate) mod presence;
 mod signer;
 mod snapshot;
 mod stream;
+mod tail;
 
 pub(crate) use acks::Outcome;
 pub(crate) use bus::{Bus, Notice, Outbox};
@@ -17,3 +18,4 @@ pub(crate) use hub::{FeedKey, Hub};
 pub(crate) use presence::{Live, concerned};
 pub(crate) use signer::{Signer, SignerError};
 pub(crate) use stream::{Opening, is_true, open};
+pub(crate) use tail::Tail;

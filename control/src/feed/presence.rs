@@ -12,7 +12,7 @@ use super::hub::{FeedKey, Hub};
 use crate::{
     domain::{Moment, Process, RunningPlane, Standing},
     plane::ControlPlane,
-    store::{Filter, Order, Read, StoreError, Write, find_all, load, save},
+    store::{Filter, Order, Read, StoreError, Write, find_all, load_all, save, save_all},
     work::Audience,
 };
 
@@ -114,15 +114,15 @@ pub(crate) async fn write(
 ) -> Result<(), StoreError> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     save(tx, &RunningPlane { id: plane.id.clone(), version, seen_at: now }).await?;
+    let mut known = load_all::<Process>(tx, news.keys().map(FeedKey::record).collect()).await?;
     for (key, standing) in news {
-        let Some(mut process) = load::<Process>(tx, &key.record()).await? else { continue };
+        let Some(process) = known.get_mut(&key.record()) else { continue };
         process.stands(*standing);
         if process.feed_at.as_ref() == Some(&plane.id) && !plane.hub.has_open(key) {
             process.feed_at = None;
         }
-        save(tx, &process).await?;
     }
-    Ok(())
+    save_all(tx, &known.into_values().collect::<Vec<_>>()).await
 }
 
 /// Forgets control planes and processes that are gone: not connected and not heard of since `before`.

@@ -1,17 +1,22 @@
-//! Everything that holds for one sidecar at one position.
+//! Everything that holds for one sidecar at one position, part by part.
+//!
+//! Parts are sent while the next are read. Whoever reads the store does not wait for the sidecar: what it has not taken
+//! yet lies in memory, and the store is free again.
 
 use std::collections::BTreeSet;
 
 use postern_protocol::{
     duration::Span,
-    gate::{AccessToken, Change, Grant, Identity, Message, Position, RepoName, SidecarName, Snapshot},
+    gate::{AccessToken, Change, Identity, Position, RepoName, SidecarName, Snapshot},
 };
+use tokio::sync::mpsc;
 
 use crate::{
     domain::{self, IdentityRecord, IssuedToken, Moment, Repo, Session, Sidecar},
     store::{Filter, Order, Read, StoreError, find, find_all, load},
 };
 
+/// So much of what can be long is in one part.
 const PART: usize = 1_000;
 
 /// So many grants are read at a time: there can be very many, and nobody else is to wait while they are understood.
@@ -20,32 +25,66 @@ const PAGE: u32 = 1_000;
 /// For how long a sidecar is told how a grant ended.
 const REMEMBERED: Span = Span::from_secs(86_400);
 
-/// The snapshot's parts in order, and its position. `tx` must see a single moment.
+/// Where the parts of a snapshot go, in order.
+pub(super) struct Parts {
+    position: Position,
+    /// The newest, which may be the last.
+    held: Option<Snapshot>,
+    to: mpsc::UnboundedSender<Snapshot>,
+}
+
+impl Parts {
+    /// Of a snapshot at this position, and where they come out.
+    pub(super) fn new(position: Position) -> (Self, mpsc::UnboundedReceiver<Snapshot>) {
+        let (to, out) = mpsc::unbounded_channel();
+        (Self { position, held: None, to }, out)
+    }
+
+    /// Lets the part before go; whoever takes it may have gone themselves.
+    fn put(&mut self, part: Snapshot) {
+        let part = Snapshot { position: self.position, ..part };
+        if let Some(before) = self.held.replace(part) {
+            let _ = self.to.send(before);
+        }
+    }
+
+    fn finish(self) {
+        let position = self.position;
+        let last = self.held.unwrap_or_else(|| Snapshot { position, ..Snapshot::default() });
+        let _ = self.to.send(Snapshot { last: true, ..last });
+    }
+}
+
+/// Reads the snapshot. `tx` must see a single moment, at the position of the parts, and ends with it.
 pub(super) async fn snapshot(
-    tx: &mut dyn Read,
+    mut tx: Box<dyn Read>,
     name: &SidecarName,
     repos: &BTreeSet<RepoName>,
     now: Moment,
-) -> Result<(Position, Vec<Message>), StoreError> {
-    let position = tx.log_reach().await?.newest;
-    let (mut grants, mut ended) = (Vec::new(), Vec::new());
-    for repo in repos {
-        grants.extend(living(tx, repo).await?);
-        ended.extend(over(tx, repo, now).await?);
-    }
-    let first = Snapshot {
-        position,
+    mut parts: Parts,
+) -> Result<(), StoreError> {
+    let tx = &mut *tx;
+    parts.put(Snapshot {
         disabled_repos: disabled_repos(tx, repos).await?,
         disabled_identities: disabled_identities(tx).await?,
         kills: kills(tx, name).await?,
         drain: load::<Sidecar>(tx, name.as_str()).await?.and_then(|sidecar| sidecar.drain()),
         ..Snapshot::default()
-    };
-    let parts = parts(first, grants, tokens(tx, now).await?, ended);
-    Ok((position, parts.into_iter().map(Message::Snapshot).collect()))
+    });
+    for tokens in tokens(tx, now).await?.chunks(PART) {
+        parts.put(Snapshot { tokens: tokens.to_vec(), ..Snapshot::default() });
+    }
+    for repo in repos {
+        for ended in over(tx, repo, now).await?.chunks(PART) {
+            parts.put(Snapshot { ended: ended.to_vec(), ..Snapshot::default() });
+        }
+        living(tx, repo, &mut parts).await?;
+    }
+    parts.finish();
+    Ok(())
 }
 
-async fn living(tx: &mut dyn Read, repo: &RepoName) -> Result<Vec<Grant>, StoreError> {
+async fn living(tx: &mut dyn Read, repo: &RepoName, parts: &mut Parts) -> Result<(), StoreError> {
     let mut filter = Filter {
         repo: Some(repo.to_string()),
         states: vec!["SCHEDULED", "ACTIVE"],
@@ -53,11 +92,11 @@ async fn living(tx: &mut dyn Read, repo: &RepoName) -> Result<Vec<Grant>, StoreE
         limit: Some(PAGE),
         ..Filter::default()
     };
-    let mut grants = Vec::new();
     loop {
         let page = find::<domain::Grant>(tx, &filter).await?;
-        grants.extend(page.items.iter().map(domain::Grant::wire));
-        let Some(next) = page.next else { return Ok(grants) };
+        let grants = page.items.iter().map(domain::Grant::wire).collect();
+        parts.put(Snapshot { grants, ..Snapshot::default() });
+        let Some(next) = page.next else { return Ok(()) };
         filter.after = Some(next);
     }
 }
@@ -95,24 +134,4 @@ fn switched_off() -> Filter {
 async fn kills(tx: &mut dyn Read, name: &SidecarName) -> Result<Vec<Change>, StoreError> {
     let filter = Filter { owner: Some(name.to_string()), order: Order::Oldest, ..Filter::default() };
     Ok(find_all::<Session>(tx, &filter).await?.iter().filter_map(Session::kill_change).collect())
-}
-
-/// Cuts what can be long into parts of bounded size. There is at least one.
-fn parts(first: Snapshot, grants: Vec<Grant>, tokens: Vec<AccessToken>, ended: Vec<Change>) -> Vec<Snapshot> {
-    let position = first.position;
-    let (mut grants, mut tokens, mut ended) = (grants.into_iter(), tokens.into_iter(), ended.into_iter());
-    let mut parts = Vec::new();
-    let mut part = first;
-    loop {
-        part.grants = grants.by_ref().take(PART).collect();
-        part.tokens = tokens.by_ref().take(PART).collect();
-        part.ended = ended.by_ref().take(PART).collect();
-        part.last = grants.len() == 0 && tokens.len() == 0 && ended.len() == 0;
-        let last = part.last;
-        parts.push(part);
-        if last {
-            return parts;
-        }
-        part = Snapshot { position, ..Snapshot::default() };
-    }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use postern_protocol::{
     duration::Span,
-    gate::{Change, Envelope, FEED_EVENT, Issuer, Message, Position},
+    gate::{Change, Envelope, FEED_EVENT, Issuer, Message, Position, Snapshot},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -13,18 +13,17 @@ use tokio::{
 
 use super::{
     hub::{FeedKey, Seat},
-    snapshot::snapshot,
+    snapshot::{Parts, snapshot},
 };
 use crate::{
     actions::Failure,
     domain::{Moment, Process, Sidecar},
     plane::ControlPlane,
-    store::{LogRow, StoreError, load},
+    store::{StoreError, load},
     work::{Logged, Retirement, Told, Work},
 };
 
 const BEAT: Duration = Duration::from_secs(1);
-const BATCH: u32 = 256;
 
 /// A control plane that has looked into the store so lately speaks for this moment.
 const FRESH: Span = Span::from_secs(1);
@@ -61,7 +60,7 @@ enum End {
     #[error("a message could not be signed: {0}")]
     Sign(#[from] jsonwebtoken::errors::Error),
     #[error("the change log holds something unreadable: {0}")]
-    Log(#[from] serde_json::Error),
+    Log(String),
     #[error("the control plane ends")]
     Stopping,
     #[error("the sidecar's token was revoked")]
@@ -71,6 +70,9 @@ enum End {
     #[error("a newer feed of this process took its place")]
     Replaced,
 }
+
+/// Parts of a snapshot that is being read.
+type Coming = mpsc::UnboundedReceiver<Snapshot>;
 
 /// Waits until it is so, or nobody can say it any more.
 pub(crate) async fn is_true(watched: &mut watch::Receiver<bool>) {
@@ -144,7 +146,7 @@ impl Feed {
             let current = self.plane.hub.current();
             let reach = *newest.borrow_and_update();
             if reach > self.sent {
-                self.catch_up().await?;
+                self.catch_up(reach).await?;
             }
             if beat_due {
                 self.beat(current).await?;
@@ -176,48 +178,52 @@ impl Feed {
         match (self.opening.after, earliest) {
             (Some(after), Some(earliest)) if (earliest..=reach.newest).contains(&after) => self.sent = after,
             (Some(_) | None, Some(_) | None) => {
-                let now = self.plane.clock.now();
-                let name = &self.opening.key.name;
+                let (now, position) = (self.plane.clock.now(), reach.newest);
+                let (name, repos) = (self.opening.key.name.clone(), Arc::clone(&self.seat.repos));
                 if load::<Sidecar>(&mut *tx, name.as_str()).await?.is_none() {
                     return Err(End::Retired);
                 }
-                let making = snapshot(&mut *tx, name, &self.seat.repos, now);
-                let (position, parts) = self.meanwhile(making).await??;
-                drop(tx);
                 self.seat.show(position);
-                for part in parts {
-                    self.send(part, position).await?;
-                }
+                let (parts, made) = Parts::new(position);
+                let making = async { Ok(snapshot(tx, &name, &repos, now, parts).await?) };
+                tokio::try_join!(making, self.show(made, position))?;
                 self.sent = position;
             }
         }
-        self.catch_up().await
+        let reach = *self.plane.hub.newest().borrow();
+        self.catch_up(reach).await
     }
 
-    /// Waits for something that may take long, and lets the sidecar see that it is not forgotten.
-    async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> Result<T, End> {
-        let mut work = std::pin::pin!(work);
+    /// Sends the parts of a snapshot as they come, and lets the sidecar see that it is not forgotten.
+    async fn show(&mut self, mut parts: Coming, position: Position) -> Result<(), End> {
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
         loop {
-            tokio::select! {
-                done = &mut work => return Ok(done),
+            let part = tokio::select! {
+                part = parts.recv() => part,
                 () = self.events.closed() => return Err(End::Gone),
-                // One that does not get through is followed by another.
-                _ = beat.tick() => drop(self.events.try_send(COMMENT.to_owned())),
-            }
+                _ = beat.tick() => {
+                    // One that does not get through is followed by another.
+                    let _ = self.events.try_send(COMMENT.to_owned());
+                    continue;
+                }
+            };
+            let Some(part) = part else { return Ok(()) };
+            self.send(Message::Snapshot(part), position).await?;
         }
     }
 
-    async fn catch_up(&mut self) -> Result<(), End> {
+    /// Says what was committed up to this place.
+    async fn catch_up(&mut self, reach: Position) -> Result<(), End> {
         loop {
-            let mut tx = self.plane.store.read().await?;
-            let rows = tx.log_after(self.sent, BATCH).await?;
-            drop(tx);
-            if rows.is_empty() {
+            let plane = Arc::clone(&self.plane);
+            let entries = plane.tail.after(&*plane.store, self.sent, reach).await?;
+            if entries.is_empty() {
                 return Ok(());
             }
-            for LogRow { position, entry } in rows {
-                let (changes, retirement) = self.concerning(serde_json::from_str(&entry)?);
+            for entry in entries {
+                let position = entry.position;
+                let logged = entry.says.as_ref().map_err(|error| End::Log(error.clone()))?;
+                let (changes, retirement) = self.concerning(logged);
                 if !changes.is_empty() {
                     self.send(Message::Changes { position, changes }, position).await?;
                 }
@@ -230,14 +236,14 @@ impl Feed {
         }
     }
 
-    fn concerning(&self, logged: Vec<Logged>) -> (Vec<Change>, Option<Retirement>) {
+    fn concerning(&self, logged: &[Logged]) -> (Vec<Change>, Option<Retirement>) {
         let name = &self.opening.key.name;
         let (mut changes, mut retirement) = (Vec::new(), None);
         for Logged { to, change } in logged {
             match change {
                 _ if !to.includes(name, &self.seat.repos) => {}
-                Told::Change(change) => changes.push(change),
-                Told::Retire { retire } => retirement = Some(retire),
+                Told::Change(change) => changes.push(change.clone()),
+                Told::Retire { retire } => retirement = Some(retire.clone()),
             }
         }
         (changes, retirement)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Filter, Read, StoreError, Table, Write};
+use super::{Filter, Put, Read, StoreError, Table, Write};
 use crate::domain::{
     ApiClient, ApiToken, Bundle, Delivery, DeviceLogin, DirectoryGroup, DirectoryUser, Favourite, Grant,
     IdentityRecord, IssuedToken, Login, Membership, Moment, Process, Replay, Repo, Request, RunningPlane,
@@ -92,8 +92,18 @@ pub(crate) async fn find_all<T: Entity>(tx: &mut dyn Read, filter: &Filter) -> R
 
 /// Makes or replaces a record.
 pub(crate) async fn save<T: Entity>(tx: &mut dyn Write, entity: &T) -> Result<(), StoreError> {
-    let body = serde_json::to_string(entity)?;
-    tx.put(T::TABLE, entity.id(), entity.columns(), body).await
+    let Put { id, columns, body } = record(entity)?;
+    tx.put(T::TABLE, id, columns, body).await
+}
+
+/// Makes or replaces records, each named once.
+pub(crate) async fn save_all<T: Entity>(tx: &mut dyn Write, entities: &[T]) -> Result<(), StoreError> {
+    let records = entities.iter().map(record).collect::<Result<_, _>>()?;
+    tx.put_all(T::TABLE, records).await
+}
+
+fn record<T: Entity>(entity: &T) -> Result<Put<'_>, StoreError> {
+    Ok(Put { id: entity.id(), columns: entity.columns(), body: serde_json::to_string(entity)? })
 }
 
 /// Removes a record; true when it was there.

@@ -21,7 +21,9 @@ use postern_service::audit::Record;
 
 pub(crate) use backup::{BackupError, back_up};
 pub(crate) use clock_mark::{AHEAD, ClockMark};
-pub(crate) use entity::{Columns, Entity, Page, find, find_all, load, load_all, load_by, remove, save};
+pub(crate) use entity::{
+    Columns, Entity, Page, find, find_all, load, load_all, load_by, remove, save, save_all,
+};
 pub(crate) use error::StoreError;
 pub(crate) use place::Place;
 #[cfg(test)]
@@ -206,6 +208,17 @@ pub(crate) struct Filter {
     pub limit: Option<u32>,
 }
 
+/// A record to be kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Put<'a> {
+    /// Its key.
+    pub id: &'a str,
+    /// What it can be found by.
+    pub columns: Columns<'a>,
+    /// JSON.
+    pub body: String,
+}
+
 /// A record as the database has it.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -363,8 +376,18 @@ pub(crate) trait Read: Send {
 /// What can be changed.
 pub(crate) trait Write: Read {
     /// Makes or replaces a record. A second key that another record has is [`StoreError::Taken`].
-    fn put<'a>(&'a mut self, table: Table, id: &'a str, columns: Columns<'a>, body: String)
-    -> Answer<'a, ()>;
+    fn put<'a>(
+        &'a mut self,
+        table: Table,
+        id: &'a str,
+        columns: Columns<'a>,
+        body: String,
+    ) -> Answer<'a, ()> {
+        self.put_all(table, vec![Put { id, columns, body }])
+    }
+
+    /// Makes or replaces records, each named once.
+    fn put_all<'a>(&'a mut self, table: Table, records: Vec<Put<'a>>) -> Answer<'a, ()>;
 
     /// Removes a record; true when it was there.
     fn delete<'a>(&'a mut self, table: Table, id: &'a str) -> Answer<'a, bool>;

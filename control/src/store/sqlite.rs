@@ -235,7 +235,12 @@ mod tests {
             (
                 Table::Grants,
                 Filter { repo: repo(), states: vec!["REVOKED"], ..Filter::default() },
-                "grants_by_repo_and_state",
+                "grants_over_of_repo",
+            ),
+            (
+                Table::Grants,
+                Filter { repo: repo(), states: vec!["SCHEDULED"], ..Filter::default() },
+                "grants_live_of_repo",
             ),
             (Table::Grants, Filter { identity: alice(), ..Filter::default() }, "grants_of_identity"),
         ] {

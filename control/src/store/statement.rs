@@ -6,6 +6,9 @@ use sqlx::{Arguments, Encode, Type, error::BoxDynError};
 use super::{AuditFilter, Filter, Order, ResourceFilter, Table};
 use crate::domain::Moment;
 
+/// What indexes over grants of some states are over.
+const FAMILIES: [[&str; 2]; 2] = [["SCHEDULED", "ACTIVE"], ["EXPIRED", "REVOKED"]];
+
 /// A value in a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
@@ -170,6 +173,14 @@ impl Statement {
         }
         if !filter.states.is_empty() {
             statement = statement.push(&format!(" AND state IN ({})", literals(&filter.states)));
+            // One of several states that an index is over: it is used if all of them are named as well.
+            if let (Table::Grants, Some(_), [state]) = (table, &filter.repo, &*filter.states) {
+                let family = FAMILIES.iter().find(|family| family.contains(state));
+                statement = statement.push(
+                    &family
+                        .map_or_else(String::new, |family| format!(" AND state IN ({})", literals(family))),
+                );
+            }
         }
         statement
             .bind_some(" AND due <= ", filter.due_by)

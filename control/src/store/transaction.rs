@@ -8,7 +8,7 @@ use postern_protocol::gate::Position;
 use postern_service::audit::Record;
 
 use super::{
-    Answer, AuditFilter, AuditReach, ClockMark, Columns, Filter, Head, LogReach, LogRow, Read,
+    Answer, AuditFilter, AuditReach, ClockMark, Columns, Filter, Head, LogReach, LogRow, Put, Read,
     ResourceFilter, ResourceRow, Row, StoreError, Table, Write,
     clock_mark::{self, Reference},
     statement::{Statement, Value},
@@ -201,29 +201,23 @@ impl<C: Connection> Read for SqlTransaction<C> {
 }
 
 impl<C: Connection> Write for SqlTransaction<C> {
-    fn put<'a>(
-        &'a mut self,
-        table: Table,
-        id: &'a str,
-        columns: Columns<'a>,
-        body: String,
-    ) -> Answer<'a, ()> {
+    fn put_all<'a>(&'a mut self, table: Table, mut records: Vec<Put<'a>>) -> Answer<'a, ()> {
+        let insert = format!(
+            "INSERT INTO {} (id, lookup, identity, repo, state, owner, due, body) VALUES ",
+            table.as_str()
+        );
         Box::pin(async move {
-            let Columns { lookup, identity, repo, state, owner, due } = columns;
-            let texts = [Some(id), lookup, identity, repo, state, owner].map(Value::from);
-            let mut insert = Statement::new(format!(
-                "INSERT INTO {} (id, lookup, identity, repo, state, owner, due, body) VALUES (",
-                table.as_str()
-            ));
-            for text in texts {
-                insert = insert.bind(text).push(", ");
+            while !records.is_empty() {
+                let later = records.split_off(records.len().min(ROWS));
+                let rows = std::mem::replace(&mut records, later).into_iter().map(Put::values);
+                let upsert = Statement::new(&*insert).rows(rows).push(
+                    " ON CONFLICT (id) DO UPDATE SET lookup = excluded.lookup, identity = excluded.identity, \
+                     repo = excluded.repo, state = excluded.state, owner = excluded.owner, due = excluded.due, \
+                     body = excluded.body",
+                );
+                self.execute(upsert).await?;
             }
-            let insert = insert.bind(due).push(", ").bind(body).push(
-                ") ON CONFLICT (id) DO UPDATE SET lookup = excluded.lookup, identity = excluded.identity, \
-                 repo = excluded.repo, state = excluded.state, owner = excluded.owner, due = excluded.due, \
-                 body = excluded.body",
-            );
-            self.execute(insert).await.map(drop)
+            Ok(())
         })
     }
 
@@ -355,6 +349,15 @@ impl<C: Connection> Write for SqlTransaction<C> {
             return Box::pin(std::future::ready(Err(StoreError::Spoilt)));
         }
         self.connection.commit()
+    }
+}
+
+impl Put<'_> {
+    fn values(self) -> Vec<Value> {
+        let Columns { lookup, identity, repo, state, owner, due } = self.columns;
+        let mut values = [Some(self.id), lookup, identity, repo, state, owner].map(Value::from).to_vec();
+        values.extend([due.into(), self.body.into()]);
+        values
     }
 }
 

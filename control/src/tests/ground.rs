@@ -76,5 +76,6 @@ impl Ground {
 pub(super) fn postgres_at(port: u16) -> Place {
     let mut url = reqwest::Url::parse(&format!("postgres://{OWNER}@127.0.0.1:{port}/control")).unwrap();
     url.set_password(Some(password(OWNER))).unwrap();
+    url.set_query(Some("sslmode=disable"));
     Place::parse(url.as_str(), Path::new("")).unwrap()
 }
