@@ -60,16 +60,31 @@ pub(crate) async fn revoke(
     }
     work.note(about(&sidecar.name, "sidecar.revoked", caller.name()).with("reason", reason));
     let retirement = Retirement { by: caller.name().to_owned(), reason: reason.to_owned() };
+    let name = sidecar.name.clone();
     work.retire(sidecar.name, retirement);
     work.commit().await?;
+    plane.hub.forget_tokens(&name);
     Ok(())
 }
 
-/// The sidecar that a bearer token belongs to.
-pub(crate) async fn by_token(plane: &ControlPlane, token: &str) -> Result<Option<SidecarName>, Failure> {
+/// A sidecar that calls, and the hash of the token that it shows.
+#[derive(Clone, Debug)]
+pub(crate) struct Enrolled {
+    /// Which.
+    pub name: SidecarName,
+    /// SHA-256, lower-case hexadecimal.
+    pub token_sha256: String,
+}
+
+/// The sidecar that a bearer token belongs to. One whose feed is open here is known without a look into the store.
+pub(crate) async fn by_token(plane: &ControlPlane, token: &str) -> Result<Option<Enrolled>, Failure> {
+    let hash = random::sha256_hex(token.as_bytes());
+    if let Some(name) = plane.hub.sidecar_with(&hash) {
+        return Ok(Some(Enrolled { name, token_sha256: hash }));
+    }
     let mut tx = plane.store.read().await?;
-    let found: Option<Sidecar> = load_by(&mut *tx, &random::sha256_hex(token.as_bytes())).await?;
-    Ok(found.map(|sidecar| sidecar.name))
+    let found: Option<Sidecar> = load_by(&mut *tx, &hash).await?;
+    Ok(found.map(|sidecar| Enrolled { name: sidecar.name, token_sha256: hash }))
 }
 
 /// A sidecar says what it serves.

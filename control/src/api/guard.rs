@@ -53,8 +53,9 @@ async fn admit(app: App, rule: Arc<Rule>, mut request: Request, next: Next) -> R
         Access::Public => {}
         Access::Sidecar => {
             let token = bearer(request.headers()).ok_or_else(Problem::unauthenticated)?.to_owned();
-            let name = sidecars::by_token(&app.plane, &token).await?.ok_or_else(Problem::unauthenticated)?;
-            request.extensions_mut().insert(name);
+            let known = sidecars::by_token(&app.plane, &token).await?.ok_or_else(Problem::unauthenticated)?;
+            request.extensions_mut().insert(known.name.clone());
+            request.extensions_mut().insert(known);
         }
         Access::Client(any) => {
             let token = bearer(request.headers()).ok_or_else(Problem::unauthenticated)?.to_owned();

@@ -22,7 +22,10 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    actions::{knocks, resources, sessions, sidecars},
+    actions::{
+        knocks, resources, sessions,
+        sidecars::{self, Enrolled},
+    },
     domain::Refusal,
     feed::{self, FeedKey, Notice, Opening},
 };
@@ -53,13 +56,13 @@ pub(super) struct Which {
 /// `GET /v1/sidecar/feed`
 pub(super) async fn feed(
     State(app): State<App>,
-    Extension(name): Extension<SidecarName>,
+    Extension(Enrolled { name, token_sha256 }): Extension<Enrolled>,
     Query(Which { instance, nonce, after }): Query<Which>,
 ) -> Result<Response, Problem> {
     if nonce.is_empty() || nonce.len() > 128 {
         return Err(Problem::malformed("nonce: 1 to 128 bytes"));
     }
-    let opening = Opening { key: FeedKey { name, instance }, nonce, after };
+    let opening = Opening { key: FeedKey { name, instance }, token_sha256, nonce, after };
     let events = feed::open(&app.plane, opening)
         .await?
         .ok_or_else(|| Refusal::Conflict("say hello first: POST /v1/sidecar/hello".to_owned()))?;

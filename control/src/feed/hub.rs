@@ -67,6 +67,8 @@ struct Registry {
     news: HashMap<FeedKey, Standing>,
     /// Those of them whose feed has closed.
     closed: HashSet<FeedKey>,
+    /// Whose feeds are open with a token, by its hash, and how many.
+    tokens: HashMap<String, (SidecarName, usize)>,
     waiters: HashMap<u64, mpsc::UnboundedSender<Heard>>,
     counter: u64,
 }
@@ -79,6 +81,15 @@ impl Registry {
 
     fn connected(&self) -> usize {
         self.guests.values().filter(|guest| guest.place.is_some()).count()
+    }
+
+    fn let_go(&mut self, token_sha256: &str) {
+        if let Some((_, open)) = self.tokens.get_mut(token_sha256) {
+            *open -= 1;
+            if *open == 0 {
+                self.tokens.remove(token_sha256);
+            }
+        }
     }
 
     fn note(&mut self, key: &FeedKey, standing: Standing) {
@@ -104,6 +115,8 @@ pub(crate) struct Hub {
 pub(crate) struct Seat {
     hub: Hub,
     key: FeedKey,
+    /// Of the token that it was opened with.
+    token_sha256: String,
     generation: u64,
     /// The repos that the feed is about.
     pub repos: Arc<BTreeSet<RepoName>>,
@@ -168,10 +181,13 @@ impl Hub {
         self.stopping.send_replace(true);
     }
 
-    /// Opens a feed for a process. An older one of the same process, if it is open here, ends.
-    pub(crate) fn sit(&self, process: &Process) -> Seat {
+    /// Opens a feed for a process, with a token of this hash. An older one of the same process, if it is open here, ends.
+    pub(crate) fn sit(&self, process: &Process, token_sha256: &str) -> Seat {
         let key = FeedKey::of(process);
+        let token_sha256 = token_sha256.to_owned();
         let mut registry = self.registry();
+        let open = registry.tokens.entry(token_sha256.clone()).or_insert_with(|| (key.name.clone(), 0));
+        open.1 += 1;
         let generation = registry.next();
         let (place, replaced) = watch::channel(());
         let guest = registry.guests.entry(key.clone()).or_insert_with(|| Guest {
@@ -193,12 +209,13 @@ impl Hub {
         let (repos, resumable_from) = (Arc::clone(&guest.repos), guest.resumable_from);
         measures::feed_clients(registry.connected());
         drop(registry);
-        Seat { hub: self.clone(), key, generation, repos, replaced, resumable_from }
+        Seat { hub: self.clone(), key, token_sha256, generation, repos, replaced, resumable_from }
     }
 
-    fn leave(&self, key: &FeedKey, generation: u64) {
+    fn leave(&self, Seat { key, token_sha256, generation, .. }: &Seat) {
         let mut registry = self.registry();
-        if let Some(guest) = registry.guests.get_mut(key).filter(|guest| guest.generation == generation) {
+        registry.let_go(token_sha256);
+        if let Some(guest) = registry.guests.get_mut(key).filter(|guest| guest.generation == *generation) {
             guest.place = None;
             let heard_at = guest.heard_at;
             // The store is to hear that the feed is no longer open here.
@@ -206,6 +223,16 @@ impl Hub {
             registry.closed.insert(key.clone());
         }
         measures::feed_clients(registry.connected());
+    }
+
+    /// Whose token has this hash, if a feed is open with it: that one was let in, and ends when the token is revoked.
+    pub(crate) fn sidecar_with(&self, token_sha256: &str) -> Option<SidecarName> {
+        self.registry().tokens.get(token_sha256).map(|(name, _)| name.clone())
+    }
+
+    /// A sidecar's tokens are good no longer.
+    pub(crate) fn forget_tokens(&self, of: &SidecarName) {
+        self.registry().tokens.retain(|_, (name, _)| name != of);
     }
 
     /// A process says where it stands.
@@ -304,7 +331,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.hub.leave(&self.key, self.generation);
+        self.hub.leave(self);
     }
 }
 

@@ -42,6 +42,8 @@ const QUEUE: usize = 16;
 pub(crate) struct Opening {
     /// Which process.
     pub key: FeedKey,
+    /// Of the token that it showed.
+    pub token_sha256: String,
     /// Its nonce for this stream.
     pub nonce: String,
     /// What it has applied already.
@@ -91,7 +93,7 @@ pub(crate) async fn open(
     process.heard_at = work.now();
     work.save(&process).await?;
     work.commit().await?;
-    let seat = plane.hub.sit(&process);
+    let seat = plane.hub.sit(&process, &opening.token_sha256);
     let (events, receiver) = mpsc::channel(QUEUE);
     let feed = Feed { plane: Arc::clone(plane), seat, opening, events, seq: 0, sent: 0 };
     tokio::spawn(feed.run());
