@@ -246,7 +246,7 @@ fn named<D: Declared>(name: &str, failure: Failure) -> Failure {
         Failure::Refused(Refusal::Invalid(what)) => {
             Refusal::Invalid(format!("{kind} `{name}`: {what}")).into()
         }
-        other => other,
+        other @ (Failure::Refused(_) | Failure::Store(_) | Failure::Random(_)) => other,
     }
 }
 
