@@ -28,16 +28,16 @@ const COPY: [&str; 2] = [
     "
 with recursive numbers (i) as (select 1 union all select i + 1 from numbers where i < $COUNT)
 insert into requests (id, identity, repo, state, owner, due, body)
-select 'r_$ID' || i, 'u' || i % 10000 || '@example.com', repo, state, owner, due,
+select 'r_$ID' || i, 'u' || (i % 10000) || '@example.com', repo, state, owner, due,
        replace(replace(replace(body, '$REQUEST', 'r_$ID' || i), '$GRANT', 'g_$ID' || i),
-               'alice@example.com', 'u' || i % 10000 || '@example.com')
+               'alice@example.com', 'u' || (i % 10000) || '@example.com')
 from requests, numbers where id = '$REQUEST'",
     "
 with recursive numbers (i) as (select 1 union all select i + 1 from numbers where i < $COUNT)
 insert into grants (id, identity, repo, state, owner, due, body)
-select 'g_$ID' || i, 'u' || i % 10000 || '@example.com', repo, state, owner, due - $AGE,
+select 'g_$ID' || i, 'u' || (i % 10000) || '@example.com', repo, state, owner, due - $AGE,
        replace(replace(replace(body, '$REQUEST', 'r_$ID' || i), '$GRANT', 'g_$ID' || i),
-               'alice@example.com', 'u' || i % 10000 || '@example.com')
+               'alice@example.com', 'u' || (i % 10000) || '@example.com')
 from grants, numbers where id = '$GRANT'",
 ];
 

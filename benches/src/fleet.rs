@@ -31,7 +31,7 @@ const REVOCATIONS: usize = 20;
 /// One source has a thousand connections at most.
 const SOURCES: u8 = 32;
 const REST: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What a sidecar tells the bench.
 #[derive(Debug)]

@@ -154,18 +154,18 @@ impl Picture {
         let Grant { id, revision, identity, repo, account, scope, terms, session, not_before, expires_at } =
             grant;
         let access = self.access(Access { identity, repo, account });
-        if let Some(before) = before.filter(|before| before.access != access) {
-            self.forget_access(&before.access, &id);
+        let listed = self.grants.get(&id).map(|known| Arc::clone(&known.access));
+        if let Some(other) = listed.as_ref().filter(|listed| **listed != access) {
+            self.forget_access(other, &id);
         }
         let limits = self.known_limits.of(scope, terms);
         let told = Told::new(revision, not_before, expires_at, session);
         let held = Held::new(id.clone(), Arc::clone(&access), limits, told, clock);
         let held = if let Some(before) = before { held.no_longer_than(before) } else { held };
         self.grants.insert(id.clone(), Arc::new(held));
-        // Most have one.
-        let mut ids = self.by_access.entry(access).or_insert_with(|| Vec::with_capacity(1));
-        if !ids.contains(&id) {
-            ids.push(id);
+        if listed.as_ref() != Some(&access) {
+            // Most have one.
+            self.by_access.entry(access).or_insert_with(|| Vec::with_capacity(1)).push(id);
         }
     }
 
