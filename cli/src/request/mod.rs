@@ -54,12 +54,8 @@ struct ListArgs {
     /// Those that you filed
     #[arg(long, group = "whose")]
     mine: bool,
-    /// Those that wait for your review
-    #[arg(long, group = "whose", conflicts_with = "status")]
-    to_review: bool,
-    /// Emergencies that nobody has reviewed since
-    #[arg(long, group = "whose", conflicts_with = "status")]
-    awaits_hindsight: bool,
+    #[command(flatten)]
+    waiting: Waiting,
     /// All that you may see (the default)
     #[arg(long, group = "whose")]
     all: bool,
@@ -67,6 +63,17 @@ struct ListArgs {
     #[arg(long, value_name = "STATE", ignore_case = true,
           value_parser = ["PENDING", "APPROVED", "REJECTED", "CANCELLED", "EXPIRED", "FAILED"])]
     status: Option<String>,
+}
+
+/// Requests that wait for a word.
+#[derive(Clone, Copy, Debug, Args)]
+struct Waiting {
+    /// Those that wait for your review
+    #[arg(long, group = "whose", conflicts_with = "status")]
+    to_review: bool,
+    /// Emergencies that nobody has reviewed since
+    #[arg(long, group = "whose", conflicts_with = "status")]
+    awaits_hindsight: bool,
 }
 
 #[derive(Debug, Args)]
@@ -142,10 +149,10 @@ async fn list(client: &Client, output: Output, args: &ListArgs) -> Result<(), Er
     if let Some(status) = args.status.as_deref() {
         query.push(("status", status.to_ascii_uppercase()));
     }
-    if args.to_review {
+    if args.waiting.to_review {
         query.push(("to_review", "true".to_owned()));
     }
-    if args.awaits_hindsight {
+    if args.waiting.awaits_hindsight {
         query.push(("awaits_hindsight", "true".to_owned()));
     }
     if args.mine {
