@@ -97,7 +97,7 @@ async fn who_makes_a_change_of_which_nobody_knows_whether_it_was_made_is_told_so
     let house = House::around(store, Arc::new(ground), HandClock::new()).await.with_people().await;
     snare.set.store(true, Ordering::Release);
     let call = house.admin.request(Method::POST, "/v1/requests").json(&alices("1h"));
-    let doubtful = call.timeout(Duration::from_secs(60)).send().await.unwrap();
+    let doubtful = call.timeout(Duration::from_mins(1)).send().await.unwrap();
     assert!(doubtful.headers().contains_key(RETRY_AFTER), "{doubtful:?}");
     let told = answer(doubtful).await;
     assert!(told.body["detail"].as_str().unwrap().contains("look before you try again"), "{:#}", told.body);
