@@ -199,8 +199,13 @@ mod tests {
     fn of_a_bundle_some_parts_can_be_asked_for() {
         let part = |repo: &str| Part { repo: repo.into(), account: "a".into(), resources: vec![] };
         let parts = vec![part("x"), part("y"), part("z")];
-        let bundle =
-            Bundle { name: "b".to_owned(), description: String::new(), parts, updated_at: Moment::default() };
+        let bundle = Bundle {
+            name: "b".to_owned(),
+            description: String::new(),
+            parts,
+            owner: Owner::rest(),
+            updated_at: Moment::default(),
+        };
         let repos = |names: &[PartName]| {
             let parts = bundle.clone().only(names)?.parts;
             Ok(parts.iter().map(|part| part.repo.to_string()).collect::<Vec<_>>().concat())
