@@ -51,22 +51,21 @@ impl Acting<'_> {
         requests::cancel(&self.slack.plane, &self.caller, request).await
     }
 
-    /// Hands in a review.
-    pub(super) async fn review(
-        &self,
-        request: &str,
-        decision: Decision,
-        reason: String,
-        duration: Option<Span>,
-    ) -> Result<Filed, Failure> {
-        let said = Said { decision, reason, duration, resources: None };
+    /// Says no.
+    pub(super) async fn deny(&self, request: &str, reason: String) -> Result<Filed, Failure> {
+        let said = Said { decision: Decision::Deny, reason, duration: None, resources: None };
         reviews::review(&self.slack.plane, &self.caller, request, None, said).await
     }
 
     /// Approves what a message shows; nothing, if something else is asked for by now.
-    pub(super) async fn approve(&self, request: &str, asked: Option<&str>) -> Result<Option<Filed>, Failure> {
-        let said =
-            || Said { decision: Decision::Approve, reason: String::new(), duration: None, resources: None };
+    pub(super) async fn approve(
+        &self,
+        (request, asked): (&str, Option<&str>),
+        reason: &str,
+        duration: Option<Span>,
+    ) -> Result<Option<Filed>, Failure> {
+        let reason = reason.to_owned();
+        let said = Said { decision: Decision::Approve, reason, duration, resources: None };
         loop {
             let seen = match (asked, self.show(request).await) {
                 (Some(asked), Ok(filed)) if filed.request.asked() != asked => return Ok(None),
@@ -76,7 +75,7 @@ impl Acting<'_> {
                 (Some(_), Err(failure)) => return Err(failure),
             };
             let (plane, caller) = (&self.slack.plane, &self.caller);
-            match reviews::review_as_seen(plane, caller, (request, &seen), None, said()).await {
+            match reviews::review_as_seen(plane, caller, (request, &seen), None, said.clone()).await {
                 // Somebody else has reviewed it in between: what is asked for is looked at again.
                 Err(Failure::Refused(Refusal::Stale)) => {}
                 outcome => return outcome.map(Some),

@@ -12,7 +12,7 @@ use super::{
     dialog::{self, Form},
     home,
     links::Unlinked,
-    message::button_id,
+    message::{approved, button_id},
     records::Link,
     text::code,
 };
@@ -61,7 +61,8 @@ async fn act(
             reviewable(slack, link, id, || dialog::open_deny(slack, &call.trigger_id, id)).await
         }
         button_id::SHORTER => {
-            reviewable(slack, link, id, || dialog::open_shorter(slack, &call.trigger_id, id)).await
+            let (request, _) = approved(id);
+            reviewable(slack, link, request, || dialog::open_shorter(slack, &call.trigger_id, id)).await
         }
         button_id::REVOKE => revoke(slack, link, id).await,
         button_id::REVOKE_ALL => revoke_all(slack, link, id).await,
@@ -103,8 +104,8 @@ async fn filled(slack: &Slack, link: &Link, action: &Action, id: &str) -> Result
 
 async fn approve(slack: &Slack, link: Link, value: &str) -> Result<Option<String>, Failure> {
     let acting = slack.acting(link).await?;
-    let (id, asked) = value.split_once(' ').map_or((value, None), |(id, asked)| (id, Some(asked)));
-    match acting.approve(id, asked).await {
+    let (id, asked) = approved(value);
+    match acting.approve((id, asked), "", None).await {
         Ok(Some(_)) => Ok(None),
         Ok(None) => {
             let id = code(id);

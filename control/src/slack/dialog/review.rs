@@ -10,12 +10,12 @@ use super::{
         callback::ViewSubmission,
         desk::Slack,
         kit::{input, modal, optional},
+        message::approved,
     },
     Wrong, callback_id, filled,
     form::{self, check_words},
     show,
 };
-use crate::domain::Decision;
 
 fn reason() -> Value {
     let element = json!({"type": "plain_text_input", "action_id": form::REASON, "multiline": true, "max_length": 1_000});
@@ -59,22 +59,18 @@ pub(super) fn duration(call: &ViewSubmission) -> Result<Span, Wrong> {
 
 pub(super) async fn submit_deny(slack: &Arc<Slack>, call: &ViewSubmission) -> Result<(), Wrong> {
     let reason = words(call, form::REASON)?;
-    hand_in(slack, call, Decision::Deny, reason, None).await
+    let acting = slack.acting(slack.linked(&call.user.id).await?).await?;
+    acting.deny(&call.view.private_metadata, reason).await?;
+    Ok(())
 }
 
 pub(super) async fn submit_shorter(slack: &Arc<Slack>, call: &ViewSubmission) -> Result<(), Wrong> {
     let (span, reason) = (duration(call)?, words(call, form::REASON)?);
-    hand_in(slack, call, Decision::Approve, reason, Some(span)).await
-}
-
-async fn hand_in(
-    slack: &Arc<Slack>,
-    call: &ViewSubmission,
-    decision: Decision,
-    reason: String,
-    duration: Option<Span>,
-) -> Result<(), Wrong> {
     let acting = slack.acting(slack.linked(&call.user.id).await?).await?;
-    acting.review(&call.view.private_metadata, decision, reason, duration).await?;
+    let shown = approved(&call.view.private_metadata);
+    if acting.approve(shown, &reason, Some(span)).await?.is_none() {
+        let text = "Not approved: it asks for something else by now. Close this and look at it again.";
+        return Err(Wrong::at(form::DURATION, text));
+    }
     Ok(())
 }

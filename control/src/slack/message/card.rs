@@ -184,11 +184,11 @@ fn buttons(case: &Case) -> Option<Value> {
 
 /// The buttons of whoever decides.
 pub(in super::super) fn decide(request: &Request) -> Value {
-    let id = request.id.as_str();
+    let shown = to_approve(request);
     actions(&[
-        button(button_id::APPROVE, "Approve", &to_approve(request), Style::Primary),
-        button(button_id::SHORTER, "Approve shorter…", id, Style::Plain),
-        button(button_id::DENY, "Deny…", id, Style::Danger),
+        button(button_id::APPROVE, "Approve", &shown, Style::Primary),
+        button(button_id::SHORTER, "Approve shorter…", &shown, Style::Plain),
+        button(button_id::DENY, "Deny…", request.id.as_str(), Style::Danger),
     ])
 }
 

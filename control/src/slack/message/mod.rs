@@ -110,6 +110,11 @@ pub(super) fn to_approve(request: &Request) -> String {
     format!("{} {}", request.id, request.asked())
 }
 
+/// Which request such a button means, and what it asked for when the button was shown.
+pub(super) fn approved(value: &str) -> (&str, Option<&str>) {
+    value.split_once(' ').map_or((value, None), |(id, asked)| (id, Some(asked)))
+}
+
 /// One review, on one line.
 pub(super) fn review(review: &Review) -> String {
     let verb = match review.decision {

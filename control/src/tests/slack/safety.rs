@@ -55,6 +55,10 @@ async fn a_click_approves_what_the_card_showed_and_nothing_that_it_became() {
     floor.house.admin.patch(&path, more).await.expect(200);
     floor.slack.click(BOB, &card, "approve").await;
     floor.slack.whispered(BOB, "asks for something else by now").await;
+    floor.slack.click(BOB, &card, "shorter").await;
+    let mut shorter = floor.slack.dialog(BOB).await;
+    shorter.write("duration", "30m").await;
+    assert!(shorter.submit().await["duration"].contains("asks for something else by now"));
     let request = floor.house.admin.get(&path).await.expect(200);
     assert_eq!((&request["status"], &request["reviews"]), (&json!("PENDING"), &json!([])));
     until("the card to show it", async || rendered(&floor.card("waiting").await).contains("3h")).await;
