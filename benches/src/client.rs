@@ -64,6 +64,24 @@ impl Client {
         self.count_to_ready().await
     }
 
+    /// Sends statements one behind the other, and reads the answers to them all.
+    pub(crate) async fn pipeline(&mut self, texts: &[String]) -> io::Result<()> {
+        let messages: Vec<u8> =
+            texts.iter().flat_map(|sql| message(b"Q", format!("{sql}\0").as_bytes())).collect();
+        self.stream.write_all(&messages).await?;
+        for _ in texts {
+            loop {
+                let (kind, body) = self.next().await?;
+                match kind {
+                    b'Z' => break,
+                    b'E' => return Err(io::Error::other(String::from_utf8_lossy(&body).into_owned())),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Streams `copies` of a block of lines into a table.
     pub(crate) async fn copy_in(&mut self, sql: &str, block: &[u8], copies: u32) -> io::Result<()> {
         self.send(sql).await?;

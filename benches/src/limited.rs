@@ -1,5 +1,7 @@
 //! What a limited session costs: `pgbench -S` against a whole one, and how long a verdict takes.
 
+use std::ops::Range;
+
 use postern_tests::stage::{ALICE, BOB, REPO};
 use serde_json::json;
 
@@ -44,11 +46,19 @@ async fn verdicts(lab: &Lab, cache: &str) -> (f64, f64) {
     (of("count").await, of("sum").await)
 }
 
-/// The mean time of the verdicts on `count` statements, in microseconds.
-async fn mean(lab: &Lab, client: &mut Client, cache: &str, count: u32, text: impl Fn(u32) -> String) -> f64 {
+/// The mean time of the verdicts on these statements, in microseconds. So many are sent at once.
+async fn mean(
+    lab: &Lab,
+    client: &mut Client,
+    cache: &str,
+    at_once: usize,
+    text: impl Fn(u32) -> String,
+    numbers: Range<u32>,
+) -> f64 {
     let before = verdicts(lab, cache).await;
-    for number in 0..count {
-        client.count(&text(number)).await.expect("the statement is allowed");
+    let texts: Vec<String> = numbers.map(text).collect();
+    for texts in texts.chunks(at_once) {
+        client.pipeline(texts).await.expect("the statements are allowed");
     }
     let after = verdicts(lab, cache).await;
     (after.1 - before.1) / (after.0 - before.0) * 1e6
@@ -72,7 +82,10 @@ pub(crate) async fn run(lab: &Lab, effort: Effort) {
         let [whole, limited] = results.map(median);
         println!("| {mode} | {whole:.0} | {limited:.0} | {:.2} |", limited / whole);
     }
-    println!("\n### Verdicts (microseconds, mean)\n\n| | not cached | cached |\n|---|--:|--:|");
+    println!("\n### Verdicts (microseconds, mean)\n");
+    println!(
+        "| | not cached, one at a time | not cached, one behind the other | cached |\n|---|--:|--:|--:|"
+    );
     let mut client = Client::connect(way, "postgres").await.expect("a limited session");
     // In quotes, and behind a comment: a verdict on a bare number holds for all the others, too.
     let key = |number| format!("select abalance from pgbench_accounts where aid = '{number}'");
@@ -80,8 +93,9 @@ pub(crate) async fn run(lab: &Lab, effort: Effort) {
     let rows: [(&str, &dyn Fn(u32) -> String); 2] =
         [("primary-key lookup", &key), ("a query of 600 bytes with three CTEs", &common)];
     for (name, text) in rows {
-        let fresh = mean(lab, &mut client, "miss", 2_000, text).await;
-        let known = mean(lab, &mut client, "hit", 2_000, |_| text(1_999)).await;
-        println!("| {name} | {fresh:.2} | {known:.2} |");
+        let alone = mean(lab, &mut client, "miss", 1, text, 0..2_000).await;
+        let behind = mean(lab, &mut client, "miss", 100, text, 2_000..4_000).await;
+        let known = mean(lab, &mut client, "hit", 1, |_| text(3_999), 0..2_000).await;
+        println!("| {name} | {alone:.2} | {behind:.2} | {known:.2} |");
     }
 }
