@@ -337,6 +337,13 @@ impl Sidecar {
         metrics(self.admin_port).await
     }
 
+    /// How many sessions it says that there are.
+    pub async fn sessions(&self) -> f64 {
+        let metrics = self.metrics().await;
+        let active = metrics.lines().filter(|line| line.starts_with("postern_sessions_active{"));
+        active.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
     /// Its local audit records.
     pub fn audit(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap_or_default();
