@@ -12,8 +12,8 @@ use tokio::{
 use crate::table::{median, percentile};
 
 /// So many guesses of each kind. Each has an account's name and an address of its own: the fourth failure in a row of
-/// either would be answered later.
-const GUESSES: u32 = 1_000;
+/// either would be answered later. The sidecar remembers them in few places: more guesses would meet in one by chance.
+const GUESSES: u32 = 250;
 
 /// What is wrong with a login: its name, the user and the credential of guess number so-and-so.
 struct Kind<'a> {
