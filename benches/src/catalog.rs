@@ -6,7 +6,7 @@ use postern_tests::stage::REPO;
 
 use crate::{
     lab::Lab,
-    memory::resident_kib,
+    process::resident_kib,
     table::{median, metric},
 };
 

@@ -15,7 +15,8 @@ pub(crate) struct Client {
     stream: TcpStream,
 }
 
-fn message(kind: &[u8], body: &[u8]) -> Vec<u8> {
+/// A message of this kind; the first of a connection has none.
+pub(crate) fn message(kind: &[u8], body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).expect("a short message").to_be_bytes();
     [kind, &length, body].concat()
 }

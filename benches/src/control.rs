@@ -13,7 +13,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
-    memory::resident_kib,
+    process::resident_kib,
     table::{median, percentile},
 };
 

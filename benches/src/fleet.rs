@@ -21,7 +21,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     control::{Store, milliseconds, open},
-    memory::resident_kib,
+    process::{processor_ms, resident_kib},
     table::{median, percentile},
 };
 
@@ -139,14 +139,6 @@ async fn connect(base: &str, tokens: Vec<String>) -> (f64, mpsc::UnboundedReceiv
     (milliseconds(begun), news)
 }
 
-/// Processor time that a process has used, in milliseconds.
-fn used(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    // utime and stime, in hundredths of a second.
-    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() * 10.0
-}
-
 /// Revokes a grant: until the last sidecar has read of it, until the call is answered, and how many had acknowledged.
 async fn revoke(api: &Api, news: &mut mpsc::UnboundedReceiver<Heard>) -> (f64, f64, usize) {
     let request = api.request(whole(ALICE, "app_ro", "8h")).await;
@@ -174,15 +166,15 @@ async fn measure(store: Store, control: &mut Control) {
         tokens.push(enrol(&api, &format!("edge-{number}")).await);
     }
     let process = control.process().id();
-    let before = (resident_kib(process), used(process));
+    let before = (resident_kib(process), processor_ms(process));
     let (connected, mut news) = connect(&control.url(), tokens).await;
-    let connecting = used(process) - before.1;
+    let connecting = processor_ms(process) - before.1;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let at_rest = used(process);
+    let at_rest = processor_ms(process);
     tokio::time::sleep(REST).await;
-    let at_rest = (used(process) - at_rest) / REST.as_secs_f64() / 10.0;
+    let at_rest = (processor_ms(process) - at_rest) / REST.as_secs_f64() / 10.0;
     let (mut heard, mut answered, mut fewest) = (Vec::new(), Vec::new(), SIDECARS);
-    let busy = used(process);
+    let busy = processor_ms(process);
     for _ in 0..REVOCATIONS {
         let (last, answer, acknowledged) = revoke(&api, &mut news).await;
         heard.push(last);
@@ -190,7 +182,7 @@ async fn measure(store: Store, control: &mut Control) {
         fewest = fewest.min(acknowledged);
     }
     #[allow(clippy::cast_precision_loss)]
-    let each = (used(process) - busy) / REVOCATIONS as f64;
+    let each = (processor_ms(process) - busy) / REVOCATIONS as f64;
     let memory = resident_kib(process) / 1024.0;
     println!(
         "| {store:?} | {connected:.0} | {connecting:.0} | {:.1} | {memory:.0} | {at_rest:.0} % | {:.0}, {:.0} | {:.0}, {:.0} | {fewest} | {each:.0} |",

@@ -5,11 +5,14 @@ use std::{cmp::Ordering, fmt::Write as _, io, net::Ipv4Addr};
 use postern_tests::stage::{ALICE, BOB, REPO, Stage, Wish};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::TcpSocket,
     time::Instant,
 };
 
-use crate::table::{median, percentile};
+use crate::{
+    client::message,
+    table::{median, percentile},
+};
 
 /// So many guesses of each kind. Each has an account's name and an address of its own: the fourth failure in a row of
 /// either would be answered later. The sidecar remembers them in few places: more guesses would meet in one by chance.
@@ -33,21 +36,16 @@ async fn refused(port: u16, from: Ipv4Addr, user: &str, password: &str) -> io::R
     let mut stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
     stream.set_nodelay(true)?;
     let startup = format!("\0\x03\0\0user\0{user}\0database\0{REPO}\0\0");
-    say(&mut stream, b"", startup.as_bytes()).await?;
+    stream.write_all(&message(b"", startup.as_bytes())).await?;
     let mut question = [0; 9];
     stream.read_exact(&mut question).await?;
     let begin = Instant::now();
-    say(&mut stream, b"p", format!("{password}\0").as_bytes()).await?;
+    stream.write_all(&message(b"p", format!("{password}\0").as_bytes())).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     let took = begin.elapsed().as_secs_f64() * 1e6;
     assert!(answer.starts_with(b"E"), "a refusal: {}", String::from_utf8_lossy(&answer));
     Ok(took)
-}
-
-async fn say(stream: &mut TcpStream, kind: &[u8], body: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(body.len() + 4).expect("a short message").to_be_bytes();
-    stream.write_all(&[kind, &length, body].concat()).await
 }
 
 /// How often one of these takes longer than one of those, of all pairs: a half, if nothing can be told.

@@ -18,6 +18,7 @@ mod limited;
 mod memory;
 mod mysql;
 mod pgbench;
+mod process;
 mod revoke;
 mod table;
 

@@ -1,23 +1,12 @@
 //! Memory for an idle session, in the process that proxies it.
 
-use std::fs;
-
-use crate::{client::Client, lab::Lab};
+use crate::{
+    client::Client,
+    lab::Lab,
+    process::{resident_kib, worker},
+};
 
 const SESSIONS: usize = 1_000;
-
-/// What a process has in memory.
-pub(crate) fn resident_kib(process: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(f64::NAN)
-}
-
-/// The process itself, or the one child that does the work.
-pub(crate) fn worker(process: u32) -> u32 {
-    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
-    children.split_whitespace().next().and_then(|child| child.parse().ok()).unwrap_or(process)
-}
 
 /// Runs the section.
 #[allow(clippy::cast_precision_loss)]

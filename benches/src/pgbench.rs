@@ -1,16 +1,13 @@
 //! Transactions and connections per second, by pgbench's select-only script.
 
-use std::{fs, process::Command};
+use std::process::Command;
 
 use crate::{
     Effort,
     lab::{Lab, Way},
-    memory::worker,
+    process::{processor_ms, worker},
     table::{head, median, row},
 };
-
-/// A tick of `/proc/PID/stat`, in microseconds.
-const TICK: f64 = 10_000.0;
 
 /// What pgbench says of one run.
 #[derive(Clone, Copy, Debug)]
@@ -42,15 +39,6 @@ fn run(lab: &Lab, way: &Way, account: &str, tls: bool, arguments: &[&str]) -> Ru
     }
 }
 
-/// The processor time that a process has used, in microseconds.
-fn processor_time(process: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // Behind the program's name, which may hold anything.
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-    ticks.sum::<f64>() * TICK
-}
-
 /// Transactions per second on each way, and the processor time that each proxy takes for one, in microseconds.
 fn measure(lab: &mut Lab, effort: Effort, tls: bool, arguments: &[&str]) -> (Vec<f64>, Vec<f64>) {
     let proxies = [lab.haproxy.id(), lab.pgbouncer.id(), lab.sidecar.process().id()].map(worker);
@@ -59,11 +47,11 @@ fn measure(lab: &mut Lab, effort: Effort, tls: bool, arguments: &[&str]) -> (Vec
     for _ in 0..effort.rounds {
         for (number, (way, rates)) in lab.ways.iter().zip(&mut rates).enumerate() {
             let proxy = number.checked_sub(1).and_then(|number| Some((*proxies.get(number)?, number)));
-            let before = proxy.map(|(process, _)| processor_time(process));
+            let before = proxy.map(|(process, _)| processor_ms(process));
             let run = run(lab, way, "app_rw", tls, arguments);
             rates.push(run.per_second);
             if let (Some((process, number)), Some(before)) = (proxy, before) {
-                let cost = (processor_time(process) - before) / run.transactions;
+                let cost = (processor_ms(process) - before) * 1e3 / run.transactions;
                 costs.get_mut(number).expect("a proxy").push(cost);
             }
         }
