@@ -169,14 +169,15 @@ async fn sidecar(control: &Control, database: &Postgres, token: String) -> Sidec
     }
 }
 
-/// A control plane on an empty store.
+/// A control plane on an empty store, behind a load balancer: all of a bench comes from one machine.
 pub(crate) async fn open(store: Store, server: &Postgres) -> Control {
     match store {
-        Store::File => Control::start().await,
+        Store::File => Control::behind_balancer("sqlite:control.db").await,
         Store::Server => {
             let made = server.admin().await.batch_execute("create database control").await;
             made.expect("the superuser may");
-            Control::on(&format!("postgres://postgres@127.0.0.1:{}/control", server.port())).await
+            let store = format!("postgres://postgres@127.0.0.1:{}/control", server.port());
+            Control::behind_balancer(&store).await
         }
     }
 }

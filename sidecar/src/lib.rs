@@ -6,7 +6,6 @@
 mod audit;
 mod catalog;
 mod config;
-#[allow(dead_code)] // until all of it is asked
 mod enforce;
 mod engine;
 mod entry;
@@ -23,6 +22,7 @@ mod postgres;
 mod run;
 mod server;
 mod session;
+mod threads;
 mod traces;
 
 pub use run::{Error, run};

@@ -29,7 +29,8 @@ use crate::{
     listener::{ClientTls, Listener, Places},
     metrics,
     server::InvalidServer,
-    session::{Ending, Registry, SessionRuntime},
+    session::{Ending, Registry},
+    threads::Threads,
 };
 
 /// How long sessions may take to die once they are told to.
@@ -91,9 +92,10 @@ pub async fn run(path: &Path) -> Result<(), Error> {
     let recorder = admin::install_recorder().map_err(|error| Error::Metrics(error.to_string()))?;
     let mut signals = Signals::new().map_err(|error| Error::Open("signals".to_owned(), error))?;
     metrics::describe();
-    let sessions = SessionRuntime::start(config.limits.threads)
-        .map_err(|error| Error::Open("threads for sessions".to_owned(), error))?;
-    let house = start(&config, path, &sessions).await?;
+    let no_threads = |error| Error::Open("threads".to_owned(), error);
+    let sessions = Threads::for_sessions(config.limits.threads).map_err(no_threads)?;
+    let grants = Threads::for_grants().map_err(no_threads)?;
+    let house = start(&config, path, &sessions, &grants).await?;
     if let Some(admin) = &config.admin {
         let ready = Arc::clone(&house);
         let serving = admin::serve(admin, recorder, Arc::new(move || readiness(&ready))).await;
@@ -146,7 +148,12 @@ async fn stop(house: &Gatehouse, grace: Duration) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Result<Arc<Gatehouse>, Error> {
+async fn start(
+    config: &Config,
+    path: &Path,
+    sessions: &Threads,
+    grants: &Threads,
+) -> Result<Arc<Gatehouse>, Error> {
     let token: SidecarToken = config.control.token.reveal().parse()?;
     let url = config.control.url.trim_end_matches('/').to_owned();
     let http = http_client(config, &url)?;
@@ -194,8 +201,8 @@ async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Resul
     for repo in &repos {
         repo.watch(&reports, &state);
     }
-    tokio::spawn(Arc::clone(&house.lease).enforce(Arc::clone(&house.registry)));
-    tokio::spawn(Arc::clone(&house.draining).enforce(Arc::clone(&house.registry)));
+    grants.spawn(Arc::clone(&house.lease).enforce(Arc::clone(&house.registry)));
+    grants.spawn(Arc::clone(&house.draining).enforce(Arc::clone(&house.registry)));
     tokio::spawn(observe(Arc::clone(&house)));
     let feed = Feed {
         http,
@@ -210,7 +217,7 @@ async fn start(config: &Config, path: &Path, sessions: &SessionRuntime) -> Resul
         state,
         issuers: Arc::clone(&house.issuers),
     };
-    tokio::spawn(feed.run());
+    grants.spawn(feed.run());
     Ok(house)
 }
 
@@ -223,11 +230,7 @@ fn hello(config: &Config, repos: &[Repo], instance: String) -> Hello {
     Hello { name: config.name.clone(), instance, version: env!("CARGO_PKG_VERSION").to_owned(), repos }
 }
 
-async fn open_listeners(
-    config: &Config,
-    house: &Arc<Gatehouse>,
-    sessions: &SessionRuntime,
-) -> Result<(), Error> {
+async fn open_listeners(config: &Config, house: &Arc<Gatehouse>, sessions: &Threads) -> Result<(), Error> {
     let doors = Doors::default();
     for listener in &config.listeners {
         let served: Vec<_> =

@@ -42,32 +42,37 @@ fn launch(part: &str, folder: &Folder) -> Process {
 impl Control {
     /// Starts one on an empty store.
     pub async fn start() -> Self {
-        Self::launch(port::free(), "sqlite:control.db", "").await
+        Self::launch(port::free(), "sqlite:control.db", "", "").await
     }
 
     /// Starts one on an empty store, with these tables in its file.
     pub async fn start_with(tables: &str) -> Self {
-        Self::launch(port::free(), "sqlite:control.db", tables).await
+        Self::launch(port::free(), "sqlite:control.db", "", tables).await
     }
 
     /// The same at this port.
     pub async fn start_at(port: u16, tables: &str) -> Self {
-        Self::launch(port, "sqlite:control.db", tables).await
+        Self::launch(port, "sqlite:control.db", "", tables).await
     }
 
     /// Starts one on this store.
     pub async fn on(store: &str) -> Self {
-        Self::launch(port::free(), store, "").await
+        Self::launch(port::free(), store, "", "").await
     }
 
-    async fn launch(port: u16, store: &str, tables: &str) -> Self {
+    /// Starts one on this store, behind a load balancer on this machine: whoever calls counts as many.
+    pub async fn behind_balancer(store: &str) -> Self {
+        Self::launch(port::free(), store, "proxies = [\"127.0.0.0/8\"]\n", "").await
+    }
+
+    async fn launch(port: u16, store: &str, keys: &str, tables: &str) -> Self {
         let folder = Folder::new();
         let admin_port = port::free();
         folder.write(
             "control.toml",
             format!(
                 "listen = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\n\
-                 store = \"{store}\"\n[admin]\nlisten = \"127.0.0.1:{admin_port}\"\n{tables}"
+                 store = \"{store}\"\n{keys}[admin]\nlisten = \"127.0.0.1:{admin_port}\"\n{tables}"
             ),
         );
         let process = launch("control", &folder);

@@ -122,11 +122,6 @@ impl Denial {
         denial
     }
 
-    /// A name that the catalog does not know. A newer catalog may.
-    pub(crate) fn unknown(culprit: &str, why: impl Into<String>) -> Self {
-        Self::unclear(Reason::Name, culprit, why).stale()
-    }
-
     /// A name that means nothing, as the database would say it. A newer catalog may know it.
     pub(crate) fn missing(sqlstate: &'static str, message: String, name: &str) -> Self {
         Self::new(Reason::Name, sqlstate, message, name).stale()

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_a_newer_catalog_may_know_is_not_remembered_and_nothing_is_for_ever() {
         let (verdicts, here) = (Verdicts::default(), ground());
-        verdicts.keep("select x", &here, &Err(Denial::unknown("x", "")));
+        verdicts.keep("select x", &here, &Err(Denial::missing("42703", String::new(), "x")));
         assert_eq!(verdicts.find("select x", &here), None);
         for number in 0..100_000 {
             verdicts.keep(format!("select {number}"), &here, &Ok(good()));

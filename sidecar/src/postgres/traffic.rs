@@ -109,7 +109,7 @@ impl Wire for Traffic {
         self.in_flight()
     }
 
-    fn look_around(&mut self) {}
+    fn look_around(&mut self, _: &mut Context<'_>) {}
 
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let work = &mut self.work;

@@ -11,7 +11,6 @@ mod registry;
 mod relay;
 #[cfg(test)]
 mod relay_tests;
-mod runtime;
 mod terminator;
 mod untold;
 mod watch;
@@ -22,7 +21,6 @@ pub(crate) use farewell::tell;
 pub(crate) use leash::Leash;
 pub(crate) use registry::{Registered, Registry, Session};
 pub(crate) use relay::{Direction, Finish, Left, Passing, Relay, Violation, Wire};
-pub(crate) use runtime::SessionRuntime;
 pub(crate) use terminator::{Means, Terminator, Terminators};
 pub(crate) use untold::Untold;
 pub(crate) use watch::{Event, Watch};

@@ -72,6 +72,11 @@ impl Session {
         self.limits.as_ref().map(ArcSwap::load_full)
     }
 
+    /// Whether these are the limits that it is held to now.
+    pub(crate) fn is_held_to(&self, limits: &Arc<Limits>) -> bool {
+        self.limits.as_ref().is_none_or(|held| Arc::ptr_eq(&held.load(), limits))
+    }
+
     /// Where what it moves is counted.
     pub(crate) fn tally(&self) -> Arc<Tally> {
         Arc::clone(&self.tally)

@@ -71,8 +71,8 @@ pub(crate) trait Wire {
     }
     /// Whether the server has work to do for the client, as far as is known.
     fn is_busy(&self) -> bool;
-    /// The session's task was woken: by either side, or because something about the session has changed.
-    fn look_around(&mut self);
+    /// The session's task was woken: by either side, or because something about the session has changed. Once a turn.
+    fn look_around(&mut self, cx: &mut Context<'_>);
     /// Looks at bytes that were just written to the client.
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation>;
     /// How many bytes the client still needs to complete the message that it is in the middle of; none while that
@@ -171,7 +171,7 @@ impl<'s, W: Wire> Relay<'s, W> {
                 }
             }
         }
-        self.wire.look_around();
+        self.wire.look_around(cx);
         let turn = SCRATCH.with_borrow_mut(|scratch| {
             self.poll_up(cx, watch, scratch)?;
             self.poll_down(cx, watch, scratch)

@@ -48,7 +48,7 @@ impl Wire for Toy {
         false
     }
 
-    fn look_around(&mut self) {}
+    fn look_around(&mut self, _: &mut Context<'_>) {}
 
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         for byte in bytes {

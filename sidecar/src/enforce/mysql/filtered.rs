@@ -302,7 +302,7 @@ impl<'a> Walk<'a> {
 
     /// MySQL calls what it gives of its own views as the view does, however the client has written it.
     pub(super) fn called_as_in_view(&mut self, item: &'a Output<'a>, from: &From<'a>) -> Result<(), Denial> {
-        let Output::Value(Expr::Column(path), None, _) = item else { return Ok(()) };
+        let Output::Value(Expr::Column(path), None) = item else { return Ok(()) };
         let (Some(last), false) = (path.last(), self.ground.catalog.server().is_maria()) else {
             return Ok(());
         };

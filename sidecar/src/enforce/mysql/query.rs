@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
         let ordered = Scope { aliases: &columns, ..plain };
         let having = Scope { aliases_first: true, ..ordered };
         for item in &select.items {
-            if let Output::Value(value, _, _) = item {
+            if let Output::Value(value, _) = item {
                 self.expr(value, place.within(&behind))?;
             }
         }
@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
             if columns.len() > MOST_COLUMNS {
                 return Err(refuse("a result of so many columns"));
             }
-            if let Output::Value(value, _, _) = item {
+            if let Output::Value(value, _) = item {
                 self.expr(value, Place::NOWHERE.within(&scope))?;
             }
         }
@@ -209,11 +209,11 @@ impl<'a> Walk<'a> {
         columns: &mut Vec<Option<&'a str>>,
     ) -> Result<(), Denial> {
         match item {
-            Output::Value(_, Some(alias), _) => {
+            Output::Value(_, Some(alias)) => {
                 self.claim(alias);
                 columns.push(Some(&alias.text));
             }
-            Output::Value(Expr::Column(path), None, _) => columns.push(path.last().map(|name| &*name.text)),
+            Output::Value(Expr::Column(path), None) => columns.push(path.last().map(|name| &*name.text)),
             Output::Value(..) => columns.push(None),
             Output::Star(path, at) => {
                 self.claim_all(path);
@@ -317,7 +317,7 @@ fn first_columns<'a>(cte: &'a Cte<'a>) -> Vec<Option<&'a str>> {
 /// What an item is called by its own alias.
 fn alias_of<'a>(item: &'a Output<'a>) -> Option<&'a str> {
     match item {
-        Output::Value(_, alias, _) => alias.as_ref().map(|alias| &*alias.text),
+        Output::Value(_, alias) => alias.as_ref().map(|alias| &*alias.text),
         Output::Star(..) => None,
     }
 }
@@ -325,8 +325,8 @@ fn alias_of<'a>(item: &'a Output<'a>) -> Option<&'a str> {
 /// What a select list without stars calls its items.
 fn plain_names<'a>(select: &'a Select<'a>) -> Vec<Option<&'a str>> {
     let name = |item: &'a Output<'a>| match item {
-        Output::Value(_, Some(alias), _) => Some(&*alias.text),
-        Output::Value(Expr::Column(path), None, _) => path.last().map(|name| &*name.text),
+        Output::Value(_, Some(alias)) => Some(&*alias.text),
+        Output::Value(Expr::Column(path), None) => path.last().map(|name| &*name.text),
         Output::Value(..) | Output::Star(..) => None,
     };
     select.items.iter().map(name).collect()

@@ -105,7 +105,7 @@ impl<'a> Walk<'a> {
 fn selected<'q, 't>(query: &'q Query<'t>) -> Option<&'q Expr<'t>> {
     let [Term::Select(select)] = query.terms.as_slice() else { return None };
     match select.items.as_slice() {
-        [Output::Value(value, _, _)] if select.from.is_empty() => Some(value),
+        [Output::Value(value, _)] if select.from.is_empty() => Some(value),
         _ => None,
     }
 }

@@ -123,8 +123,8 @@ pub(super) struct Select<'t> {
 pub(super) enum Output<'t> {
     /// `*`, `t.*`, `d.t.*`, and the token of the star.
     Star(Path<'t>, usize),
-    /// An expression, its alias, and its text.
-    Value(Expr<'t>, Option<Name<'t>>, &'t [u8]),
+    /// An expression, and its alias.
+    Value(Expr<'t>, Option<Name<'t>>),
 }
 
 /// What stands in a FROM clause.

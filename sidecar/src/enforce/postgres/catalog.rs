@@ -92,10 +92,6 @@ pub(crate) struct Parts {
     pub(crate) functions: Vec<Named>,
     /// Operators outside `pg_catalog`.
     pub(crate) operators: Vec<Named>,
-    /// Collations outside `pg_catalog`.
-    pub(crate) collations: Vec<Named>,
-    /// Text search configurations, dictionaries and the like outside `pg_catalog`.
-    pub(crate) text_search: Vec<Named>,
     /// The OIDs of types that a user-defined cast with a function makes, and of their arrays.
     pub(crate) cast_targets: Vec<u32>,
     /// Whether somebody's function turns values of the server's own types into others without being asked for.
@@ -123,8 +119,6 @@ pub(crate) struct Catalog {
     server_functions: HashSet<Box<str>>,
     functions: Names,
     operators: Names,
-    collations: Names,
-    text_search: Names,
     cast_targets: HashSet<u32>,
     implicit_casts: bool,
     sequences: HashMap<u32, u32>,
@@ -153,8 +147,6 @@ impl Catalog {
             server_functions: parts.server_functions.into_iter().collect(),
             functions: names(parts.functions),
             operators: names(parts.operators),
-            collations: names(parts.collations),
-            text_search: names(parts.text_search),
             cast_targets: parts.cast_targets.into_iter().collect(),
             implicit_casts: parts.implicit_casts,
             sequences: parts.sequences.into_iter().collect(),
@@ -254,15 +246,5 @@ impl Catalog {
     /// The schemas, other than `pg_catalog`, that hold an operator of this name.
     pub(crate) fn operator_schemas(&self, name: &str) -> &[Arc<str>] {
         self.operators.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// The schemas, other than `pg_catalog`, that hold a collation of this name.
-    pub(crate) fn collation_schemas(&self, name: &str) -> &[Arc<str>] {
-        self.collations.get(name).map_or(&[], Vec::as_slice)
-    }
-
-    /// The schemas, other than `pg_catalog`, that hold a text search object of this name.
-    pub(crate) fn text_search_schemas(&self, name: &str) -> &[Arc<str>] {
-        self.text_search.get(name).map_or(&[], Vec::as_slice)
     }
 }

@@ -73,7 +73,7 @@ impl Limited {
         });
         let target = Arc::clone(&door.target);
         let guarded = mysql::Session { capabilities, ascii_only, remedy };
-        Self {
+        let mut wire = Self {
             guard: Guard::new(
                 guarded,
                 ground,
@@ -90,7 +90,10 @@ impl Limited {
             wait: None,
             blocked: None,
             over: None,
-        }
+        };
+        // What has changed since the ground was found, nothing else would tell.
+        wire.renew();
+        wire
     }
 
     /// What it knows of both directions, and what the client begins anew with.
@@ -191,10 +194,6 @@ impl Wire for Limited {
         cx: &mut Context<'_>,
         instead: &mut BytesMut,
     ) -> Poll<Result<(), Violation>> {
-        while self.stir.as_mut().is_some_and(|stir| stir.as_mut().poll(cx).is_ready()) {
-            self.stir = self.target.catalog(&self.session.account).map(Keeper::changed);
-            self.renew();
-        }
         if direction == Direction::Down {
             instead.extend_from_slice(&self.guard.take_answers());
             self.unblock();
@@ -231,8 +230,15 @@ impl Wire for Limited {
         self.traffic.in_flight()
     }
 
-    fn look_around(&mut self) {
-        self.renew();
+    fn look_around(&mut self, cx: &mut Context<'_>) {
+        let mut stirred = false;
+        while self.stir.as_mut().is_some_and(|stir| stir.as_mut().poll(cx).is_ready()) {
+            self.stir = self.target.catalog(&self.session.account).map(Keeper::changed);
+            stirred = true;
+        }
+        if stirred || !self.session.is_held_to(&self.guard.ground().limits) {
+            self.renew();
+        }
         self.traces.leave(self.guard.news());
     }
 

@@ -13,17 +13,7 @@ pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
      SELECT CASE WHEN NOT pg_is_in_recovery() THEN concat(pg_current_snapshot(), ' ', pg_conf_load_time()) END";
 
 /// Catalogs of which every row counts.
-const WHOLE: [&str; 9] = [
-    "pg_proc",
-    "pg_operator",
-    "pg_cast",
-    "pg_collation",
-    "pg_ts_config",
-    "pg_ts_dict",
-    "pg_ts_parser",
-    "pg_ts_template",
-    "pg_extension",
-];
+const WHOLE: [&str; 4] = ["pg_proc", "pg_operator", "pg_cast", "pg_extension"];
 
 const TEMPORARY: &str = "SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'";
 

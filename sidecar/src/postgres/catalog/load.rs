@@ -133,12 +133,6 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     let mut relations = relations(connection, &schemas).await?;
     let mut spelling = columns(connection, &mut relations).await?;
     spelling.learn(connection).await?;
-    let mut text_search = Vec::new();
-    for (catalog, prefix) in
-        [("pg_ts_config", "cfg"), ("pg_ts_dict", "dict"), ("pg_ts_parser", "prs"), ("pg_ts_template", "tmpl")]
-    {
-        text_search.extend(named(connection, &schemas, &foreign(catalog, prefix, "")).await?);
-    }
     let mut types = types(connection, &schemas).await?;
     let sources = numbers(connection, &cast_sources()).await?;
     for kind in types.iter_mut().filter(|kind| sources.contains(&kind.oid)) {
@@ -151,8 +145,6 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
         server_functions: names(connection, SERVER_FUNCTIONS).await?,
         functions: named(connection, &schemas, &functions()).await?,
         operators: named(connection, &schemas, &operators()).await?,
-        collations: named(connection, &schemas, &foreign("pg_collation", "coll", "")).await?,
-        text_search,
         cast_targets: numbers(connection, &cast_targets()).await?,
         implicit_casts: !numbers(connection, &implicit_casts()).await?.is_empty(),
         sequences: pairs(connection, SEQUENCES).await?,

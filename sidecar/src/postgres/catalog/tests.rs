@@ -74,9 +74,6 @@ create operator public.<@@> (leftarg = raw, rightarg = raw, function = same);
 create table serial (id serial, other int generated always as identity, third int default nextval('counter'));
 create operator public.#@# (leftarg = shade, rightarg = shade, function = alike);
 create operator public.+ (leftarg = text, rightarg = text, function = pg_catalog.textcat);
-create collation public.own (locale = 'C');
-create text search configuration public.own (copy = pg_catalog.english);
-create text search dictionary public.own (template = simple);
 create extension citext; create extension hstore; create extension isn; create extension pg_trgm;
 ";
 
@@ -137,10 +134,6 @@ async fn a_snapshot_tells_what_is_the_servers_own(version: Version) {
     assert!(catalog.operator_schemas("<@@>").is_empty(), "this one is in C, like its type");
     assert!(catalog.operator_schemas("=").is_empty(), "those of citext and hstore are in C");
     assert!(catalog.operator_schemas("%").is_empty());
-    assert_eq!(catalog.collation_schemas("own"), public);
-    assert!(catalog.collation_schemas("C").is_empty());
-    assert_eq!(catalog.text_search_schemas("own"), public);
-    assert!(catalog.text_search_schemas("english").is_empty());
     assert!(catalog.casts_to(catalog.type_named("public", "mood").unwrap().oid));
     assert!(catalog.casts_to(catalog.type_named("public", "_mood").unwrap().oid));
     let owner = |sequence| {

@@ -75,7 +75,7 @@ impl Limited {
         }
         let key = random::hex(&random::bytes::<12>()?);
         let remedy = Remedy { repo: session.repo.to_string(), account: session.account.to_string() };
-        Ok(Self {
+        let mut wire = Self {
             guard: Guard::new(
                 judge,
                 ground,
@@ -93,7 +93,10 @@ impl Limited {
             stir: target.catalog.changed(),
             waits: [None, None],
             unanswered: None,
-        })
+        };
+        // What has changed since the ground was found, nothing else would tell.
+        wire.renew();
+        Ok(wire)
     }
 
     /// What it knows of both directions.
@@ -214,10 +217,6 @@ impl Wire for Limited {
         cx: &mut Context<'_>,
         instead: &mut BytesMut,
     ) -> Poll<Result<(), Violation>> {
-        while self.stir.as_mut().poll(cx).is_ready() {
-            self.stir = self.target.catalog.changed();
-            self.renew();
-        }
         while let Some(wait) = self.wait(direction) {
             let Poll::Ready(judged) = wait.as_mut().poll(cx) else { return Poll::Pending };
             *self.wait(direction) = None;
@@ -233,8 +232,15 @@ impl Wire for Limited {
         self.traffic.in_flight()
     }
 
-    fn look_around(&mut self) {
-        self.renew();
+    fn look_around(&mut self, cx: &mut Context<'_>) {
+        let mut stirred = false;
+        while self.stir.as_mut().poll(cx).is_ready() {
+            self.stir = self.target.catalog.changed();
+            stirred = true;
+        }
+        if stirred || !self.session.is_held_to(&self.guard.ground().limits) {
+            self.renew();
+        }
         self.traces.leave(self.guard.news());
     }
 

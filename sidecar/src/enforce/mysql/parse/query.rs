@@ -149,11 +149,7 @@ impl<'t> Parser<'t> {
             self.need_symbol("*")?;
             return Ok(Output::Star(path, self.at - 1));
         }
-        let from = self.at;
-        let value = self.expr()?;
-        let text = self.tokens.span(from, self.at);
-        let alias = self.alias(true)?;
-        Ok(Output::Value(value, alias, text))
+        Ok(Output::Value(self.expr()?, self.alias(true)?))
     }
 
     /// How many names stand before `.*`, if that stands here.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Change, Ground, SqlMode, judge, maria, mysql};
-use crate::enforce::Denial;
+use crate::enforce::{Denial, Reason};
 
 const CASES: &str = include_str!("../../../../../tests/data/mysql_cases.jsonl");
 
@@ -23,10 +23,12 @@ impl Session {
                 Change::Mode(mode) => self.ground.mode = mode,
                 Change::Prepare(name, _) => self.prepared.push(name),
                 Change::Execute(name) if self.prepared.contains(&name) => {}
-                Change::Execute(name) => return Err(Denial::unknown(&name, "no such statement")),
+                Change::Execute(name) => {
+                    return Err(Denial::unclear(Reason::Name, &name, "no such statement"));
+                }
                 Change::Deallocate(name) => self.prepared.retain(|known| *known != name),
                 Change::Kill(id, _) => {
-                    return Err(Denial::unknown(&id.to_string(), "no session of one's own"));
+                    return Err(Denial::unclear(Reason::Name, &id.to_string(), "no session of one's own"));
                 }
             }
         }

@@ -27,7 +27,7 @@ const SALES: u32 = 20_000;
 fn toy(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
     let known = ground.limits.table("public", "secret").is_some();
     if text.contains("unheard") && ground.catalog.version() < 2 {
-        return Err(Denial::unknown("unheard", ""));
+        return Err(Denial::unclear(Reason::Name, "unheard", "").stale());
     }
     if text.contains("secret") && !known {
         return Err(Denial::column("secret", "sales").about("public", "sales"));
