@@ -201,8 +201,6 @@ async fn every_change_of_a_name_makes_a_new_snapshot(version: Version) {
         "drop cast (text as mood)",
         "create schema more",
         "alter schema more rename to less",
-        "alter collation own rename to owned",
-        "alter text search configuration own rename to owned",
         "alter extension citext drop operator public.= (citext, citext)",
         "alter sequence counter owned by serial.third",
         "alter sequence counter owned by none",
