@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use postern_tests::stage::REPO;
 
-use crate::{
-    lab::Lab,
-    process::resident_kib,
-    table::{median, metric},
-};
+use crate::{lab::Lab, process::resident_kib, table::median, timed::Timed};
 
 const TABLES: usize = 50_000;
 const COLUMNS: usize = 10;
@@ -21,10 +17,8 @@ const FILL: &str = "do $$ begin for number in 1..50000 loop
     if number % 500 = 0 then commit; end if;
 end loop; end $$";
 
-/// How often the catalog was read, and how long that took in all, in seconds.
-async fn reads(lab: &Lab) -> (f64, f64) {
-    let name = |part| format!("postern_catalog_read_seconds_{part} ");
-    (metric(lab, &name("count")).await, metric(lab, &name("sum")).await)
+async fn reads(lab: &Lab) -> Timed {
+    Timed::read(&lab.sidecar, "postern_catalog_read_seconds", "").await
 }
 
 /// Whether the control plane knows this table.
@@ -54,14 +48,13 @@ pub(crate) async fn run(lab: &mut Lab) {
     wait_for(lab, &format!("table_{TABLES}")).await;
     let mut milliseconds = Vec::new();
     for round in 0..ROUNDS {
-        let (count, sum) = reads(lab).await;
+        let before = reads(lab).await;
         admin
             .batch_execute(&format!("create table big.more_{round} (id int)"))
             .await
             .expect("the superuser may");
         wait_for(lab, &format!("more_{round}")).await;
-        let (reads, seconds) = reads(lab).await;
-        milliseconds.push((seconds - sum) / (reads - count) * 1_000.0);
+        milliseconds.push(reads(lab).await.mean_since(before) / 1_000.0);
     }
     let after = resident_kib(lab.sidecar.process().id());
     println!("| read whole (ms) | sidecar before (MiB) | with it (MiB) | growth (MiB) |");

@@ -5,13 +5,7 @@ use std::ops::Range;
 use postern_tests::stage::{ALICE, BOB, REPO};
 use serde_json::json;
 
-use crate::{
-    Effort,
-    client::Client,
-    lab::Lab,
-    pgbench::pgbench_as,
-    table::{median, metric},
-};
+use crate::{Effort, client::Client, lab::Lab, pgbench::pgbench_as, table::median, timed::Timed};
 
 /// What `pgbench -S` reads, and nothing else.
 const TABLES: [&str; 4] = [
@@ -39,13 +33,6 @@ async fn limited_grant(lab: &Lab) {
     lab.api.post(&path, json!({"decision": "approve", "reason": "", "by": BOB})).await.ok();
 }
 
-/// Count and sum of the verdicts that were found in the cache, or were not.
-async fn verdicts(lab: &Lab, cache: &str) -> (f64, f64) {
-    let of =
-        async |part| metric(lab, &format!("postern_decision_seconds_{part}{{cache=\"{cache}\"}} ")).await;
-    (of("count").await, of("sum").await)
-}
-
 /// The mean time of the verdicts on these statements, in microseconds. So many are sent at once.
 async fn mean(
     lab: &Lab,
@@ -55,13 +42,12 @@ async fn mean(
     text: impl Fn(u32) -> String,
     numbers: Range<u32>,
 ) -> f64 {
-    let before = verdicts(lab, cache).await;
+    let before = Timed::verdicts(&lab.sidecar, cache).await;
     let texts: Vec<String> = numbers.map(text).collect();
     for texts in texts.chunks(at_once) {
         client.pipeline(texts).await.expect("the statements are allowed");
     }
-    let after = verdicts(lab, cache).await;
-    (after.1 - before.1) / (after.0 - before.0) * 1e6
+    Timed::verdicts(&lab.sidecar, cache).await.mean_since(before)
 }
 
 /// Runs the section.

@@ -21,6 +21,7 @@ mod pgbench;
 mod process;
 mod revoke;
 mod table;
+mod timed;
 
 use lab::Lab;
 

@@ -11,16 +11,18 @@ use postern_tests::{
         sysbench::{per_second, sysbench},
         way::Way,
     },
+    office::Access,
     port,
     wait::until,
 };
 use serde_json::json;
 
-use crate::{Effort, lab::haproxy, table::median};
+use crate::{Effort, lab::haproxy, table::median, timed::Timed};
 
 /// Whole, and the same tables in a limited session.
 const ACCOUNTS: [&str; 2] = ["app_rw", "root"];
 const TABLES: u32 = 4;
+const VERDICTS: u32 = 2_000;
 
 fn select(mysql: &Mysql, way: &Way, clients: u32, step: &str, seconds: u32) -> f64 {
     let arguments = [
@@ -62,8 +64,8 @@ pub(crate) async fn run(effort: Effort) {
         let [direct, through] = stage.ways(&whole);
         let proxied = Way { port: between, ..direct.clone() };
         select(&stage.mysql, &direct, 1, "prepare", 1);
-        let limited = stage.limited(ACCOUNTS[1], &tables.collect()).await;
-        let [_, limited] = stage.ways(&limited);
+        let access = stage.limited(ACCOUNTS[1], &tables.collect()).await;
+        let [_, limited] = stage.ways(&access);
         let ways = [direct, proxied, through, limited];
         println!("\n### {version:?}, TLS on\n");
         println!("| | direct | HAProxy | Postern | limited | Postern ÷ HAProxy | limited ÷ Postern |");
@@ -73,7 +75,28 @@ pub(crate) async fn run(effort: Effort) {
             row(&format!("point select, {clients} clients (1/s)"), effort, &ways, measure);
         }
         row("200 MB by the stock client (MB/s)", effort, &ways, |way| 200.0 / big(&stage.mysql, way));
+        verdicts(&stage, &access).await;
     }
+}
+
+/// How long a verdict on a point select takes: on texts that were never there, and on one that was.
+async fn verdicts(stage: &Stage, access: &Access) {
+    let mut client = stage.raw(access).await.expect("a limited session");
+    println!("\n| verdict (microseconds, mean) | not cached | cached |\n|---|--:|--:|");
+    let mut times = Vec::new();
+    for (cache, several) in [("miss", true), ("hit", false)] {
+        let before = Timed::verdicts(&stage.sidecar, cache).await;
+        for number in 0..VERDICTS {
+            // A verdict holds for every number, so it is a name that differs.
+            let name = if several { number } else { 0 };
+            client
+                .ask(&format!("select c as c{name} from sbtest1 where id = 77"))
+                .await
+                .expect("it is granted");
+        }
+        times.push(Timed::verdicts(&stage.sidecar, cache).await.mean_since(before));
+    }
+    println!("| point select | {:.2} | {:.2} |", times[0], times[1]);
 }
 
 fn row(name: &str, effort: Effort, ways: &[Way; 4], measure: impl Fn(&Way) -> f64) {

@@ -1,7 +1,5 @@
 //! Rows of a Markdown table: what the ways measured, and Postern's ratio to each of the others.
 
-use crate::lab::Lab;
-
 /// Prints a section's head.
 pub(crate) fn head(title: &str, unit: &str) {
     println!("\n### {title} ({unit})\n");
@@ -29,11 +27,4 @@ pub(crate) fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     let place = ((values.len() as f64 * share).ceil() as usize).saturating_sub(1);
     values.get(place).copied().unwrap_or(f64::NAN)
-}
-
-/// A metric of the sidecar's; zero while it is not there.
-pub(crate) async fn metric(lab: &Lab, name: &str) -> f64 {
-    let text = lab.sidecar.metrics().await;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or_default()
 }
