@@ -70,7 +70,7 @@ pub(crate) async fn serve(
     let welcomed = pending.until_evicted(welcome(&house, tcp, peer)).await;
     match welcomed.unwrap_or(Err(NoStartup::Silently)) {
         Ok((stream, startup)) => Guest { house, door, stream, startup, peer }.log_in(pending).await,
-        Err(NoStartup::Cancel(key)) => cancel(&door, &key).await,
+        Err(NoStartup::Cancel(key)) => drop(pending.until_evicted(cancel(&door, &key)).await),
         Err(NoStartup::Refused(mut stream, refusal)) => {
             metrics::opened(None, Engine::Postgres, refusal.label());
             say_no(&mut stream, &refusal).await;
@@ -80,9 +80,7 @@ pub(crate) async fn serve(
 }
 
 async fn cancel(door: &Door, key: &CancelKey) {
-    if let Some(upstream) = door.cancel_keys.find(key)
-        && let Err(error) = upstream.cancel().await
-    {
+    if let Err(error) = door.cancel_keys.cancel(key).await {
         tracing::warn!(%error, "a client's cancel request could not be passed on");
     }
 }

@@ -1,5 +1,7 @@
 //! Hostile bytes: nothing that a stranger sends ends the sidecar, fills its memory or keeps others out.
 
+use std::net::Ipv4Addr;
+
 use postern_service::random;
 use postern_tests::{
     stage::{Access, REPO, Stage, Wish},
@@ -9,7 +11,10 @@ use postern_tests::{
         zero_terminated,
     },
 };
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+};
 
 /// Fails unless the sidecar runs and serves, and has not grown by more than 64 MiB.
 async fn others_are_served(stage: &mut Stage, access: &Access, before: u64) {
@@ -115,6 +120,41 @@ async fn a_thousand_silent_connections_keep_nobody_out() {
     others_are_served(&mut stage, &access, before).await;
     drop(silent);
     others_are_served(&mut stage, &access, before).await;
+}
+
+#[tokio::test]
+async fn whoever_cancels_without_end_keeps_nobody_out_and_is_thrown_out_in_time() {
+    let mut stage = Stage::new().await;
+    let (rogue, access) = (stage.access("app_rw", "1h").await, stage.access("app_ro", "1h").await);
+    let before = stage.sidecar.process().resident_kib();
+    let mut raw = Raw::connect(stage.sidecar.port()).await;
+    let (user, port) = (rogue.account.as_str(), stage.sidecar.port());
+    let greeting = raw.log_in(&[("user", user), ("database", REPO)], &rogue.token).await.unwrap();
+    let key = greeting.into_iter().find(|message| message.kind == b'K').unwrap().body;
+    let mut flood = JoinSet::new();
+    for number in 0_u8..100 {
+        let mut key = key.clone();
+        // One of three has the key, the others guess.
+        *key.last_mut().unwrap() ^= number % 3;
+        flood.spawn(async move {
+            loop {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind((Ipv4Addr::new(127, 0, 3, 1 + number), 0).into()).unwrap();
+                let Ok(stream) = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await else { continue };
+                let mut raw = Raw::over(stream);
+                raw.send(&[&[0, 0, 0, 16, 4, 210, 22, 46][..], &key].concat()).await;
+                assert!(raw.next().await.is_none(), "a cancel request got an answer");
+            }
+        });
+    }
+    for _ in 0..20 {
+        others_are_served(&mut stage, &access, before).await;
+    }
+    let told = stage.revoke(&rogue).await;
+    assert_eq!(told["sidecars"][0]["acknowledged"], true, "{told}");
+    assert_eq!(raw.last_error().await.unwrap().code(), "57P01");
+    others_are_served(&mut stage, &access, before).await;
+    assert!(flood.try_join_next().is_none(), "the flood ended");
 }
 
 #[tokio::test]
