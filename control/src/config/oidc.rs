@@ -12,7 +12,7 @@ use postern_protocol::gate::{
 use postern_service::{
     config::FilePath,
     secret::Secret,
-    sso::{Issuers, UnusableIssuer},
+    sso::{Issuers, UnusableIssuer, may_coincide},
 };
 use serde::Deserialize;
 
@@ -109,6 +109,17 @@ pub(crate) enum InvalidOidc {
     /// Somebody who cannot be an administrator.
     #[error("[oidc] admins: {0}")]
     Admin(#[from] InvalidName),
+    /// Who may choose what a token of one issuer says would be whoever that of another names.
+    #[error(
+        "[[oidc.workload]], issuers {one} and {other}: workloads of both could be called the same; \
+         begin `identity` with another word at one of them"
+    )]
+    Coincide {
+        /// One of them.
+        one: String,
+        /// The other.
+        other: String,
+    },
     /// Without that scope a provider gives no ID token.
     #[error("[oidc] scopes: `openid` must be among them, and none may be empty or hold blanks")]
     Scopes,
@@ -169,7 +180,7 @@ impl OidcConfig {
         };
         let mut issuers = vec![checked(PEOPLE, people)?];
         for workload in &self.workload {
-            issuers.push(checked(WORKLOAD, workload.issuer()?)?);
+            issuers.push(apart(&issuers, checked(WORKLOAD, workload.issuer()?)?)?);
         }
         Ok(issuers)
     }
@@ -189,6 +200,15 @@ fn checked(section: &'static str, issuer: Issuer) -> Result<Issuer, InvalidOidc>
     match Issuers::check(&issuer) {
         Ok(()) => Ok(issuer),
         Err(error) => Err(InvalidOidc::Issuer { section, url: issuer.url, error }),
+    }
+}
+
+/// The issuer, if its workloads cannot be taken for those of another.
+fn apart(others: &[Issuer], issuer: Issuer) -> Result<Issuer, InvalidOidc> {
+    let mut others = others.iter().filter(|other| other.url != issuer.url);
+    match others.find(|other| may_coincide(&other.naming, &issuer.naming)) {
+        Some(other) => Err(InvalidOidc::Coincide { one: other.url.clone(), other: issuer.url }),
+        None => Ok(issuer),
     }
 }
 
@@ -235,6 +255,25 @@ mod tests {
         let found = issuers(&format!("{LEAST}{workload}")).unwrap();
         let Naming::Workload { claims, identity, .. } = &found[1].naming else { panic!("{found:?}") };
         assert_eq!((claims["ref"].len(), identity.as_str()), (2, "ci:{repository}"));
+    }
+
+    #[test]
+    fn no_issuer_makes_names_that_are_another_issuers() {
+        let two = |one: &str, at: &str, other: &str| {
+            let workload = |issuer: &str, identity: &str| {
+                let url = WORKLOAD.replace("ci.example", issuer);
+                format!("{url}identity = '{identity}'\nclaims = {{ sub = '*' }}\n")
+            };
+            issuers(&format!("{LEAST}{}{}", workload("ci.example", one), workload(at, other)))
+        };
+        for (one, other) in [("ci:{sub}", "ci:{a}"), ("ci:{sub}", "CI:x:{sub}"), ("ci:night", "ci:{sub}")] {
+            let error = two(one, "other.example", other).unwrap_err();
+            assert!(error.contains("https://other.example: workloads of both"), "{error}");
+            assert!(two(one, "ci.example", other).is_ok(), "one issuer says what it likes of its own");
+        }
+        for (one, other) in [("ci:{sub}", "jobs:{sub}"), ("ci:night", "ci:night"), ("ci:{sub}", "cx")] {
+            assert!(two(one, "other.example", other).is_ok(), "{one} {other}");
+        }
     }
 
     #[test]

@@ -27,6 +27,6 @@ pub use claims::{BadClaims, Claims};
 pub use issuers::{Issuers, NotProven, Proven, UnusableIssuer};
 pub use jws::InvalidJws;
 pub use metadata::{InvalidMetadata, Metadata};
-pub use naming::{InvalidNaming, NoIdentity};
+pub use naming::{InvalidNaming, NoIdentity, may_coincide};
 pub use provider::{FetchError, Provider};
 pub use web::{UnusableUrl, client, permitted};

@@ -205,11 +205,45 @@ fn value(claims: &Claims, claim: &str) -> Result<String, NoIdentity> {
     value.ok_or_else(|| NoIdentity::Missing(claim.to_owned()))
 }
 
-/// Whether a name is of the kind that this gives to workloads by their claims. No person is called so.
+/// What workloads are called.
+enum Called<'t> {
+    /// This and nothing else.
+    Exactly(&'t str),
+    /// This, and behind it what a claim says.
+    Beginning(&'t str),
+}
+
+fn called(naming: &Naming) -> Option<Called<'_>> {
+    let Naming::Workload { identity, .. } = naming else { return None };
+    let begin = identity.split_once('{').map(|(begin, _)| Called::Beginning(begin));
+    Some(begin.unwrap_or(Called::Exactly(identity)))
+}
+
+fn begins_with(name: &str, begin: &str) -> bool {
+    name.get(..begin.len()).is_some_and(|found| found.eq_ignore_ascii_case(begin))
+}
+
+/// Whether a name is one that this gives to workloads. No person is called so.
 pub(super) fn is_for_workloads(naming: &Naming, name: &Identity) -> bool {
-    let Naming::Workload { identity, .. } = naming else { return false };
-    let Some((word, _)) = identity.split_once('{') else { return false };
-    name.as_str().get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word))
+    match called(naming) {
+        Some(Called::Exactly(all)) => name.as_str().eq_ignore_ascii_case(all),
+        Some(Called::Beginning(begin)) => begins_with(name.as_str(), begin),
+        None => false,
+    }
+}
+
+/// Whether workloads of one issuer could choose claims by which they are called as those of another are.
+#[must_use]
+pub fn may_coincide(one: &Naming, other: &Naming) -> bool {
+    match (called(one), called(other)) {
+        (Some(Called::Beginning(one)), Some(Called::Beginning(other))) => {
+            begins_with(one, other) || begins_with(other, one)
+        }
+        (Some(Called::Beginning(begin)), Some(Called::Exactly(all)))
+        | (Some(Called::Exactly(all)), Some(Called::Beginning(begin))) => begins_with(all, begin),
+        // Both are the configuration's own word.
+        (Some(Called::Exactly(_)), Some(Called::Exactly(_))) | (None, _) | (_, None) => false,
+    }
 }
 
 fn scalar(value: &Value) -> Option<String> {

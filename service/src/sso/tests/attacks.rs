@@ -254,3 +254,80 @@ async fn a_token_of_another_kind_is_refused() {
         assert!(verify(&issuers, &token).await.is_ok(), "{kind}");
     }
 }
+
+/// Claims of a job that is called `ci:acme/app`, and of jobs that are called `night`.
+async fn workshop() -> (StandIn, Signer, Issuers, Value) {
+    let signer = Signer::ec("e");
+    let stand_in = StandIn::start(std::slice::from_ref(&signer)).await;
+    let workload = |claim: &str, values: &[&str], identity: &str| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        let claims = [(claim.to_owned(), values), ("ref".to_owned(), vec!["refs/heads/main".to_owned()])];
+        let naming = Naming::Workload {
+            claims: claims.into(),
+            identity: identity.to_owned(),
+            groups: vec!["ci".to_owned()],
+        };
+        Issuer { naming, ..issuer(&stand_in.url) }
+    };
+    let issuers = Issuers::default();
+    let jobs = workload("repository", &["acme/*"], "ci:{repository}");
+    issuers.trust(vec![issuer(&stand_in.url), jobs, workload("kind", &["nightly"], "night")]);
+    let now = Timestamp::now().as_second();
+    let job = json!({
+        "iss": stand_in.url, "aud": "postern", "exp": now + 60, "iat": now,
+        "repository": "acme/app", "ref": "refs/heads/main", "groups": ["dba"],
+    });
+    let proven = verify(&issuers, &signer.token(&job)).await.unwrap();
+    assert_eq!((proven.identity.as_str(), &*proven.groups), ("ci:acme/app", &["ci".to_owned()][..]));
+    (stand_in, signer, issuers, job)
+}
+
+#[tokio::test]
+async fn a_workload_whose_claims_are_bent_is_nobody() {
+    let (stand_in, signer, issuers, job) = workshop().await;
+    let (now, stranger) = (Timestamp::now().as_second(), Signer::ec("e"));
+    for (name, values) in [
+        (
+            "repository",
+            &json!([null, "", [], {}, true, 7, "acme", "Acme/app", "acme\u{200b}/app", "xacme/app"]),
+        ),
+        ("repository", &json!([["acme/app"], ["acme/app", "evil/app"], {"acme/app": 1}, "acme/a\u{0}b"])),
+        (
+            "repository",
+            &json!(["acme/a\nb", "acme/\u{202e}ppa", "acme/app ", format!("acme/{}", "x".repeat(300))]),
+        ),
+        (
+            "ref",
+            &json!([null, "", "refs/heads/main2", "refs/heads/main\u{0}", "refs/heads/Main", ["x"], "main"]),
+        ),
+        ("aud", &json!([null, "other", [], ["other"], "postern2", ["postern", "other"], {"aud": "postern"}])),
+        ("iss", &json!([null, "", [stand_in.url], format!("{}/", stand_in.url), "https://other.example"])),
+        ("exp", &json!([null, (now + 60).to_string(), -1, 0, now - 120, 1e300, true])),
+        ("nbf", &json!([now + 120, "now", -5])),
+        ("iat", &json!([now + 120, "now"])),
+        ("events", &json!([{"http://schemas.openid.net/event/backchannel-logout": {}}])),
+    ] {
+        for value in values.as_array().unwrap() {
+            let token = signer.token(&with(job.clone(), name, value.clone()));
+            let proven = verify(&issuers, &token).await;
+            assert!(proven.is_err(), "{name} = {value}: {proven:?}");
+        }
+        let token = signer.token(&without(job.clone(), name));
+        let is_needed = ["repository", "ref", "aud", "iss", "exp"].contains(&name);
+        assert_eq!(verify(&issuers, &token).await.is_err(), is_needed, "without {name}");
+    }
+    assert_eq!(verify(&issuers, &stranger.token(&job)).await, Err(NotProven::Signature));
+}
+
+#[tokio::test]
+async fn a_person_is_not_called_as_a_workload_is() {
+    let (stand_in, signer, issuers, _) = workshop().await;
+    for name in ["ci:acme/app", "CI:ACME/app", "ci:", "night", "Night"] {
+        let token = signer.token(&with(claims(&stand_in.url), "email", json!(name)));
+        assert_eq!(verify(&issuers, &token).await, Err(NotProven::Identity(NoIdentity::Workload)), "{name}");
+    }
+    for name in ["nightly", "ci", "cı:acme/app"] {
+        let token = signer.token(&with(claims(&stand_in.url), "email", json!(name)));
+        assert!(verify(&issuers, &token).await.is_ok_and(|proven| !proven.is_workload), "{name}");
+    }
+}
