@@ -9,6 +9,7 @@ mod backup;
 mod clock_mark;
 mod entity;
 mod error;
+mod lists;
 mod place;
 mod postgres;
 mod sqlite;

@@ -213,7 +213,7 @@ mod tests {
         };
         let living = || vec!["SCHEDULED", "ACTIVE"];
         let repo = || Some("sales".to_owned());
-        let alice = || Some("alice".to_owned());
+        let owner = || Some("client:bot".to_owned());
         for (table, filter, index) in [
             (Table::Requests, due(vec!["PENDING"]), "requests_by_due"),
             (
@@ -221,28 +221,8 @@ mod tests {
                 Filter { repo: repo(), states: living(), order: Order::Oldest, ..Filter::default() },
                 "grants_live_of_repo",
             ),
-            (Table::Requests, Filter { states: vec!["APPROVED"], ..Filter::default() }, "requests_by_state"),
-            (Table::Requests, Filter { repo: repo(), ..Filter::default() }, "requests_by_repo"),
-            (
-                Table::Requests,
-                Filter { repo: repo(), states: vec!["PENDING"], ..Filter::default() },
-                "requests_by_repo_and_state",
-            ),
-            (Table::Requests, Filter { identity: alice(), ..Filter::default() }, "requests_by_identity"),
-            (Table::Requests, Filter { owner: alice(), ..Filter::default() }, "requests_by_owner"),
             (Table::Requests, Filter { keyed: true, ..Filter::default() }, "requests_awaiting_hindsight"),
-            (Table::Grants, Filter { states: vec!["ACTIVE"], ..Filter::default() }, "grants_by_state"),
-            (
-                Table::Grants,
-                Filter { repo: repo(), states: vec!["REVOKED"], ..Filter::default() },
-                "grants_over_of_repo",
-            ),
-            (
-                Table::Grants,
-                Filter { repo: repo(), states: vec!["SCHEDULED"], ..Filter::default() },
-                "grants_live_of_repo",
-            ),
-            (Table::Grants, Filter { identity: alice(), ..Filter::default() }, "grants_of_identity"),
+            (Table::AccessTokens, Filter { owner: owner(), ..Filter::default() }, "access_tokens_by_owner"),
         ] {
             let plan = plan(&store, table, filter.clone()).await;
             assert!(plan.contains(index) && !plan.contains("B-TREE"), "{filter:?}: {plan}");

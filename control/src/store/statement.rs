@@ -3,11 +3,8 @@
 use postern_protocol::gate::naming::{EVERYBODY, GROUP_PREFIX, canonical};
 use sqlx::{Arguments, Encode, Type, error::BoxDynError};
 
-use super::{AuditFilter, Filter, Order, ResourceFilter, Table};
+use super::{AuditFilter, Filter, Order, ResourceFilter, Table, lists};
 use crate::domain::Moment;
-
-/// What indexes over grants of some states are over.
-const FAMILIES: [[&str; 2]; 2] = [["SCHEDULED", "ACTIVE"], ["EXPIRED", "REVOKED"]];
 
 /// A value in a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,22 +138,14 @@ impl Statement {
 
     /// The records of a table that fit.
     pub(super) fn records(table: Table, filter: &Filter) -> Self {
-        let texts = [
-            (" AND lookup = ", &filter.lookup),
-            (" AND identity = ", &filter.identity),
-            (" AND repo = ", &filter.repo),
-            (" AND state = ", &filter.state),
-            (" AND owner = ", &filter.owner),
-        ];
-        let (behind, order) = match filter.order {
-            Order::Newest => (" AND n < ", " ORDER BY n DESC"),
-            Order::Oldest => (" AND n > ", " ORDER BY n"),
-            Order::Due => (" AND n > ", " ORDER BY due, n"),
-        };
+        if let Some(states) = lists::states(table, filter) {
+            return lists::statement(table, filter, &states);
+        }
         let select = Self::new(format!("SELECT n, id, body FROM {} WHERE true", table.as_str()));
-        let mut statement = texts
-            .into_iter()
-            .fold(select, |statement, (text, value)| statement.bind_some(text, value.as_deref()));
+        let mut statement = select
+            .bind_some(" AND lookup = ", filter.lookup.as_deref())
+            .equal(filter)
+            .bind_some(" AND state = ", filter.state.as_deref());
         if let Some(ids) = &filter.ids {
             statement = statement.push(" AND id IN ").list(ids.iter().map(|id| id.as_str().into()));
             statement.frequent = false;
@@ -173,21 +162,37 @@ impl Statement {
         }
         if !filter.states.is_empty() {
             statement = statement.push(&format!(" AND state IN ({})", literals(&filter.states)));
-            // One of several states that an index is over: it is used if all of them are named as well.
-            if let (Table::Grants, Some(_), [state]) = (table, &filter.repo, &*filter.states) {
-                let family = FAMILIES.iter().find(|family| family.contains(state));
-                statement = statement.push(
-                    &family
-                        .map_or_else(String::new, |family| format!(" AND state IN ({})", literals(family))),
-                );
-            }
         }
         statement
             .bind_some(" AND due <= ", filter.due_by)
             .bind_some(" AND due > ", filter.due_after)
-            .bind_some(behind, filter.after)
-            .push(order)
-            .bind_some(" LIMIT ", filter.limit)
+            .page(filter)
+    }
+
+    /// Goes on with whom and where they are for, and who filed them.
+    pub(super) fn equal(self, filter: &Filter) -> Self {
+        self.bind_some(" AND identity = ", filter.identity.as_deref())
+            .bind_some(" AND repo = ", filter.repo.as_deref())
+            .bind_some(" AND owner = ", filter.owner.as_deref())
+    }
+
+    /// Goes on with those behind the last one that was given, in their order, at most so many.
+    pub(super) fn page(self, filter: &Filter) -> Self {
+        let behind = match filter.order {
+            Order::Newest => " AND n < ",
+            Order::Oldest | Order::Due => " AND n > ",
+        };
+        self.bind_some(behind, filter.after).first(filter)
+    }
+
+    /// Goes on with their order, and at most so many.
+    pub(super) fn first(self, filter: &Filter) -> Self {
+        let order = match filter.order {
+            Order::Newest => " ORDER BY n DESC",
+            Order::Oldest => " ORDER BY n",
+            Order::Due => " ORDER BY due, n",
+        };
+        self.push(order).bind_some(" LIMIT ", filter.limit)
     }
 
     /// Goes on with the condition that an identity is on a list, by its name or by one of its groups.
@@ -240,7 +245,7 @@ impl Statement {
 }
 
 /// States stand in the text itself, so that indexes over some states only can be used. They are the program's own words.
-fn literals(states: &[&'static str]) -> String {
+pub(super) fn literals(states: &[&'static str]) -> String {
     let quoted: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
     quoted.join(", ")
 }
@@ -253,7 +258,7 @@ mod tests {
     fn values_are_numbered_in_the_order_in_which_they_come() {
         let filter = Filter {
             identity: Some("alice".to_owned()),
-            states: vec!["ACTIVE", "SCHEDULED"],
+            states: vec!["ACTIVE"],
             after: Some(7),
             limit: Some(3),
             ..Filter::default()
@@ -261,7 +266,7 @@ mod tests {
         let statement = Statement::records(Table::Grants, &filter);
         assert_eq!(
             statement.text,
-            "SELECT n, id, body FROM grants WHERE true AND identity = $1 AND state IN ('ACTIVE', 'SCHEDULED') AND n < $2 \
+            "SELECT n, id, body FROM grants WHERE true AND identity = $1 AND state IN ('ACTIVE') AND n < $2 \
              ORDER BY n DESC LIMIT $3"
         );
         assert_eq!(statement.values, ["alice".into(), 7_i64.into(), 3_u32.into()]);

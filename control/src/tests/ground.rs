@@ -14,17 +14,17 @@ use crate::store::{Place, Store};
 const OWNER: &str = "app_rw";
 
 /// A store that goes with the test.
-pub(super) struct Ground {
+pub(crate) struct Ground {
     place: Place,
     /// The folder of the file.
-    pub(super) folder: TempDir,
+    pub(crate) folder: TempDir,
     /// The server, if it is one.
-    pub(super) server: Option<Postgres>,
+    pub(crate) server: Option<Postgres>,
 }
 
 impl Ground {
     /// What the whole suite runs on: `POSTERN_TEST_STORE=postgres`, or a file.
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         match std::env::var("POSTERN_TEST_STORE").as_deref() {
             Ok("postgres") => Self::postgres().await,
             Ok(_) | Err(_) => Self::sqlite(),
@@ -32,18 +32,18 @@ impl Ground {
     }
 
     /// A file.
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         Self::at(tempfile::tempdir().unwrap())
     }
 
     /// A file in this folder.
-    pub(super) fn at(folder: TempDir) -> Self {
+    pub(crate) fn at(folder: TempDir) -> Self {
         let place = Place::parse("sqlite:control.db", folder.path()).unwrap();
         Self { place, folder, server: None }
     }
 
     /// A server.
-    pub(super) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let server = Postgres::start(Version::Fifteen).await.expect("PostgreSQL 15 is installed");
         server.admin().await.batch_execute(&format!("create database control owner {OWNER}")).await.unwrap();
         let place = postgres_at(server.port());
@@ -51,12 +51,12 @@ impl Ground {
     }
 
     /// Where it is.
-    pub(super) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
     /// Everything that it holds.
-    pub(super) fn everything(&self) -> Vec<u8> {
+    pub(crate) fn everything(&self) -> Vec<u8> {
         let Some(server) = &self.server else {
             let files = std::fs::read_dir(self.folder.path()).unwrap();
             return files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
@@ -67,13 +67,13 @@ impl Ground {
     }
 
     /// Opens it, once more if need be.
-    pub(super) async fn open(&self) -> Arc<dyn Store> {
+    pub(crate) async fn open(&self) -> Arc<dyn Store> {
         self.place.open().await.unwrap()
     }
 }
 
 /// The database on a server behind this port.
-pub(super) fn postgres_at(port: u16) -> Place {
+pub(crate) fn postgres_at(port: u16) -> Place {
     let mut url = reqwest::Url::parse(&format!("postgres://{OWNER}@127.0.0.1:{port}/control")).unwrap();
     url.set_password(Some(password(OWNER))).unwrap();
     url.set_query(Some("sslmode=disable"));

@@ -43,7 +43,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use ground::Ground;
+pub(crate) use ground::Ground;
 
 use crate::{
     actions::{clients, timers},
