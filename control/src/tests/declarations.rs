@@ -149,3 +149,26 @@ async fn each_kind_takes_the_permission_of_its_own_routes_also_for_what_goes() {
         without.post("/v1/apply", json!({"file": "f"})).await.expect(200);
     }
 }
+
+#[tokio::test]
+async fn nobody_waits_for_a_file_that_makes_no_sense() {
+    let house = House::new().await;
+    let rule = |more: Value| {
+        let mut rule = json!({"name": "r", "requesters": ["*"], "repos": ["*"], "accounts": ["*"]});
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rule
+    };
+    // Whoever holds this has the store for themselves.
+    let alone = house.plane.store.write().await.unwrap();
+    for (more, words) in [
+        (json!({"reason": {"pattern": "(\\w{1,50}){1,20}"}}), "rule `r`: reason.pattern:"),
+        (json!({"auto_approve": "true &&"}), "rule `r`: auto_approve:"),
+    ] {
+        let refused = apply(&house, json!({"rules": [rule(more)]}), "").await;
+        assert!(refused.body["detail"].as_str().unwrap().contains(words), "{:#}", refused.body);
+        assert_eq!(refused.problem(422), "invalid");
+    }
+    drop(alone);
+    let usual = json!({"reason": {"pattern": "^[A-Z]{2,10}-[0-9]+: \\w{3,30}"}});
+    apply(&house, json!({"rules": [rule(usual)]}), "").await.expect(200);
+}

@@ -37,6 +37,18 @@ pub(crate) struct Declaration {
     pub repos: Vec<RepoSetting>,
 }
 
+impl Declaration {
+    /// Refuses what makes no sense, before anybody has to wait for it: reading conditions and patterns takes its time.
+    async fn checked(self, file: &File<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            rules: checked(self.rules, file).await?,
+            bundles: checked(self.bundles, file).await?,
+            webhooks: checked(self.webhooks, file).await?,
+            repos: checked(self.repos, file).await?,
+        })
+    }
+}
+
 /// Which file is applied, and by whom.
 #[derive(Clone, Debug)]
 pub(crate) struct File<'a> {
@@ -126,7 +138,7 @@ pub(crate) async fn apply(
     declaration: Declaration,
     dry_run: bool,
 ) -> Result<Vec<Difference>, Failure> {
-    let Declaration { rules, bundles, webhooks, repos } = declaration;
+    let Declaration { rules, bundles, webhooks, repos } = declaration.checked(file).await?;
     let mut work = Work::begin(plane).await?;
     let bundles = compare(&mut work, file, bundles).await?;
     let repos = compare(&mut work, file, repos).await?;
@@ -172,14 +184,13 @@ async fn compare<D: Declared>(
 ) -> Result<Vec<Step<D>>, Failure> {
     let stored: Vec<D::Stored> = work.find_all(&Filter { order: Order::Oldest, ..Filter::default() }).await?;
     let is_own = |stored: &D::Stored| D::owner(stored) == Some(&file.owner);
-    let concerned = !declared.is_empty() || stored.iter().any(is_own);
-    if concerned && !file.permissions.contains(&D::PERMISSION) {
-        return Err(Refusal::Permission(vec![D::PERMISSION]).into());
+    if stored.iter().any(is_own) {
+        file.may::<D>()?;
     }
     let mut there: BTreeMap<String, D::Stored> =
         stored.into_iter().map(|stored| (D::of(&stored).name().to_owned(), stored)).collect();
     let mut steps = Vec::new();
-    for after in checked(declared)? {
+    for after in declared {
         let before = there.remove(after.name());
         steps.extend(step(before, after, file)?);
     }
@@ -223,9 +234,20 @@ fn step<D: Declared>(
     Ok(Some(Step { difference, before, after: Some(after) }))
 }
 
-fn checked<D: Declared>(declared: Vec<D>) -> Result<Vec<D>, Failure> {
+impl File<'_> {
+    /// Refuses who may not change such things.
+    fn may<D: Declared>(&self) -> Result<(), Refusal> {
+        let may = self.permissions.contains(&D::PERMISSION);
+        if may { Ok(()) } else { Err(Refusal::Permission(vec![D::PERMISSION])) }
+    }
+}
+
+async fn checked<D: Declared>(declared: Vec<D>, file: &File<'_>) -> Result<Vec<D>, Failure> {
     let (mut names, mut checked) = (BTreeSet::new(), Vec::new());
     for thing in declared {
+        file.may::<D>()?;
+        // Others who share the thread have their turn in between.
+        tokio::task::yield_now().await;
         let name = thing.name().to_owned();
         checked.push(thing.checked().map_err(|refusal| named::<D>(&name, refusal.into()))?);
         if names.contains(&name) {

@@ -1,7 +1,7 @@
 //! What a rule is made of: reasons, approvals, hours, emergencies, sessions, and who is asked and told.
 
 use postern_protocol::duration::Span;
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,8 @@ use super::check_list;
 use crate::domain::Refusal;
 
 const LONGEST_PATTERN: usize = 1_000;
+/// What it may take up when it is compiled, in bytes: it is compiled for each request anew.
+const LARGEST_PATTERN: usize = 1 << 22;
 
 /// What a request's reason must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +92,8 @@ impl ReasonRule {
         if pattern.len() > LONGEST_PATTERN {
             return Err(Refusal::Invalid(format!("reason.pattern: longer than {LONGEST_PATTERN} bytes")));
         }
-        Regex::new(pattern).map(Some).map_err(|error| Refusal::Invalid(format!("reason.pattern: {error}")))
+        let built = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
+        built.map(Some).map_err(|error| Refusal::Invalid(format!("reason.pattern: {error}")))
     }
 }
 
