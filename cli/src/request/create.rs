@@ -21,6 +21,9 @@ pub(super) struct CreateArgs {
     /// A bundle of accesses in place of repository, account and resources
     #[arg(long, value_name = "NAME", conflicts_with = "resource")]
     bundle: Option<String>,
+    /// Of a bundle this part alone; repeat it for more
+    #[arg(long, value_name = "REPO:ACCOUNT", requires = "bundle", conflicts_with_all = ["repo", "account"])]
+    part: Vec<String>,
     /// A table or column, and what is to be done with it: `schema.table.column:SELECT,UPDATE`; without a privilege,
     /// SELECT. Repeat it for more. Without any, everything that the account can do is asked for
     #[arg(long, value_name = "RES[:PRIV,…]")]
@@ -50,7 +53,8 @@ impl CreateArgs {
     pub(super) fn body(&self) -> Result<Value, Error> {
         let resources = resources(&self.resource)?;
         let mut body = match &self.bundle {
-            Some(bundle) => json!({ "bundle": bundle }),
+            Some(bundle) if self.part.is_empty() => json!({ "bundle": bundle }),
+            Some(bundle) => json!({ "bundle": bundle, "parts": parts(&self.part)? }),
             None => json!({ "repo": self.repo, "account": self.account, "resources": resources }),
         };
         if let Some(fields) = body.as_object_mut() {
@@ -62,6 +66,19 @@ impl CreateArgs {
         }
         Ok(body)
     }
+}
+
+/// A list of `REPO:ACCOUNT`.
+fn parts(texts: &[String]) -> Result<Vec<Value>, Error> {
+    let part = |text: &String| match text.rsplit_once(':') {
+        Some((repo, account)) if !repo.is_empty() && !account.is_empty() => {
+            Ok(json!({ "repo": repo, "account": account }))
+        }
+        Some(_) | None => {
+            Err(Error::Usage(format!("--part {text}: write REPO:ACCOUNT, as the bundle has them")))
+        }
+    };
+    texts.iter().map(part).collect()
 }
 
 /// A list of `RES[:PRIV,…]`.

@@ -41,6 +41,16 @@ fn a_bundle_stands_in_for_repo_and_account() {
         double.asked("POST /v1/requests"),
         [json!({"bundle": "oncall", "duration": "2h", "reason": "OPS-1"})]
     );
+    assert_eq!(run(&double, &format!("{line} --part sales:app_ro --part a:b:c")).status.code(), Some(0));
+    let parts = json!([{"repo": "sales", "account": "app_ro"}, {"repo": "a:b", "account": "c"}]);
+    assert_eq!(double.asked("POST /v1/requests").last().unwrap()["parts"], parts);
+    for wrong in
+        [format!("{line} --part sales"), format!("{line} --part :app_ro"), format!("{line} --part sales:")]
+    {
+        assert_eq!(run(&double, &wrong).status.code(), Some(2), "{wrong}");
+    }
+    let without = "request create --repo r --account a --part r:a --duration 2h --reason x";
+    assert_eq!(run(&double, without).status.code(), Some(2));
     assert_eq!(
         run(&double, "request create --bundle b --repo r --duration 2h --reason x").status.code(),
         Some(2)

@@ -2,21 +2,20 @@
 //!
 //! In: events, through the outbox, which keeps them until they are through and hands out those of one message one after
 //! the other. What is sent is made from what is true at that moment, so an old event never brings an old picture.
-//! Out: calls of the Web API. A message carries a key; where an earlier attempt may have posted it, the channel is
-//! searched for the key first, so that nothing is posted twice.
+//! Out: what is to be posted, under a key, by [`Posting`].
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
 
 use super::{
     case::{Links, Matter},
-    desk::{Slack, Workspace},
-    message::{LinkChange, Notice, Said, Told, card, direct, emergency, escalation},
+    desk::Slack,
+    message::{LinkChange, Notice, Told, card, direct, emergency, escalation},
     orders::{NAME, Order, Piece, parcels},
+    posting::Posting,
     records::{Link, Post},
-    web_api::{Method, SlackError},
+    web_api::SlackError,
 };
 use crate::{
     actions::Failure,
@@ -27,12 +26,6 @@ use crate::{
     store::{self, Filter, Read, StoreError},
     work::Work,
 };
-
-/// What a message's metadata is called.
-const METADATA: &str = "postern_message";
-
-/// How far back a channel is searched for a message that may have been posted.
-const SEARCHED: &str = "200";
 
 /// Slack as a courier of the outbox.
 pub(crate) struct SlackCourier(pub(crate) Arc<Slack>);
@@ -62,7 +55,8 @@ impl Courier for SlackCourier {
             let Some(here) = self.0.workspace.load_full() else {
                 return Ok(Outcome::Later("the workspace is not known yet".to_owned(), None));
             };
-            self.0.bring(&here, &order, delivery.attempts > 1).await
+            let posting = Posting { slack: &self.0, here: &here, again: delivery.attempts > 1 };
+            Errand { posting, order: &order }.run().await
         })
     }
 
@@ -94,7 +88,7 @@ impl From<SlackError> for Outcome {
 
 /// Why a message did not arrive.
 #[derive(Debug, thiserror::Error)]
-enum Hitch {
+pub(super) enum Hitch {
     /// Slack did not take it.
     #[error(transparent)]
     Slack(#[from] SlackError),
@@ -112,14 +106,19 @@ impl From<StoreError> for Hitch {
     }
 }
 
-impl Slack {
-    /// Brings what was ordered. `again` says that an earlier attempt may have posted it.
-    async fn bring(&self, here: &Workspace, order: &Order, again: bool) -> Result<Outcome, Failure> {
-        let brought = match &order.piece {
-            Piece::Link { link } => self.bring_link(here, link, order, again).await,
-            Piece::Card { request } => self.bring_cards(here, request, again).await,
-            Piece::Alarm { request } => self.bring_alarm(here, request, order, again).await,
-            Piece::Notice { request } => self.bring_notice(here, request, order, again).await,
+/// An order that is being carried out.
+struct Errand<'a> {
+    posting: Posting<'a>,
+    order: &'a Order,
+}
+
+impl Errand<'_> {
+    async fn run(&self) -> Result<Outcome, Failure> {
+        let brought = match &self.order.piece {
+            Piece::Link { link } => self.tell_of_link(link).await,
+            Piece::Card { request } => self.show(request).await,
+            Piece::Alarm { request } => self.raise_alarm(request).await,
+            Piece::Notice { request } => self.tell(request).await,
         };
         match brought {
             Ok(()) => Ok(Outcome::Taken("ok".to_owned())),
@@ -129,14 +128,18 @@ impl Slack {
         }
     }
 
-    async fn matter(&self, here: &Workspace, request: &str) -> Result<Matter, Hitch> {
-        let mut tx = self.plane.store.read().await?;
-        let now = self.plane.clock.now();
-        Matter::read(&mut *tx, request, self.links(here), now).await?.ok_or(Hitch::Gone)
+    fn slack(&self) -> &Slack {
+        self.posting.slack
     }
 
-    fn links<'a>(&self, here: &'a Workspace) -> Links<'a> {
-        Links { team: &here.team, made: self.config.link }
+    fn links(&self) -> Links<'_> {
+        Links { team: &self.posting.here.team, made: self.slack().config.link }
+    }
+
+    async fn matter(&self, request: &str) -> Result<Matter, Hitch> {
+        let plane = &self.slack().plane;
+        let mut tx = plane.store.read().await?;
+        Matter::read(&mut *tx, request, self.links(), plane.clock.now()).await?.ok_or(Hitch::Gone)
     }
 
     /// Where those are who decide: one channel, unless the rules of a bundle's requests name several.
@@ -144,7 +147,7 @@ impl Slack {
         let mut channels = Vec::new();
         for case in matter.cases() {
             let of_rule = case.rule.as_ref().and_then(|stored| stored.rule.notify.as_ref()?.slack.clone());
-            let channel = of_rule.unwrap_or_else(|| self.config.channel.clone());
+            let channel = of_rule.unwrap_or_else(|| self.slack().config.channel.clone());
             if !channels.contains(&channel) {
                 channels.push(channel);
             }
@@ -152,186 +155,75 @@ impl Slack {
         channels
     }
 
-    async fn bring_link(
-        &self,
-        here: &Workspace,
-        change: &LinkChange,
-        order: &Order,
-        again: bool,
-    ) -> Result<(), Hitch> {
-        let Some((user, said)) = change.told(&here.team) else { return Ok(()) };
-        self.write_to(&user, &format!("link/{}", order.event), &said, again).await?;
+    async fn tell_of_link(&self, change: &LinkChange) -> Result<(), Hitch> {
+        if let Some((user, said)) = change.told(&self.posting.here.team) {
+            self.posting.write_to(&user, &format!("link/{}", self.order.event), &said).await?;
+        }
         Ok(())
     }
 
-    async fn bring_cards(&self, here: &Workspace, request: &str, again: bool) -> Result<(), Hitch> {
-        let matter = self.matter(here, request).await?;
-        let said = card(&matter);
-        let mut key = format!("card/{}", matter.lead.request.id);
+    /// Shows those who decide how things stand.
+    async fn show(&self, request: &str) -> Result<(), Hitch> {
+        let matter = self.matter(request).await?;
+        let (said, key) = (card(&matter), format!("card/{}", matter.lead.request.id));
         for (place, channel) in self.channels_of(&matter).iter().enumerate() {
-            if place > 0 {
-                key = format!("card/{}/{channel}", matter.lead.request.id);
-            }
-            self.bring_card(&said, channel, &key, again).await?;
+            let key = if place == 0 { key.clone() } else { format!("{key}/{channel}") };
+            self.posting.keep_current(&said, channel, &key).await?;
         }
         Ok(())
     }
 
-    /// Posts a card, or brings the one that stands there up to date.
-    async fn bring_card(&self, said: &Said, channel: &str, key: &str, again: bool) -> Result<(), Hitch> {
-        let shown = said.digest();
-        let before = if let Some(post) = self.posted(key).await? {
-            post
-        } else {
-            let (ts, fresh) = self.post(channel, key, said, again).await?;
-            // What an earlier attempt has posted shows how things stood then.
-            let shown = if fresh { shown.clone() } else { String::new() };
-            self.remember(Post { ts, shown, ..Post::of(key, channel) }).await?
-        };
-        if before.shown != shown {
-            self.change(&before, said).await?;
-            self.remember(Post { shown, ..before }).await?;
-        }
-        Ok(())
-    }
-
-    async fn posted(&self, key: &str) -> Result<Option<Post>, Hitch> {
-        let mut tx = self.plane.store.read().await?;
-        Ok(store::load(&mut *tx, key).await?)
-    }
-
-    /// Writes down what stands where.
-    async fn remember(&self, post: Post) -> Result<Post, Hitch> {
-        let mut work = Work::begin(&self.plane).await?;
-        work.save(&post).await?;
-        work.commit().await?;
-        Ok(post)
-    }
-
-    async fn bring_alarm(
-        &self,
-        here: &Workspace,
-        request: &str,
-        order: &Order,
-        again: bool,
-    ) -> Result<(), Hitch> {
-        let matter = self.matter(here, request).await?;
-        let is_escalation = order.kind == "request.escalated";
+    async fn raise_alarm(&self, request: &str) -> Result<(), Hitch> {
+        let matter = self.matter(request).await?;
+        let is_escalation = self.order.kind == "request.escalated";
         let said = if is_escalation { escalation(&matter) } else { Some(emergency(&matter)) };
         let Some(said) = said else { return Ok(()) };
         for channel in self.channels_of(&matter) {
-            self.post(&channel, &format!("alarm/{}", order.event), &said, again).await?;
+            self.posting.post(&channel, &format!("alarm/{}", self.order.event), &said).await?;
         }
         Ok(())
     }
 
-    async fn bring_notice(
-        &self,
-        here: &Workspace,
-        request: &str,
-        order: &Order,
-        again: bool,
-    ) -> Result<(), Hitch> {
-        let matter = self.matter(here, request).await?;
-        let Some(told) = Notice::of(&order.kind).and_then(|notice| Told::of(&matter, request, notice)) else {
+    /// Tells the requester what befell the request.
+    async fn tell(&self, request: &str) -> Result<(), Hitch> {
+        let matter = self.matter(request).await?;
+        let told = Notice::of(&self.order.kind).and_then(|notice| Told::of(&matter, request, notice));
+        let (Some(told), Some(user)) = (told, self.user_of(matter.lead.request.identity.as_str()).await?)
+        else {
             return Ok(());
         };
-        let Some(user) = self.user_of(here, matter.lead.request.identity.as_str()).await? else {
-            return Ok(());
-        };
-        if matter.bundle().is_none() {
-            let Some(said) = direct(&told, &self.plane.public_url) else { return Ok(()) };
-            self.write_to(&user, &format!("notice/{}", order.event), &said, again).await?;
-            return Ok(());
+        if matter.bundle().is_some() {
+            return self.tell_together(&user, told, request).await;
         }
-        self.bring_together(&user, (told, request), order, again).await
+        if let Some(said) = direct(&told, &self.slack().plane.public_url) {
+            self.posting.write_to(&user, &format!("notice/{}", self.order.event), &said).await?;
+        }
+        Ok(())
     }
 
     /// Tells what befell several requests of a bundle at once with the first of them, and not again with the others.
-    async fn bring_together(
-        &self,
-        user: &str,
-        (told, request): (Told<'_>, &str),
-        order: &Order,
-        again: bool,
-    ) -> Result<(), Hitch> {
+    async fn tell_together(&self, user: &str, told: Told<'_>, request: &str) -> Result<(), Hitch> {
         let mut new = Vec::new();
-        for (id, key) in told.keys(&order.kind) {
-            if self.posted(&key).await?.is_none() {
+        for (id, key) in told.keys(&self.order.kind) {
+            if self.posting.posted(&key).await?.is_none() {
                 new.push((id, key));
             }
         }
         let Some((_, key)) = new.iter().find(|(id, _)| *id == request) else { return Ok(()) };
         let told = told.only(&new.iter().map(|(id, _)| *id).collect::<Vec<_>>());
-        let Some(said) = direct(&told, &self.plane.public_url) else { return Ok(()) };
-        let post = self.write_to(user, key, &said, again).await?;
+        let Some(said) = direct(&told, &self.slack().plane.public_url) else { return Ok(()) };
+        let post = self.posting.write_to(user, key, &said).await?;
         for (_, key) in &new {
-            self.remember(Post { key: key.clone(), ..post.clone() }).await?;
+            self.posting.remember(Post { key: key.clone(), ..post.clone() }).await?;
         }
         Ok(())
     }
 
     /// The Slack user who acts as an identity.
-    async fn user_of(&self, here: &Workspace, identity: &str) -> Result<Option<String>, Hitch> {
+    async fn user_of(&self, identity: &str) -> Result<Option<String>, Hitch> {
         let own = Filter { identity: Some(identity.to_owned()), ..Filter::default() };
-        let mut tx = self.plane.store.read().await?;
+        let mut tx = self.slack().plane.store.read().await?;
         let links = store::find_all::<Link>(&mut *tx, &own).await?;
-        Ok(links.into_iter().find(|link| self.links(here).has(link)).map(|link| link.user))
-    }
-
-    /// Writes to somebody directly.
-    async fn write_to(&self, user: &str, key: &str, said: &Said, again: bool) -> Result<Post, SlackError> {
-        let channel = self.direct_channel(user).await?;
-        let (ts, _) = self.post(&channel, key, said, again).await?;
-        Ok(Post { ts, ..Post::of(key, &channel) })
-    }
-
-    /// Posts a message, or finds it where an earlier attempt may have posted it. Gives its name, and whether it is new.
-    async fn post(
-        &self,
-        channel: &str,
-        key: &str,
-        said: &Said,
-        again: bool,
-    ) -> Result<(String, bool), SlackError> {
-        if again && let Some(ts) = self.find(channel, key).await? {
-            return Ok((ts, false));
-        }
-        let body = json!({
-            "channel": channel, "text": said.text, "blocks": said.blocks, "parse": "none", "unfurl_links": false,
-            "unfurl_media": false, "metadata": {"event_type": METADATA, "event_payload": {"key": key}},
-        });
-        let posted = self.api.call(Method::PostMessage, &body).await?;
-        let ts = posted.get("ts").and_then(Value::as_str);
-        let method = Method::PostMessage.as_str();
-        Ok((ts.ok_or(SlackError::Unclear { method })?.to_owned(), true))
-    }
-
-    async fn find(&self, channel: &str, key: &str) -> Result<Option<String>, SlackError> {
-        let body = json!({"channel": channel, "limit": SEARCHED, "include_all_metadata": "true"});
-        let history = self.api.call(Method::ConversationsHistory, &body).await?;
-        let messages = history.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let here = self.workspace.load_full();
-        let fits = |message: &&Value| {
-            let app = message.get("app_id").and_then(Value::as_str);
-            // Others can write anything into their messages.
-            here.as_ref().is_some_and(|here| app == Some(here.app.as_str()))
-                && message.pointer("/metadata/event_type").and_then(Value::as_str) == Some(METADATA)
-                && message.pointer("/metadata/event_payload/key").and_then(Value::as_str) == Some(key)
-        };
-        Ok(messages.iter().find(fits).and_then(|message| Some(message.get("ts")?.as_str()?.to_owned())))
-    }
-
-    async fn change(&self, post: &Post, said: &Said) -> Result<(), SlackError> {
-        // Where nothing is said of it, changed messages are read for names and addresses, unlike new ones.
-        let body = json!({
-            "channel": post.channel, "ts": post.ts, "text": said.text, "blocks": said.blocks, "parse": "none",
-            "link_names": false,
-        });
-        match self.api.call(Method::UpdateMessage, &body).await {
-            // Somebody has deleted it: there is nothing left to bring up to date.
-            Err(SlackError::Refused { word, .. }) if word == "message_not_found" => Ok(()),
-            outcome => outcome.map(drop),
-        }
+        Ok(links.into_iter().find(|link| self.links().has(link)).map(|link| link.user))
     }
 }

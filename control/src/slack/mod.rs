@@ -21,6 +21,7 @@ mod links;
 mod message;
 mod orders;
 mod pace;
+mod posting;
 mod records;
 mod routes;
 mod signature;

@@ -14,7 +14,7 @@ use super::{
     },
     callback_id,
     form::{self, Form, part_value},
-    menus::{Catalog, durations},
+    menus::{Catalog, Offered, durations},
 };
 use crate::domain::{Bundle, Offer, Part};
 
@@ -60,8 +60,8 @@ pub(super) fn settled(catalog: &Catalog, form: &Form) -> Form {
 /// The dialog. `outlook` says what will come of it.
 pub(super) fn view(catalog: &Catalog, form: &Form, outlook: &str) -> Value {
     let mut blocks = vec![repo(catalog, form)];
-    if let Some((bundle, offers)) = catalog.bundle(form) {
-        blocks.extend(bundled(form, bundle, &offers));
+    if let Some(offered) = catalog.bundle(form) {
+        blocks.extend(bundled(form, &offered));
     } else if let Some(repo) = form.repo.as_deref() {
         blocks.push(account(catalog, form, repo));
     }
@@ -90,7 +90,7 @@ fn repo(catalog: &Catalog, form: &Form) -> Value {
 }
 
 /// What is in a bundle, and what is to be said of all of it.
-fn bundled(form: &Form, bundle: &Bundle, offers: &[Offer<'_>]) -> Vec<Value> {
+fn bundled(form: &Form, Offered { bundle, offers, is_cut }: &Offered<'_>) -> Vec<Value> {
     let part = |part: &Part| {
         let (account, repo) = (code(part.account.as_str()), code(part.repo.as_str()));
         format!("*{account} of {repo}*\n{}", what(&part.resources))
@@ -99,6 +99,9 @@ fn bundled(form: &Form, bundle: &Bundle, offers: &[Offer<'_>]) -> Vec<Value> {
     let needs_reason = offers.iter().any(Offer::needs_reason);
     let duration = duration(form, &block_id(form::DURATION, &[&bundle.name]));
     let mut blocks = vec![section(&parts.join("\n"))];
+    if *is_cut {
+        blocks.push(context("There is more in this bundle; no rule lets you ask for it."));
+    }
     if bundle.parts.len() > 1 {
         blocks.push(parts_input(form, bundle));
     }

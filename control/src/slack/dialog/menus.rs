@@ -16,11 +16,12 @@ use super::{
         links::Unlinked,
         records::Link,
     },
+    Wrong,
     form::{self, BUNDLE_PREFIX, Form, SET_PREFIX},
 };
 use crate::{
     actions::{Failure, resources},
-    domain::{Bundle, IdentityRecord, Offer, Part, Person, Repo, Rule, Sidecar, StoredRule},
+    domain::{Bundle, IdentityRecord, Offer, Part, PartName, Person, Repo, Rule, Sidecar, StoredRule},
     store::{Filter, find_all, load},
 };
 
@@ -40,6 +41,25 @@ pub(super) struct Catalog {
     repos: Vec<Repo>,
     sidecars: Vec<Sidecar>,
     bundles: Vec<Bundle>,
+}
+
+/// What somebody may ask for of a bundle.
+pub(super) struct Offered<'c> {
+    /// The bundle, with these parts alone.
+    pub(super) bundle: Bundle,
+    /// What is offered for each of them.
+    pub(super) offers: Vec<Offer<'c>>,
+    /// Whether there is more in it.
+    pub(super) is_cut: bool,
+}
+
+impl Offered<'_> {
+    /// The parts that are asked for; none: all of the bundle.
+    pub(super) fn wanted(&self, form: &Form) -> Result<Vec<PartName>, Wrong> {
+        let chosen = form.parts_of(&self.bundle)?;
+        let all = chosen.is_empty() && self.is_cut;
+        Ok(if all { self.bundle.parts.iter().map(Part::name).collect() } else { chosen })
+    }
 }
 
 impl Catalog {
@@ -71,37 +91,37 @@ impl Catalog {
         open.filter(offered).collect::<BTreeSet<&str>>().into_iter().collect()
     }
 
-    /// The bundles of which every part may be asked for.
-    pub(super) fn bundles(&self) -> Vec<&Bundle> {
-        let mut offered: Vec<&Bundle> =
-            self.bundles.iter().filter(|bundle| self.parts(bundle).is_some()).collect();
+    /// The bundles of which something may be asked for, with what that is.
+    pub(super) fn bundles(&self) -> Vec<Bundle> {
+        let mut offered: Vec<Bundle> =
+            self.bundles.iter().filter_map(|bundle| Some(self.offered(bundle)?.bundle)).collect();
         offered.sort_by(|one, other| one.name.cmp(&other.name));
         offered
     }
 
-    /// The bundle that was chosen, with what is offered for each of its parts.
-    pub(super) fn bundle(&self, form: &Form) -> Option<(&Bundle, Vec<Offer<'_>>)> {
+    /// What is offered of the bundle that was chosen.
+    pub(super) fn bundle(&self, form: &Form) -> Option<Offered<'_>> {
         let name = form.bundle()?;
-        let bundle = self.bundles.iter().find(|bundle| bundle.name == name)?;
-        Some((bundle, self.parts(bundle)?))
+        self.offered(self.bundles.iter().find(|bundle| bundle.name == name)?)
     }
 
-    /// What is offered for each part of a bundle; nothing when one of them may not be asked for.
-    fn parts(&self, bundle: &Bundle) -> Option<Vec<Offer<'_>>> {
+    fn offered(&self, bundle: &Bundle) -> Option<Offered<'_>> {
         let offered = |part: &Part| {
             let offer = self.offer().at_repo(part.repo.as_str()).as_account(part.account.as_str());
             let whole = part.resources.is_empty() && offer.whole();
             let named =
                 !part.resources.is_empty() && part.resources.iter().all(|entry| offer.has(&entry.resource));
-            (whole || named).then_some(offer)
+            (whole || named).then(|| (part.clone(), offer))
         };
-        bundle.parts.iter().map(offered).collect()
+        let (parts, offers): (Vec<Part>, Vec<Offer<'_>>) = bundle.parts.iter().filter_map(offered).unzip();
+        let is_cut = parts.len() < bundle.parts.len();
+        (!parts.is_empty()).then(|| Offered { bundle: Bundle { parts, ..bundle.clone() }, offers, is_cut })
     }
 
     /// The longest that what was chosen may be asked for.
     pub(super) fn longest(&self, form: &Form) -> Option<Span> {
         match self.bundle(form) {
-            Some((_, offers)) => offers.iter().filter_map(Offer::longest).min(),
+            Some(offered) => offered.offers.iter().filter_map(Offer::longest).min(),
             None => self.chosen(form)?.longest(),
         }
     }
@@ -112,7 +132,7 @@ impl Catalog {
         let bundle = |bundle: &Bundle| {
             option(&format!("{BUNDLE_PREFIX}{}", bundle.name), &format!("Bundle {}", bundle.name))
         };
-        repos.chain(self.bundles().into_iter().filter_map(bundle)).collect()
+        repos.chain(self.bundles().iter().filter_map(bundle)).collect()
     }
 
     /// The accounts of a repo that may be asked for, by name.
@@ -136,7 +156,7 @@ impl Catalog {
 /// The bundles that somebody may ask for.
 pub(in super::super) async fn bundles_for(slack: &Slack, link: &Link) -> Result<Vec<Bundle>, Failure> {
     let catalog = Catalog::read(slack, link).await?;
-    Ok(catalog.bundles().into_iter().cloned().collect())
+    Ok(catalog.bundles())
 }
 
 /// What a menu offers for what was typed into it so far.

@@ -72,8 +72,8 @@ async fn follow(slack: &Slack, user: &str, view: &View) -> Result<(), Wrong> {
 
 /// Which rule will decide, and who can approve; or what stands in the way so far.
 async fn outlook(acting: &Acting<'_>, catalog: &Catalog, form: &Form) -> String {
-    if let Some((bundle, _)) = catalog.bundle(form) {
-        return bundle_outlook(acting, form, bundle).await;
+    if let Some(offered) = catalog.bundle(form) {
+        return bundle_outlook(acting, form, &offered.bundle).await;
     }
     let Some(offer) = catalog.chosen(form) else {
         return if catalog.targets().is_empty() {
@@ -149,7 +149,7 @@ pub(super) async fn submit(slack: &Arc<Slack>, call: &ViewSubmission) -> Result<
     if let Some(name) = form.bundle() {
         let terms = timely(slack, form.terms()?)?;
         let parts = match catalog.bundle(&form) {
-            Some((bundle, _)) => form.parts_of(bundle)?,
+            Some(offered) => offered.wanted(&form)?,
             None => Vec::new(),
         };
         acting.file_bundle(name, &parts, Ask { break_glass: false, ..terms }).await?;

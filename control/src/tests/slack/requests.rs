@@ -338,7 +338,7 @@ async fn a_bundle_is_asked_for_at_once_and_decided_together() {
     });
     floor.house.admin.put("/v1/rules/hr", rule).await.expect(201);
     let part = |repo: &str| json!({"repo": repo, "account": "app_ro"});
-    for (name, repos) in [("oncall", ["sales", "hr"]), ("beyond", ["sales", "payroll"])] {
+    for (name, repos) in [("oncall", ["sales", "hr"]), ("beyond", ["payroll", "wages"])] {
         let bundle = json!({"description": "what on-call needs", "parts": repos.map(part)});
         floor.house.admin.put(&format!("/v1/bundles/{name}"), bundle).await.expect(201);
     }
@@ -456,6 +456,27 @@ async fn of_a_bundle_somebody_asks_for_what_they_need() {
     floor.house.admin.put("/v1/bundles/oncall", other).await.expect(200);
     let again = format!("/v1/requests/{}/again", again["id"].as_str().unwrap());
     assert_eq!(floor.house.admin.post(&again, json!({})).await.problem(409), "conflict");
+}
+
+#[tokio::test]
+async fn of_a_bundle_those_parts_are_offered_that_somebody_may_ask_for() {
+    let floor = Floor::with_sales().await;
+    floor.bundle("dba").await;
+    let rule = json!({
+        "requesters": ["bob@example.com"], "repos": ["hr"], "accounts": ["app_ro"], "whole": true,
+        "max_duration": "8h", "approvals": [{"from": ["group:dba"]}],
+    });
+    floor.house.admin.put("/v1/rules/hr", rule).await.expect(200);
+    floor.slack.open_home(ALICE).await;
+    floor.slack.click_home(ALICE, "bundle").await;
+    let mut dialog = floor.slack.dialog(ALICE).await;
+    let text = dialog.text();
+    assert!(text.contains("There is more in this bundle; no rule lets you ask for it."), "{text}");
+    assert!(!text.contains("hr") && !text.contains("What you need of it"), "{text}");
+    dialog.write("reason", "what I may").await;
+    assert!(dialog.submit().await.is_empty());
+    let card = floor.slack.posted("the card", |message| rendered(message).contains("what I may")).await;
+    assert!(seen(&card).contains("of `sales`*") && !seen(&card).contains("hr"), "{}", seen(&card));
 }
 
 #[tokio::test]
