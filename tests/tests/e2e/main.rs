@@ -29,6 +29,7 @@ mod commands;
 mod connect;
 mod crash;
 mod dead;
+mod demo;
 mod doubt;
 mod drivers;
 mod harness;

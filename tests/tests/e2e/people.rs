@@ -67,14 +67,14 @@ impl House {
 }
 
 /// `postern` as somebody with a configuration folder of their own.
-fn as_person(home: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn as_person(home: &Path, arguments: &[&str]) -> Command {
     let mut command = bound(postern(), "KILL");
     command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").env("XDG_CONFIG_HOME", home);
     command
 }
 
 /// The code that `postern login` shows.
-fn shown_code(child: &mut Child) -> String {
+pub(crate) fn shown_code(child: &mut Child) -> String {
     let mut out = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
     loop {
@@ -93,7 +93,7 @@ fn errors(child: &mut Child) -> String {
     text
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
