@@ -184,3 +184,53 @@ async fn every_denial_leaves_a_record_without_values_and_a_count() {
     has("postern_statements_total", &["decision=\"allow\"", "reason=\"\""]);
     has("postern_decision_seconds", &["cache=\"miss\""]);
 }
+
+const VIEWS: &str = "
+create view mine with (security_invoker) as select id, card_number as sku from sales;
+create view over_mine as select id, sku from mine;
+create view further as select max(sku) as sku from over_mine;
+create view fair with (security_invoker) as select id, sku from sales;
+create view over_fair as select id, sku from fair;
+";
+
+async fn a_view_gives_no_more_than_what_its_callers_rights_reach(version: Version) {
+    let view = |name: &str| json!({"resource": format!("public.{name}"), "privileges": ["SELECT", "UPDATE"]});
+    let mut list = resources();
+    let views = ["mine", "over_mine", "further", "fair", "over_fair"].map(view);
+    list.as_array_mut().unwrap().extend(views);
+    let Some((stage, access)) = stage_for(version, &list).await else { return };
+    let owner = stage.postgres.admin().await;
+    owner.batch_execute(&format!("set role app_rw; {VIEWS}")).await.unwrap();
+    let mut raw = stage.raw(&access).await.unwrap();
+    for text in [
+        "select sku from mine",
+        "select sku from over_mine",
+        "select id from over_mine",
+        "select sku from further",
+        "select sku from sales where exists (select from further where sku > 'C')",
+        "explain select sku from further",
+        "select id from fair for update",
+        "select id from over_fair for share",
+        "update over_fair set sku = 'x'",
+    ] {
+        assert_eq!(error(&raw.ask(text).await).code(), "42501", "{text}");
+    }
+    for text in ["select * from fair", "select id, sku from over_fair where id = 1"] {
+        assert!(kinds(&raw.ask(text).await).ends_with("DCZ"), "{text}");
+    }
+    owner.batch_execute("create or replace view over_fair as select id, sku from mine").await.unwrap();
+    until("the view's new query to be known", async || {
+        error(&raw.ask("select sku from over_fair").await).code() == "42501"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_view_gives_no_more_than_what_its_callers_rights_reach_on_15() {
+    a_view_gives_no_more_than_what_its_callers_rights_reach(Version::Fifteen).await;
+}
+
+#[tokio::test]
+async fn a_view_gives_no_more_than_what_its_callers_rights_reach_on_18() {
+    a_view_gives_no_more_than_what_its_callers_rights_reach(Version::Eighteen).await;
+}

@@ -101,6 +101,9 @@ pub(crate) struct Parts {
     /// Views that read with the rights of whoever reads them (`security_invoker`), by OID, and their queries with every
     /// name in full; an empty one where it is not known, and then nothing may be read by the view.
     pub(crate) invokers: Vec<(u32, Box<str>)>,
+    /// Other views, and tables with rules, by OID, and each of [`Self::invokers`] that they use: what such a one reads it
+    /// reads with the rights of whoever reads the other.
+    pub(crate) users_of_invokers: Vec<(u32, u32)>,
 }
 
 type Names = HashMap<Box<str>, Vec<Arc<str>>>;
@@ -123,6 +126,7 @@ pub(crate) struct Catalog {
     implicit_casts: bool,
     sequences: HashMap<u32, u32>,
     invokers: HashMap<u32, Box<str>>,
+    users_of_invokers: HashMap<u32, Vec<u32>>,
 }
 
 fn names(list: Vec<Named>) -> Names {
@@ -153,6 +157,9 @@ impl Catalog {
             invokers: parts.invokers.into_iter().collect(),
             ..Self::default()
         };
+        for (user, invoker) in parts.users_of_invokers {
+            catalog.users_of_invokers.entry(user).or_default().push(invoker);
+        }
         for relation in parts.relations {
             let relation = Arc::new(relation);
             catalog.by_oid.insert(relation.oid, Arc::clone(&relation));
@@ -228,9 +235,16 @@ impl Catalog {
         self.relation_of(*self.sequences.get(&oid)?)
     }
 
-    /// The query of a view that reads with the rights of whoever reads it.
-    pub(crate) fn invoker(&self, view: u32) -> Option<&str> {
-        self.invokers.get(&view).map(AsRef::as_ref)
+    /// The views that read with the rights of whoever reads this relation, which may be one of them, and their queries.
+    pub(crate) fn invokers(&self, relation: u32) -> impl Iterator<Item = (u32, &str)> {
+        let used = self.users_of_invokers.get(&relation).into_iter().flatten();
+        let query = |view: &u32| Some((*view, &**self.invokers.get(view)?));
+        std::iter::once(relation).chain(used.copied()).filter_map(move |view| query(&view))
+    }
+
+    /// Whether using this relation does something with the rights of whoever uses it.
+    pub(crate) fn has_invokers(&self, relation: u32) -> bool {
+        self.invokers.contains_key(&relation) || self.users_of_invokers.contains_key(&relation)
     }
 
     /// Whether the server has a function of this name.

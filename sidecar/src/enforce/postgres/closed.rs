@@ -43,6 +43,8 @@ const INFORMATION_CLOSED: &[&str] = &[
     "foreign_data_wrapper_options",
     "foreign_server_options",
     "foreign_table_options",
+    "sql_parts",
+    "transforms",
     "user_mapping_options",
     "user_mappings",
 ];

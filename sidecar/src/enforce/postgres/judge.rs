@@ -8,7 +8,7 @@ use pg_raw_parse::{
 
 use super::{
     Ground, Judgement, Step, account,
-    catalog::Relation,
+    catalog::{PG_CATALOG, Relation},
     expr::Place,
     scope::Base,
     shape::shape,
@@ -34,7 +34,7 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
     let tree = match pg_raw_parse::parse(text) {
         Ok(tree) => tree,
         Err(error) => {
-            return without_comments(text, ground).unwrap_or_else(|| Err(Denial::syntax(error.to_string())));
+            return without_comments(text, ground).unwrap_or_else(|| Err(unreadable(&error)));
         }
     };
     let mut walk = Walk::new(ground, text.len());
@@ -56,6 +56,14 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
     }
 }
 
+/// What the parser says, in the server's words.
+fn unreadable(error: &pg_raw_parse::Error) -> Denial {
+    Denial::syntax(match error {
+        pg_raw_parse::Error::Parse(said) => said.to_string(),
+        other => other.to_string(),
+    })
+}
+
 /// The parser stumbles over comments where it looks ahead, as in `NULLS /* */ LAST`; the server does not. A text that
 /// reads well without its comments is sent without them.
 fn without_comments(text: &str, ground: &Ground) -> Option<Result<Judgement, Denial>> {
@@ -72,10 +80,14 @@ impl<'a> Walk<'a> {
     /// the denial does not say.
     pub(super) fn reading(&mut self, relation: &'a Relation) -> Result<Base<'a>, Denial> {
         let base = self.ground.reading(relation)?;
-        if let Some(query) = self.ground.catalog.invoker(relation.oid)
-            && !self.views.contains(&relation.oid)
-        {
-            self.views.push(relation.oid);
+        if relation.kind != b'v' {
+            return Ok(base);
+        }
+        for (view, query) in self.ground.catalog.invokers(relation.oid) {
+            if self.views.contains(&view) {
+                continue;
+            }
+            self.views.push(view);
             self.spend(query.len())?;
             self.reading_beneath(query).map_err(|_| relation.deny())?;
         }
@@ -83,12 +95,14 @@ impl<'a> Walk<'a> {
     }
 
     fn reading_beneath(&mut self, query: &str) -> Result<(), Denial> {
-        let tree = pg_raw_parse::parse(query).map_err(|error| Denial::syntax(error.to_string()))?;
+        let tree = pg_raw_parse::parse(query).map_err(|error| unreadable(&error))?;
         let mut statements = tree.iter();
         let (Some(raw), None) = (statements.next(), statements.next()) else {
             return Err(refuse("a view whose query is not known"));
         };
-        let mut walk = self.beneath(self.ground);
+        // The query is written for this path.
+        let ground = Ground { path: [PG_CATALOG.into()].into(), ..self.ground.clone() };
+        let mut walk = self.beneath(&ground);
         walk.query(raw.stmt(), Place::NOWHERE)?;
         account::identifiers(query, &walk.claims)?;
         let as_it_is = walk.edits.is_empty();

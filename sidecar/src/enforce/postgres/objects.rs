@@ -108,6 +108,29 @@ impl Ground {
         limits.is_some_and(|limits| limits.insert.any())
     }
 
+    /// Whether the first argument names, or numbers, a view that may be read.
+    pub(super) fn is_granted_view(&self, args: &NodeList) -> bool {
+        let mut inner = args.first().unwrap_or(Node::None);
+        if let Node::TypeCast(cast) = inner {
+            inner = cast.arg();
+        }
+        let number = match inner {
+            Node::A_Const(constant) => match constant.val() {
+                Some(ConstValue::Integer(oid)) => u32::try_from(oid).ok(),
+                Some(ConstValue::String(text)) => text.parse().ok(),
+                Some(_) | None => None,
+            },
+            _ => None,
+        };
+        let view = match number {
+            Some(oid) => self.catalog.relation_of(oid).map(AsRef::as_ref),
+            None => self.constant_relation(inner),
+        };
+        let view = view.filter(|relation| matches!(relation.kind, b'v' | b'm'));
+        let limits = view.and_then(|view| self.limits.table(&view.schema, &view.name));
+        limits.is_some_and(|limits| limits.select.any())
+    }
+
     /// The relation that a constant names.
     fn constant_relation(&self, node: Node<'_>) -> Option<&Relation> {
         let Node::A_Const(constant) = node else { return None };

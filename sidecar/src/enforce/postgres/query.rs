@@ -11,6 +11,7 @@ use pg_raw_parse::{
 use postern_protocol::gate::Star;
 
 use super::{
+    Ground,
     expr::Place,
     names::texts,
     outputs::{is_star, name_of},
@@ -291,7 +292,7 @@ impl<'a> Walk<'a> {
         if meant.len() < names.len() {
             return Err(refuse("a lock on a table that is not in FROM"));
         }
-        meant.into_iter().try_for_each(lock)
+        meant.into_iter().try_for_each(|item| lock(item, self.ground))
     }
 
     /// WITH: each query sees those before it, and with RECURSIVE itself.
@@ -390,10 +391,15 @@ pub(super) fn renamed<'a>(mut columns: Vec<Derived<'a>>, names: &'a NodeList) ->
 }
 
 /// What a lock on an item needs.
-fn lock(item: &Item<'_>) -> Result<(), Denial> {
+fn lock(item: &Item<'_>, ground: &Ground) -> Result<(), Denial> {
     match &item.columns {
         Columns::Base(base, _) => match base.read {
-            Read::Granted(limits) if limits.update.any() => Ok(()),
+            // What a view locks with the session's own rights would have to be granted as well.
+            Read::Granted(limits)
+                if limits.update.any() && !ground.catalog.has_invokers(base.relation.oid) =>
+            {
+                Ok(())
+            }
             Read::Granted(_) | Read::Open(_) => Err(base.relation.deny()),
         },
         Columns::List(..) => Err(Denial::unclear(

@@ -31,6 +31,7 @@ const OUTPUTS: &[(&str, &[&str])] = &[
     ("pg_get_keywords", &["word", "catcode", "barelabel", "catdesc", "baredesc"]),
     ("pg_options_to_table", &["option_name", "option_value"]),
     ("pg_partition_ancestors", &["relid"]),
+    ("pg_partition_tree", &["relid", "parentrelid", "isleaf", "level"]),
 ];
 
 /// Functions whose columns depend on their arguments.

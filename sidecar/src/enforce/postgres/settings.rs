@@ -41,21 +41,24 @@ const CUSTOM: &[&str] = &[
 /// May be set to anything. Sorted.
 #[rustfmt::skip]
 const FREE: &[&str] = &[
-    "application_name", "array_nulls", "bytea_output", "client_min_messages", "constraint_exclusion", "cpu_index_tuple_cost",
-    "cpu_operator_cost", "cpu_tuple_cost", "cursor_tuple_fraction", "datestyle", "default_transaction_deferrable",
-    "default_transaction_isolation", "effective_cache_size", "effective_io_concurrency", "enable_async_append",
-    "enable_bitmapscan", "enable_gathermerge", "enable_hashagg", "enable_hashjoin", "enable_incremental_sort",
-    "enable_indexonlyscan", "enable_indexscan", "enable_material", "enable_memoize", "enable_mergejoin", "enable_nestloop",
-    "enable_parallel_append", "enable_parallel_hash", "enable_partition_pruning", "enable_partitionwise_aggregate",
-    "enable_partitionwise_join", "enable_seqscan", "enable_sort", "enable_tidscan", "escape_string_warning",
-    "extra_float_digits", "from_collapse_limit", "geqo", "geqo_threshold", "hash_mem_multiplier",
-    "idle_in_transaction_session_timeout", "idle_session_timeout", "intervalstyle", "jit", "jit_above_cost",
-    "jit_inline_above_cost", "jit_optimize_above_cost", "join_collapse_limit", "lc_monetary", "lc_numeric", "lc_time",
-    "lock_timeout", "max_parallel_workers_per_gather", "min_parallel_index_scan_size", "min_parallel_table_scan_size",
-    "parallel_leader_participation", "parallel_setup_cost", "parallel_tuple_cost", "plan_cache_mode", "random_page_cost",
-    "recursive_worktable_factor", "seq_page_cost", "statement_timeout", "synchronous_commit", "tcp_keepalives_count",
-    "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout", "timezone", "transaction_deferrable",
-    "transaction_isolation", "transaction_timeout", "work_mem", "xmlbinary", "xmloption",
+    "application_name", "array_nulls", "bytea_output", "client_min_messages", "constraint_exclusion",
+    "cpu_index_tuple_cost", "cpu_operator_cost", "cpu_tuple_cost", "cursor_tuple_fraction", "datestyle",
+    "default_transaction_deferrable", "default_transaction_isolation", "effective_cache_size",
+    "effective_io_concurrency", "enable_async_append", "enable_bitmapscan", "enable_distinct_reordering",
+    "enable_gathermerge", "enable_group_by_reordering", "enable_hashagg", "enable_hashjoin", "enable_incremental_sort",
+    "enable_indexonlyscan", "enable_indexscan", "enable_material", "enable_memoize", "enable_mergejoin",
+    "enable_nestloop", "enable_parallel_append", "enable_parallel_hash", "enable_partition_pruning",
+    "enable_partitionwise_aggregate", "enable_partitionwise_join", "enable_presorted_aggregate",
+    "enable_self_join_elimination", "enable_seqscan", "enable_sort", "enable_tidscan", "escape_string_warning",
+    "extra_float_digits", "from_collapse_limit", "geqo", "geqo_effort", "geqo_generations", "geqo_pool_size",
+    "geqo_seed", "geqo_selection_bias", "geqo_threshold", "hash_mem_multiplier", "idle_in_transaction_session_timeout",
+    "idle_session_timeout", "intervalstyle", "jit", "jit_above_cost", "jit_inline_above_cost",
+    "jit_optimize_above_cost", "join_collapse_limit", "lc_monetary", "lc_numeric", "lc_time", "lock_timeout",
+    "max_parallel_workers_per_gather", "min_parallel_index_scan_size", "min_parallel_table_scan_size",
+    "parallel_leader_participation", "parallel_setup_cost", "parallel_tuple_cost", "plan_cache_mode",
+    "random_page_cost", "recursive_worktable_factor", "seq_page_cost", "statement_timeout", "synchronous_commit",
+    "tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout", "timezone",
+    "transaction_deferrable", "transaction_isolation", "transaction_timeout", "work_mem", "xmlbinary", "xmloption",
 ];
 
 /// May be set to one of these and nothing else.
@@ -204,15 +207,12 @@ impl<'a> Walk<'a> {
             VariableSetKind::VAR_SET_VALUE => {
                 self.ground.set(name, Some(&texts))?;
                 if is_path && !self.ground.is_start_path(&texts) {
-                    let at = set.args().first().map_or(-1, place_of);
-                    self.edits.push((place(at), Edit::Rest(self.ground.start_path_list())));
+                    self.set_start_path(set.is_local);
                 }
                 Ok(())
             }
             VariableSetKind::VAR_SET_DEFAULT | VariableSetKind::VAR_RESET if is_path => {
-                let local = if set.is_local { "LOCAL " } else { "" };
-                let list = self.ground.start_path_list();
-                self.edits.push((self.begin, Edit::Rest(format!("SET {local}{SEARCH_PATH} = {list}"))));
+                self.set_start_path(set.is_local);
                 Ok(())
             }
             VariableSetKind::VAR_SET_DEFAULT | VariableSetKind::VAR_RESET => self.ground.set(name, None),
@@ -222,6 +222,13 @@ impl<'a> Walk<'a> {
             }
             _ => Err(deny(name)),
         }
+    }
+
+    /// Puts the search path that the session began with in the place of the one that the statement at hand sets.
+    fn set_start_path(&mut self, local: bool) {
+        let local = if local { "LOCAL " } else { "" };
+        let list = self.ground.start_path_list();
+        self.edits.push((self.begin, Edit::Rest(format!("SET {local}{SEARCH_PATH} = {list}"))));
     }
 
     /// A value as text. A transaction's modes are words of the grammar.

@@ -124,6 +124,21 @@ const INVOKERS: &str = "FROM pg_catalog.pg_class v WHERE v.relkind = 'v' AND v.r
 /// The query of one, with each name in full, for the search path is pinned; nothing where it is very long.
 const QUERY: &str = "(SELECT q FROM pg_catalog.pg_get_viewdef(v.oid) q WHERE octet_length(q) < 32768)";
 
+/// Relations whose rules use a view of [`INVOKERS`], by way of other views perhaps, and that view. A materialised view
+/// reads nothing when it is read.
+fn users_of_invokers() -> String {
+    format!(
+        "WITH RECURSIVE invokers AS (SELECT v.oid {INVOKERS}), \
+         uses AS (SELECT DISTINCT c.oid AS one, d.refobjid AS other FROM pg_catalog.pg_rewrite w \
+         JOIN pg_catalog.pg_class c ON c.oid = w.ev_class JOIN pg_catalog.pg_depend d ON d.objid = w.oid \
+         WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
+         AND d.refobjid <> c.oid AND c.relkind <> 'm' AND c.relpersistence <> 't' \
+         AND c.oid NOT IN (SELECT oid FROM invokers)), \
+         found AS (SELECT one, other FROM uses WHERE other IN (SELECT oid FROM invokers) \
+         UNION SELECT u.one, f.other FROM found f JOIN uses u ON u.other = f.one) SELECT one, other FROM found"
+    )
+}
+
 /// Writing a query down takes locks on what it reads. Nobody waits for those who change that.
 const NO_WAIT: &str = "SET LOCAL lock_timeout = 100";
 
@@ -149,21 +164,26 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
         implicit_casts: !numbers(connection, &implicit_casts()).await?.is_empty(),
         sequences: pairs(connection, SEQUENCES).await?,
         invokers: Vec::new(),
+        users_of_invokers: Vec::new(),
         schemas: schemas.into_values().collect(),
         relations,
     };
+    let views = numbers(connection, &format!("SELECT v.oid {INVOKERS}")).await?;
+    if views.is_empty() {
+        return Ok((parts, spelling, true));
+    }
+    parts.users_of_invokers = pairs(connection, &users_of_invokers()).await?;
     let complete;
-    (parts.invokers, complete) = invokers(connection).await?;
+    (parts.invokers, complete) = invokers(connection, views).await?;
     Ok((parts, spelling, complete))
 }
 
-/// The views of [`INVOKERS`] with their queries, and whether these could be read. Where not, they are empty, and the
+/// These views of [`INVOKERS`] with their queries, and whether these could be read. Where not, they are empty, and the
 /// transaction is over.
-async fn invokers(connection: &mut Connection) -> Result<(Vec<(u32, Box<str>)>, bool), BackError> {
-    let views = numbers(connection, &format!("SELECT v.oid {INVOKERS}")).await?;
-    if views.is_empty() {
-        return Ok((Vec::new(), true));
-    }
+async fn invokers(
+    connection: &mut Connection,
+    views: Vec<u32>,
+) -> Result<(Vec<(u32, Box<str>)>, bool), BackError> {
     connection.run(NO_WAIT).await?;
     match texts(connection, &format!("SELECT v.oid, {QUERY} {INVOKERS}")).await {
         Ok(read) => Ok((read, true)),

@@ -208,6 +208,10 @@ async fn every_change_of_a_name_makes_a_new_snapshot(version: Version) {
         "alter table heir no inherit sales",
         "alter view \"odd.schema\".v set (security_invoker)",
         "create or replace view \"odd.schema\".v with (security_invoker) as select id + 1 as id from sales",
+        "create view over as select 1 as id",
+        "create or replace view over as select id from \"odd.schema\".v",
+        "create rule reads as on insert to sales do also select id from \"odd.schema\".v",
+        "drop rule reads on sales",
         "alter view \"odd.schema\".v reset (security_invoker)",
     ] {
         scene.run(change).await;
@@ -227,13 +231,24 @@ async fn every_change_of_a_name_makes_a_new_snapshot_on_18() {
     every_change_of_a_name_makes_a_new_snapshot(Version::Eighteen).await;
 }
 
+/// What uses `v` of [`OBJECTS`], and what does not.
+const OVER: &str = "
+create view over as select id from \"odd.schema\".v;
+create view further as select (select max(id) from over) as id;
+create table ruled (id int);
+create rule reads as on insert to ruled do also select id from further;
+create materialized view stored as select id from further;
+create view aside as select id from stored;
+";
+
 async fn views_that_read_with_their_callers_rights_are_known(version: Version) {
     let Some(scene) = Scene::on(version).await else { return };
     scene.run(OBJECTS).await;
     let query = async || {
         let catalog = scene.fresh().await;
         let view = catalog.relation("odd.schema", "v").unwrap().oid;
-        catalog.invoker(view).map(|query| query.split_whitespace().collect::<Vec<_>>().join(" "))
+        let query = catalog.invokers(view).next().map(|(_, query)| query.split_whitespace());
+        query.map(|words| words.collect::<Vec<_>>().join(" "))
     };
     assert_eq!(query().await, None);
     for (setting, is_one) in
@@ -251,6 +266,17 @@ async fn views_that_read_with_their_callers_rights_are_known(version: Version) {
     assert!(scene.fresh().await.relation("public", "unrelated").is_some());
     other.batch_execute("rollback").await.unwrap();
     assert!(query().await.unwrap().ends_with("id FROM public.sales;"));
+    scene.run(OVER).await;
+    let catalog = scene.fresh().await;
+    for (name, uses_it) in
+        [("over", true), ("further", true), ("ruled", true), ("stored", false), ("aside", false)]
+    {
+        let relation = catalog.relation("public", name).unwrap().oid;
+        assert_eq!(
+            (catalog.has_invokers(relation), catalog.invokers(relation).count()),
+            (uses_it, uses_it.into())
+        );
+    }
     scene.run("alter view \"odd.schema\".v set (security_invoker = off, security_barrier)").await;
     assert_eq!(query().await, None);
 }

@@ -46,10 +46,12 @@ fn sent(text: &str) -> String {
 fn a_search_path_that_means_the_same_today_is_sent_as_the_one_that_the_session_began_with() {
     for (text, wanted) in [
         ("SET search_path = public", "SET search_path = '$user', 'public'"),
+        ("SET SCHEMA 'public'", "SET search_path = '$user', 'public'"),
+        ("set local schema 'public'", "SET LOCAL search_path = '$user', 'public'"),
         ("SET search_path = tenant_9, public", "SET search_path = '$user', 'public'"),
         (
             "SET LOCAL Search_Path TO pg_temp_2, public ; SELECT 1",
-            "SET LOCAL Search_Path TO '$user', 'public' ; SELECT 1",
+            "SET LOCAL search_path = '$user', 'public' ; SELECT 1",
         ),
         (
             "SELECT id, set_config('search_path', E'pg_temp_2,public', false) FROM sales",
@@ -302,6 +304,81 @@ fn a_view_that_reads_with_its_callers_rights_needs_what_it_reads() {
     }
     let ground = of(" SELECT sku FROM public.sales;");
     judge("INSERT INTO orders_view(sku) VALUES ('a')", &ground).expect_err("sales.sku may not be written");
+    judge("SELECT sku FROM orders_view FOR UPDATE", &ground).expect_err("sales may not be locked");
+}
+
+#[test]
+fn a_view_over_one_that_reads_with_its_callers_rights_needs_what_that_reads() {
+    let of = |query: &str| {
+        let mut parts = shop_parts();
+        let view = parts.relations.iter_mut().find(|relation| &*relation.name == "v_sales_all").unwrap();
+        let (inner, over) = (view.oid, view.oid + 50_000);
+        let again = Relation { oid: over, name: "over".into(), ..view.clone() };
+        parts.relations.push(again);
+        parts.invokers = vec![(inner, query.into())];
+        parts.users_of_invokers = vec![(over, inner)];
+        let mut ground = ground_of(parts, Star::Deny);
+        let all = [Privilege::Select, Privilege::Insert, Privilege::Update];
+        let mut list = vec![resource("public.over", &all), resource("public.sales.sku", &all)];
+        list.push(resource("public.sales.id", &[Privilege::Select]));
+        ground.limits = Arc::new(Limits::new(&list, Terms::default()));
+        ground
+    };
+    judge("SELECT * FROM over", &of(" SELECT id, sku FROM public.sales;")).unwrap();
+    for query in [" SELECT id, card_number AS sku FROM public.sales;", ""] {
+        let denial = judge("SELECT id FROM over", &of(query)).expect_err(query);
+        assert_eq!(denial.message, "permission denied for table over");
+    }
+    let ground = of(" SELECT sku FROM public.sales;");
+    for text in ["INSERT INTO over(sku) VALUES ('a')", "SELECT sku FROM over FOR SHARE"] {
+        judge(text, &ground).expect_err(text);
+    }
+}
+
+#[test]
+fn the_text_of_a_view_is_told_to_those_who_may_read_the_view() {
+    let parts = shop_parts();
+    let number = |name: &str| parts.relations.iter().find(|relation| &*relation.name == name).unwrap().oid;
+    let (granted, other, table) = (number("v_sales_all"), number("v_sales_public"), number("orders"));
+    let mut ground = ground_of(shop_parts(), Star::Deny);
+    let list = ["public.v_sales_all", "public.orders"].map(|name| resource(name, &[Privilege::Select]));
+    ground.limits = Arc::new(Limits::new(&list, Terms::default()));
+    for text in [
+        "SELECT pg_get_viewdef('v_sales_all')",
+        "SELECT pg_get_viewdef('public.v_sales_all'::regclass, true)",
+        &format!("SELECT pg_catalog.pg_get_viewdef('{granted}'::pg_catalog.oid, true)"),
+        &format!("SELECT pg_get_viewdef({granted})"),
+    ] {
+        let judgement = judge(text, &ground).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+        assert!(!judgement.alike, "another number is another view: {text}");
+    }
+    for text in [
+        "SELECT pg_get_viewdef('v_sales_public')",
+        "SELECT pg_get_viewdef('orders')",
+        "SELECT pg_get_viewdef(oid) FROM pg_class",
+        "SELECT hr.pg_get_viewdef('v_sales_all')",
+        "SELECT pg_get_functiondef('v_sales_all'::regclass)",
+        &format!("SELECT pg_get_viewdef({other})"),
+        &format!("SELECT pg_get_viewdef('{table}'::oid)"),
+    ] {
+        judge(text, &ground).expect_err(text);
+    }
+}
+
+#[test]
+fn names_in_a_views_query_do_not_depend_on_the_search_path() {
+    let mut parts = shop_parts();
+    let view = parts.relations.iter().find(|relation| &*relation.name == "v_sales_all").unwrap();
+    let (oid, schema) = (view.oid, "public".into());
+    let decoy = Relation { oid: oid + 50_000, name: "pg_authid".into(), kind: b'r', ..view.clone() };
+    parts.relations.push(decoy);
+    parts.invokers = vec![(oid, " SELECT count(*) AS id FROM pg_authid;".into())];
+    let mut ground = ground_of(parts, Star::Deny);
+    ground.path = [schema, "pg_catalog".into()].into();
+    let list = ["public.v_sales_all", "public.pg_authid"].map(|name| resource(name, &[Privilege::Select]));
+    ground.limits = Arc::new(Limits::new(&list, Terms::default()));
+    judge("SELECT id FROM pg_authid", &ground).unwrap();
+    judge("SELECT id FROM v_sales_all", &ground).expect_err("the view reads the server's own");
 }
 
 #[test]
