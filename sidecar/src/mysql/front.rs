@@ -28,7 +28,7 @@ use super::{
 use crate::{
     enforce::{
         Limits,
-        mysql::{Catalog, Ground, Modes, Over, SqlMode},
+        mysql::{Catalog, Ground, Kept, Modes, Over, SqlMode},
     },
     entry::{Entrant, NoEntry},
     gatehouse::{Gatehouse, Opened},
@@ -182,8 +182,8 @@ enum After {
     Nothing,
     /// The client wants to be somebody else.
     Another(Talk, Box<ChangeUser>),
-    /// It wants everything to be as it was at the beginning.
-    Afresh(Talk),
+    /// It wants everything to be as it was at the beginning, but for this.
+    Afresh(Talk, Kept),
 }
 
 impl Guest {
@@ -221,27 +221,29 @@ impl Guest {
                 Ok(None) => return,
                 Err(refusal) => return self.refuse(&mut talk, None, &claim, refusal).await,
             };
-            let Some((again, change)) = self.stay(talk, &wanted, &claim).await else { return };
+            let Some((again, change)) = self.stay(talk, &wanted, &mut claim).await else { return };
             claim = claim.renewed(change);
             (talk, pending) = (again, self.house.places.take(self.peer.ip()));
         }
     }
 
     /// One session after another, until the connection is over or the client wants to be somebody else.
-    async fn stay(&self, mut talk: Talk, wanted: &Wanted, claim: &Claim) -> Option<(Talk, ChangeUser)> {
-        let mut wish = claim.wish.as_ref();
+    async fn stay(&self, mut talk: Talk, wanted: &Wanted, claim: &mut Claim) -> Option<(Talk, ChangeUser)> {
+        let (mut wish, mut said) = (claim.wish.take(), BytesMut::new());
         loop {
             // Nobody is asked anew in the middle of a connection.
             let entered = match (self.enter(wanted, claim).await, wish.take()) {
                 (Err(Refusal::Entry(no)), Some(wish)) if no.is_for_want_of_a_grant() => {
-                    match self.knock(&mut talk, wanted, wish).await {
+                    match self.knock(&mut talk, wanted, &wish).await {
                         Ok(()) => self.enter(wanted, claim).await,
                         Err(refusal) => Err(refusal),
                     }
                 }
                 (entered, _) => entered,
             };
-            let passage = match entered {
+            let heard =
+                entered.and_then(|mut passage| passage.hear(std::mem::take(&mut said)).map(|()| passage));
+            let passage = match heard {
                 Ok(passage) => passage,
                 Err(refusal) => {
                     self.refuse(&mut talk, Some(&wanted.access), claim, refusal).await;
@@ -251,7 +253,10 @@ impl Guest {
             match passage.run(talk).await {
                 After::Nothing => return None,
                 After::Another(again, change) => return Some((again, *change)),
-                After::Afresh(again) => talk = again,
+                After::Afresh(again, kept) => {
+                    (talk, said) = (again, kept.said);
+                    claim.wishes.database = kept.database.as_deref().map(str::to_owned);
+                }
             }
         }
     }
@@ -401,6 +406,19 @@ struct Passage {
 }
 
 impl Passage {
+    /// Takes what the client has said before the session began.
+    fn hear(&mut self, said: BytesMut) -> Result<(), Refusal> {
+        match &mut self.wiring {
+            Wiring::Limited(limited) => limited.has_heard(said),
+            Wiring::Whole(_) if said.is_empty() => {}
+            // It was said to a session that was limited, and hardly anybody does that.
+            Wiring::Whole(_) => {
+                return Err(Refusal::Handshake("commands came before the answer to a reset".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
     /// The session itself, to its end.
     async fn run(mut self, mut talk: Talk) -> After {
         let session = self.registered.session();
@@ -441,10 +459,12 @@ impl Passage {
                 self.opened.cause = "client";
                 remains.abandon().await;
                 return match over {
-                    Some(Over::Login(sequence, change)) => {
+                    Some((Over::Login(sequence, change), _)) => {
                         After::Another(Talk { stream: client, sequence }, change)
                     }
-                    Some(Over::Reset(sequence)) => After::Afresh(Talk { stream: client, sequence }),
+                    Some((Over::Reset(sequence), kept)) => {
+                        After::Afresh(Talk { stream: client, sequence }, kept)
+                    }
                     None => After::Nothing,
                 };
             }
@@ -466,13 +486,14 @@ async fn relay(
     wiring: Wiring,
     session: &Session,
     watch: &mut Watch<'_>,
-) -> (Left, Traffic, Option<Over>) {
+) -> (Left, Traffic, Option<(Over, Kept)>) {
     let (ahead, counters) = (BytesMut::new(), metrics::bytes(&session.repo));
     match wiring {
         Wiring::Whole(mut traffic) => {
             let left = Relay::new(client, server, &mut *traffic, ahead, counters).run(watch).await;
             let change = traffic.take_change_user();
-            (left, *traffic, change.map(|(sequence, change)| Over::Login(sequence, Box::new(change))))
+            let over = change.map(|(sequence, change)| Over::Login(sequence, Box::new(change)));
+            (left, *traffic, over.map(|over| (over, Kept::default())))
         }
         Wiring::Limited(mut limited) => {
             let left = Relay::new(client, server, &mut *limited, ahead, counters).run(watch).await;

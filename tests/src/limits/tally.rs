@@ -28,6 +28,9 @@ impl Tally {
 
     /// The gate refused what the account may do.
     pub fn forbid(&mut self, reason: String, sql: &str) {
+        if env::var_os("POSTERN_TEST_FAILURES").is_some() {
+            eprintln!("refused though the account may: {reason}: {sql}");
+        }
         add(&mut self.strict, reason, sql);
     }
 

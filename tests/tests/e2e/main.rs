@@ -43,6 +43,7 @@ mod limits_wire;
 mod mysql_access;
 mod mysql_dead;
 mod mysql_drivers;
+mod mysql_drivers_of_rust;
 mod mysql_gate;
 mod mysql_harness;
 mod mysql_hostile;

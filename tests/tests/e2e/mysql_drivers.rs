@@ -13,10 +13,6 @@ use postern_tests::{
     },
     process::bound,
 };
-use sqlx::{
-    Connection, Executor, Row, SqlSafeStr,
-    mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions, MySqlSslMode},
-};
 
 const ACCOUNT: &str = "app_rw";
 
@@ -306,49 +302,5 @@ async fn sysbench_runs_through_the_gate() {
         assert!(number(&said, "transactions:") + number(&said, "ignored errors:") >= 200.0, "{said}");
         assert!(number(&said, "reconnects:") < 1.0, "{said}");
         step("cleanup", "--threads=1");
-    }
-}
-
-async fn sqlx_application(options: MySqlConnectOptions) -> sqlx::Result<Vec<String>> {
-    let mut seen = Vec::new();
-    let mut connection = MySqlConnection::connect_with(&options).await?;
-    connection.execute("create table app (id int primary key, name varchar(50), raw blob)").await?;
-    for n in 0..50_i32 {
-        let insert = sqlx::query("insert into app values (?, ?, ?)");
-        insert.bind(n).bind(format!("näme {n}")).bind(vec![0_u8; 5]).execute(&mut connection).await?;
-    }
-    let select = "select * from app where id > ? order by id";
-    for row in sqlx::query(select).bind(45).fetch_all(&mut connection).await? {
-        let (id, name, raw): (i32, String, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        seen.push(format!("{id} {name} {raw:?}"));
-    }
-    let mut transaction = connection.begin().await?;
-    let error = sqlx::query("insert into app (id) values (1)").execute(&mut *transaction).await;
-    seen.push(format!("{:?}", error.map_err(|error| error.to_string())));
-    transaction.rollback().await?;
-    seen.push(format!(
-        "{:?}",
-        connection.describe(sqlx::AssertSqlSafe(select).into_sql_str()).await?.columns
-    ));
-    connection.execute("drop table app").await?;
-    let pool = MySqlPoolOptions::new().max_connections(4).connect_with(options).await?;
-    let version: String = sqlx::query_scalar("select version()").fetch_one(&pool).await?;
-    seen.push(version);
-    Ok(seen)
-}
-
-#[tokio::test]
-async fn sqlx_sees_no_difference() {
-    for version in BOTH {
-        let Some(stage) = Stage::on(version, with_tls()).await else { continue };
-        let access = stage.access(ACCOUNT, "1h").await;
-        let mut seen = Vec::new();
-        for way in stage.ways(&access) {
-            let options = MySqlConnectOptions::new().host("127.0.0.1").port(way.port).username(&way.user);
-            let options = options.password(&way.password).database(DATABASE);
-            let options = options.ssl_mode(MySqlSslMode::VerifyIdentity).ssl_ca(way.authority.unwrap());
-            seen.push(sqlx_application(options).await.unwrap());
-        }
-        assert_eq!(seen[0], seen[1]);
     }
 }

@@ -210,8 +210,11 @@ async fn commands_that_are_no_statements_keep_to_the_grant() {
             assert_eq!(told(kind, b"\0\0\0\0\0\0\0\0\0\0").await, 1047, "{kind:#x}");
         }
         assert_eq!(told(0x0c, &1_u32.to_le_bytes()).await, 1095);
+        assert_eq!(told(INIT_DB, b"information_schema").await, 0);
         assert_eq!(told(RESET_CONNECTION, b"").await, 0);
-        assert_eq!(raw.value("select database()").await, "shop");
+        // A reset leaves the current database as it is.
+        assert_eq!(raw.value("select database()").await, "information_schema");
+        assert_eq!(told(INIT_DB, b"shop").await, 0);
         assert!(raw.ask("select ssn from employees").await.is_err());
     })
     .await;
@@ -230,6 +233,16 @@ async fn what_a_client_sends_ahead_is_judged_by_what_comes_before_it() {
             answers.push(packets.iter().find_map(Packet::refusal).map(|refusal| refusal.code));
         }
         assert_eq!(answers, [None, None, Some(1143), None]);
+        let words = query("select \"card_number\" from sales limit 1");
+        let ansi = query("set sql_mode = 'ANSI_QUOTES'");
+        let reset = command(RESET_CONNECTION, b"");
+        raw.send(&[ansi.clone(), reset, words.clone(), ansi, words, query("select 7")].concat()).await;
+        let mut answers = Vec::new();
+        for _ in 0..6 {
+            let packets = raw.response().await;
+            answers.push(packets.iter().find_map(Packet::refusal).map(|refusal| refusal.code));
+        }
+        assert_eq!(answers, [None, None, None, None, Some(1143), None]);
     })
     .await;
 }

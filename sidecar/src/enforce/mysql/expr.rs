@@ -2,7 +2,7 @@
 
 use super::{
     functions::{is_aggregate, is_grammar, is_harmless},
-    lexer::Kind,
+    lexer::{Gap, Kind},
     parse::is_reserved,
     scope::{Scope, covers},
     settings::is_readable,
@@ -86,12 +86,13 @@ impl<'a> Walk<'a> {
     /// some mean a stored function.
     fn is_own(&self, call: &Call<'_>) -> bool {
         call.path.last().is_some_and(|name| {
-            let glued = self.tokens.get(call.open).is_some_and(|open| open.glued);
+            let near = self.tokens.get(call.open).is_some_and(|open| match open.gap {
+                Gap::Nothing => true,
+                Gap::Blank => self.tokens.mode.ignore_space,
+                Gap::Comment => false,
+            });
             self.tokens.kind(name.at) == Some(Kind::Word)
-                && (glued
-                    || self.tokens.mode.ignore_space
-                    || !is_grammar(&name.text)
-                    || is_reserved(&name.text, self.ground.catalog.server()))
+                && (near || !is_grammar(&name.text) || is_reserved(&name.text, self.ground.catalog.server()))
         })
     }
 

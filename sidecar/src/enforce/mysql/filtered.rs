@@ -10,10 +10,11 @@ use super::{
     Ground,
     catalog::{INFORMATION_SCHEMA, Table},
     from::columns,
+    lexer::Kind,
     same,
     scope::{From, Item, Shape, covers},
     told::{no_table, refuse},
-    tree::{Expr, Output, TableRef},
+    tree::{Expr, Output, Path, TableRef},
     walk::{Walk, quoted, split},
 };
 use crate::enforce::{Columns, Denial, TableLimits};
@@ -302,7 +303,9 @@ impl<'a> Walk<'a> {
 
     /// MySQL calls what it gives of its own views as the view does, however the client has written it.
     pub(super) fn called_as_in_view(&mut self, item: &'a Output<'a>, from: &From<'a>) -> Result<(), Denial> {
-        let Output::Value(Expr::Column(path), None) = item else { return Ok(()) };
+        let Output::Value(value, None) = item else { return Ok(()) };
+        let named = |path: &&Path<'_>| matches!(value, Expr::Column(_)) || self.is_bare(path);
+        let Some(path) = value.column().filter(named) else { return Ok(()) };
         let (Some(last), false) = (path.last(), self.ground.catalog.server().is_maria()) else {
             return Ok(());
         };
@@ -311,6 +314,26 @@ impl<'a> Walk<'a> {
         match names.into_iter().find(|name| same(name, &last.text)) {
             Some(name) if name != last.text => self.edit((last.at, last.at + 1), quoted(name)),
             Some(_) | None => Ok(()),
+        }
+    }
+    /// Whether nothing stands around a column of a select list that would give it another name.
+    fn is_bare(&self, path: &Path<'_>) -> bool {
+        let (Some(first), Some(last)) = (path.first(), path.last()) else { return false };
+        let (mut from, mut to) = (first.at, last.at + 1);
+        loop {
+            let before = |count: usize| from.checked_sub(count).and_then(|at| self.tokens.kind(at));
+            (from, to) = match (before(2), before(1), self.tokens.kind(to)) {
+                (_, Some(Kind::Symbol("+")), _) => (from - 1, to),
+                (_, Some(Kind::Symbol("(")), Some(Kind::Symbol(")"))) => (from - 1, to + 1),
+                (Some(Kind::Symbol("{")), Some(Kind::Word), Some(Kind::Symbol("}"))) => (from - 2, to + 1),
+                (_, before, behind) => {
+                    let word = |at: usize, word: &str| {
+                        self.tokens.word(at).is_some_and(|other| other.eq_ignore_ascii_case(word))
+                    };
+                    let begins = before == Some(Kind::Symbol(",")) || word(from.saturating_sub(1), "SELECT");
+                    return begins && (behind == Some(Kind::Symbol(",")) || word(to, "FROM"));
+                }
+            };
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Change, Class, Ground, Judgement, Origins, Step,
-    lexer::{Kind, Tokens},
+    lexer::{Gap, Kind, Tokens},
     parse::Parser,
     told::{refuse, unclear},
     tree::Rowwise,
@@ -86,14 +86,18 @@ fn edited(text: &[u8], tokens: &Tokens<'_>, mut edits: Vec<Edit>) -> Option<Box<
     Some(sent.into())
 }
 
-/// The same where a part may begin inside an executable comment and end outside: token by token, without any comments.
+/// The same where a part may begin inside an executable comment and end outside: token by token, and all comments empty.
 fn respelled(tokens: &Tokens<'_>, edits: Vec<Edit>) -> Box<[u8]> {
     let mut edits = edits.into_iter().peekable();
     let (mut sent, mut at) = (Vec::new(), 0);
     while let Some(token) = tokens.get(at) {
-        // Two strokes with a blank behind them would begin a comment.
-        if !sent.is_empty() && (!token.glued || sent.ends_with(b"-")) {
-            sent.push(b' ');
+        match token.gap {
+            _ if sent.is_empty() => {}
+            // A blank could make a function of the name before.
+            Gap::Comment => sent.extend_from_slice(b"/**/"),
+            // Two strokes with a blank behind them would begin a comment.
+            Gap::Nothing if !sent.ends_with(b"-") => {}
+            Gap::Nothing | Gap::Blank => sent.push(b' '),
         }
         if let Some(edit) = edits.next_if(|edit| edit.tokens.0 == at) {
             sent.extend_from_slice(edit.text.as_bytes());

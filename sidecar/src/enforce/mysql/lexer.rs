@@ -34,14 +34,23 @@ pub(super) enum Kind {
     Symbol(&'static str),
 }
 
+/// What stands between two tokens. Of some names it decides whether they are functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gap {
+    Nothing,
+    Blank,
+    /// Comments, or the beginning or end of an executable one, and perhaps blanks.
+    Comment,
+}
+
 /// One token.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) kind: Kind,
     pub(super) start: usize,
     pub(super) end: usize,
-    /// Whether nothing stands between it and the one before.
-    pub(super) glued: bool,
+    /// What stands between it and the one before.
+    pub(super) gap: Gap,
 }
 
 /// The longer ones first.
@@ -202,12 +211,16 @@ impl<'t> Lexer<'t> {
         let Some(first) = self.peek(0) else {
             return if self.conditional { Err(self.near("a comment is not closed")) } else { Ok(None) };
         };
-        let glued = from == start;
-        let kind = self.kind(first, before.filter(|_| glued))?;
+        let gap = match self.text.get(from..start).unwrap_or_default() {
+            [] => Gap::Nothing,
+            between if between.iter().all(|byte| is_blank(*byte)) => Gap::Blank,
+            _ => Gap::Comment,
+        };
+        let kind = self.kind(first, before.filter(|_| gap == Gap::Nothing))?;
         if self.conditional && kind == Kind::Symbol(";") {
             return Err(unreadable("an executable comment holds a semicolon"));
         }
-        Ok(Some(Token { kind, start, end: self.at, glued }))
+        Ok(Some(Token { kind, start, end: self.at, gap }))
     }
 
     fn near(&self, why: &str) -> Denial {

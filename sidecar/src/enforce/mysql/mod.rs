@@ -7,6 +7,7 @@
 //! own: what they do not know is refused, and no token of a statement is passed over.
 
 mod catalog;
+mod ctes;
 mod expr;
 mod filtered;
 mod from;
@@ -32,7 +33,7 @@ mod write;
 use std::{borrow::Cow, sync::Arc};
 
 pub(crate) use catalog::{Catalog, Column, Kind, Parts, Server, Table};
-pub(crate) use guard::{Guard, Judged, Over, Pace, Session, redact};
+pub(crate) use guard::{Guard, Judged, Kept, Over, Pace, Session, redact};
 pub(crate) use judge::judge;
 pub(crate) use mode::{Modes, SqlMode};
 pub(crate) use told::told;

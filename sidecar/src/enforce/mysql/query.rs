@@ -9,8 +9,8 @@ use super::{
     from::nothing,
     scope::{From, Item, Scope, Shape, covers},
     told::{no_table, refuse, unknown_column},
-    tree::{Cte, Expr, Lock, Output, Path, Query, Select, Term, With},
-    walk::{Columns, Ctes, Known, Place, Walk, quoted, split},
+    tree::{Expr, Lock, Output, Path, Query, Select, Term},
+    walk::{Columns, Ctes, Place, Walk, quoted, split},
 };
 use crate::enforce::Denial;
 
@@ -58,31 +58,6 @@ impl<'a> Walk<'a> {
         let columns = columns.unwrap_or_else(nothing);
         self.order_of_columns(&query.order, &columns, place)?;
         Ok(Outcome { columns, from: From::default() })
-    }
-
-    /// The common table expressions of a statement. Each knows those before it; a recursive one itself, too. On MariaDB
-    /// they know none of those around.
-    pub(super) fn with(
-        &mut self,
-        with: Option<&'a With<'a>>,
-        ctes: &Ctes<'_, 'a>,
-        place: Place<'_, 'a>,
-    ) -> Result<(), Denial> {
-        let Some(with) = with else { return Ok(()) };
-        self.mixed = true;
-        for cte in &with.ctes {
-            self.claim(&cte.name);
-            let mut here = ctes.here.borrow().clone();
-            if with.recursive {
-                here.push(Known { name: &cte.name.text, columns: first_columns(cte).into() });
-            }
-            let sealed = self.ground.catalog.server().is_maria();
-            let inside = Ctes { outer: ctes.outer, here: RefCell::new(here), sealed };
-            let columns = self.query(&cte.query, Place { ctes: Some(&inside), ..place })?.columns;
-            let columns = self.renamed(&cte.columns, columns)?;
-            ctes.here.borrow_mut().push(Known { name: &cte.name.text, columns });
-        }
-        Ok(())
     }
 
     fn term(&mut self, term: &'a Term<'a>, place: Place<'_, 'a>) -> Result<Columns<'a>, Denial> {
@@ -305,29 +280,10 @@ fn visible<'a>(item: &Item<'a>) -> Vec<Option<&'a str>> {
     }
 }
 
-/// The columns of a recursive table expression: those of its first term, which does not know it.
-fn first_columns<'a>(cte: &'a Cte<'a>) -> Vec<Option<&'a str>> {
-    match cte.query.terms.first() {
-        _ if !cte.columns.is_empty() => cte.columns.iter().map(|name| Some(&*name.text)).collect(),
-        Some(Term::Select(first)) => plain_names(first),
-        Some(Term::Query(_) | Term::Values(_) | Term::Table(_)) | None => Vec::new(),
-    }
-}
-
 /// What an item is called by its own alias.
 fn alias_of<'a>(item: &'a Output<'a>) -> Option<&'a str> {
     match item {
         Output::Value(_, alias) => alias.as_ref().map(|alias| &*alias.text),
         Output::Star(..) => None,
     }
-}
-
-/// What a select list without stars calls its items.
-fn plain_names<'a>(select: &'a Select<'a>) -> Vec<Option<&'a str>> {
-    let name = |item: &'a Output<'a>| match item {
-        Output::Value(_, Some(alias)) => Some(&*alias.text),
-        Output::Value(Expr::Column(path), None) => path.last().map(|name| &*name.text),
-        Output::Value(..) | Output::Star(..) => None,
-    };
-    select.items.iter().map(name).collect()
 }

@@ -33,6 +33,25 @@ pub(super) enum Expr<'t> {
     Several(Vec<Expr<'t>>),
 }
 
+impl<'t> Expr<'t> {
+    /// The column that it is made of, if that is all, whatever stands around it.
+    pub(super) fn column(&self) -> Option<&Path<'t>> {
+        match self {
+            Self::Column(path) => Some(path),
+            Self::Several(list) => match list.as_slice() {
+                [only] => only.column(),
+                _ => None,
+            },
+            Self::Constant(_)
+            | Self::Setting(_)
+            | Self::Call(_)
+            | Self::Query(_)
+            | Self::Default(_)
+            | Self::Inserted(_) => None,
+        }
+    }
+}
+
 /// `@@name`, `@@global.name`
 #[derive(Debug)]
 pub(super) struct Setting<'t> {
@@ -106,6 +125,8 @@ pub(super) struct Cte<'t> {
     pub(super) name: Name<'t>,
     pub(super) columns: Vec<Name<'t>>,
     pub(super) query: Query<'t>,
+    /// The tokens of the query, from and up to.
+    pub(super) body: (usize, usize),
 }
 
 #[derive(Debug)]

@@ -102,6 +102,8 @@ pub(super) struct Walk<'a> {
     pub(super) reports: bool,
     /// How many bytes have been put in the place of others.
     pub(super) put: usize,
+    /// How many common table expressions it was asked whether they are left out.
+    pub(super) left_out: u32,
 }
 
 impl<'a> Walk<'a> {
@@ -120,6 +122,7 @@ impl<'a> Walk<'a> {
             system: Vec::new(),
             reports: false,
             put: 0,
+            left_out: 0,
         }
     }
 

@@ -23,7 +23,7 @@ use crate::{
     catalog::{Attendance, Keeper, Stir},
     enforce::{
         Breach, Limits, Quota, Remedy,
-        mysql::{self, Catalog, Ground, Guard, Judged, Over, Pace, redact},
+        mysql::{self, Catalog, Ground, Guard, Judged, Kept, Over, Pace, redact},
     },
     gatehouse::Gatehouse,
     judging::elsewhere,
@@ -97,8 +97,13 @@ impl Limited {
     }
 
     /// What it knows of both directions, and what the client begins anew with.
-    pub(crate) fn into_traffic(self) -> (Traffic, Option<Over>) {
-        (self.traffic, self.over)
+    pub(crate) fn into_traffic(self) -> (Traffic, Option<(Over, Kept)>) {
+        (self.traffic, self.over.map(|over| (over, self.guard.into_kept())))
+    }
+
+    /// What the client said before the session began.
+    pub(crate) fn has_heard(&mut self, said: BytesMut) {
+        self.guard.has_heard(said);
     }
 
     /// Stands on the newest ground that there is. Of a text with several statements those that still wait were judged on

@@ -113,6 +113,15 @@ impl From<Denial> for Objection {
     }
 }
 
+/// What outlives a session in whose connection another one begins for the same client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// The current database.
+    pub(crate) database: Option<Arc<str>>,
+    /// What the client has said already and nobody has looked at.
+    pub(crate) said: BytesMut,
+}
+
 /// What of a session does not change while it lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -259,6 +268,16 @@ impl Guard {
         let pace = self.commands(up);
         self.asked = false;
         pace
+    }
+
+    /// What the next session in this connection begins with.
+    pub(crate) fn into_kept(self) -> Kept {
+        Kept { database: self.ground.database, said: self.waiting }
+    }
+
+    /// What the client said to the session before, and is for this one.
+    pub(crate) fn has_heard(&mut self, said: BytesMut) {
+        self.waiting = said;
     }
 
     /// Whether there is something of the client's that has not been decided about.

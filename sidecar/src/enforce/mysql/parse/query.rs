@@ -75,9 +75,11 @@ impl<'t> Parser<'t> {
             let columns = parser.names_in_parentheses()?;
             parser.need("AS")?;
             parser.need_symbol("(")?;
+            let from = parser.at;
             let query = parser.deeper(Self::query)?;
+            let body = (from, parser.at);
             parser.need_symbol(")")?;
-            Ok(Cte { name, columns, query })
+            Ok(Cte { name, columns, query, body })
         })?;
         Ok(Some(With { recursive, ctes }))
     }

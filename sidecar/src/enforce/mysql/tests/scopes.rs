@@ -104,6 +104,40 @@ fn a_table_expression_hides_a_table_only_where_the_server_sees_it() {
 }
 
 #[test]
+fn a_table_expression_that_nothing_can_name_may_hold_what_it_will() {
+    for text in [
+        "WITH x AS (SELECT card_number FROM sales) SELECT id FROM sales",
+        "WITH x AS (SELECT nothing FROM nowhere), y (n) AS (SELECT 1) SELECT n FROM y",
+        "WITH RECURSIVE x (n) AS (SELECT 1 UNION ALL SELECT ssn FROM x) SELECT x.id FROM sales AS x",
+        "WITH x AS (SELECT * FROM information_schema.tables WHERE hidden = 1) SELECT 1",
+    ] {
+        assert!(judge(text.as_bytes(), &mysql()).expect(text).instead.is_none(), "{text}");
+        assert!(judge(text.as_bytes(), &maria()).is_err(), "{text}");
+    }
+    for reading in [
+        "SELECT 1 FROM x",
+        "SELECT 1 FROM X",
+        "SELECT 1 FROM `x`",
+        "SELECT 1 FROM sales x",
+        "SELECT 1 FROM sales /*!as*/ s, x",
+        "SELECT (SELECT 1 FROM sales JOIN x)",
+        "TABLE x",
+        "SELECT 1 UNION TABLE x",
+        "SELECT 1 FROM (WITH x AS (SELECT 1) SELECT 1 FROM x) AS y",
+    ] {
+        denied(&format!("WITH x AS (SELECT card_number FROM sales) {reading}"));
+    }
+    denied("WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1 FROM x) SELECT 1");
+    denied("WITH x AS (SELECT ssn FROM employees) SELECT 1 FROM sales; TABLE employees");
+    let many = |count: usize| {
+        let list: Vec<_> =
+            (0..count).map(|number| format!("x{number} AS (SELECT ssn FROM employees)")).collect();
+        judge(format!("WITH {} SELECT 1", list.join(", ")).as_bytes(), &mysql())
+    };
+    assert!(many(8).is_ok() && many(9).is_err());
+}
+
+#[test]
 fn writing_takes_the_columns_that_are_written_and_those_that_are_read() {
     for text in [
         "UPDATE orders o JOIN sales s ON s.id = o.sale_id SET o.qty = 1 WHERE s.sku = 'x'",
@@ -161,7 +195,7 @@ fn a_star_becomes_the_columns_that_may_be_read_where_the_terms_say_so() {
         "SELECT o.qty, `s`.`id`, `s`.`prod_name`, `s`.`sku` FROM sales s, orders o -- x"
     );
     let instead = judge(b"SELECT /*! * */ FROM sales", &ground).unwrap().instead.unwrap();
-    assert!(instead.starts_with(b"SELECT `sales`.`id`, ") && instead.ends_with(b" FROM sales"));
+    assert!(instead.starts_with(b"SELECT/**/`sales`.`id`, ") && instead.ends_with(b"/**/FROM sales"));
     assert!(judge(b"SELECT * FROM employees", &ground).is_err());
 }
 
@@ -196,17 +230,22 @@ fn an_index_hint_ends_where_another_table_begins() {
 
 #[test]
 fn mysql_names_columns_of_its_own_views_as_the_view_does() {
-    let sent = |ground| {
-        let judged =
-            judge(b"SELECT table_name, t.Table_Schema AS s FROM information_schema.tables t", &ground);
-        String::from_utf8(judged.unwrap().instead.unwrap().into()).unwrap()
+    let sent = |items: &str, ground| {
+        let text = format!("SELECT {items} FROM information_schema.tables t");
+        String::from_utf8(judge(text.as_bytes(), &ground).unwrap().instead.unwrap().into()).unwrap()
     };
-    assert!(
-        sent(mysql()).starts_with("SELECT `TABLE_NAME`, t.Table_Schema AS s FROM (SELECT"),
-        "{}",
-        sent(mysql())
-    );
-    assert!(sent(maria()).starts_with("SELECT table_name, t.Table_Schema AS s FROM (SELECT"));
+    for (items, named) in [
+        ("table_name, t.Table_Schema AS s", "`TABLE_NAME`, t.Table_Schema AS s"),
+        ("+(t.table_name), {d table_name}", "+(t.`TABLE_NAME`), {d `TABLE_NAME`}"),
+        (
+            "-table_name, (-(table_name)), binary table_name",
+            "-table_name, (-(table_name)), binary table_name",
+        ),
+    ] {
+        let instead = sent(items, mysql());
+        assert!(instead.starts_with(&format!("SELECT {named} FROM (SELECT")), "{instead}");
+        assert!(sent(items, maria()).starts_with(&format!("SELECT {items} FROM (SELECT")));
+    }
 }
 
 #[test]

@@ -148,7 +148,8 @@ fn what_stands_in_an_executable_comment_is_replaced_as_well() {
         "SELECT 1 FROM information_schema./*!50000 tables t WHERE */ table_rows > --/*x*/5",
         "SELECT /*! 1*/ FROM information_schema.tables /*!99999 nobody */ t WHERE table_rows > - - 5",
     ] {
-        let words = |text: &str| text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        let words =
+            |text: &str| text.replace("/**/", " ").split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(words(&sent(text)), words(&plain), "{text}");
     }
     assert!(sent("SHOW /*!50002 FULL */ TABLES").starts_with("SHOW FULL TABLES FROM `shop` WHERE"));
@@ -188,6 +189,10 @@ fn a_function_s_name_is_the_server_s_own_only_where_nothing_else_can_be_meant() 
     let ground = Ground { mode: SqlMode { ignore_space: true, ..SqlMode::default() }, ..mysql() };
     assert!(judge(b"SELECT COUNT (id) FROM sales", &ground).is_ok());
     assert!(judge(b"SELECT `count`(id) FROM sales", &ground).is_err());
+    // Comments are no blanks.
+    for text in ["SELECT /*!COUNT*/(id) FROM sales", "SELECT COUNT /* */ (id) FROM sales"] {
+        assert!(judge(text.as_bytes(), &ground).is_err(), "{text}");
+    }
     assert!(judge(b"SELECT NVL(sku, 1) FROM sales", &maria()).is_ok());
     denied("SELECT NVL(sku, 1) FROM sales");
     // A word that is reserved names nothing else.
