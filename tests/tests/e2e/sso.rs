@@ -184,7 +184,7 @@ async fn tokens_and_certificates_open_sessions(version: Mysql) {
     let mut claims = issuer.claims(ALICE, 600);
     claims["wids"] = (0..100).map(|number| format!("role-{number}")).collect();
     let token = issuer.sign(claims);
-    assert!(token.len() >= 1500 && access.token.len() == 64, "{} {}", token.len(), access.token.len());
+    assert!(token.len() >= 1500 && access.token.len() <= 64, "{} {}", token.len(), access.token.len());
     let authority_file = folder.write("server-ca.pem", &stage.authority);
     let way = |user: &str, password: &str| Way {
         port: stage.sidecar.port(),

@@ -294,23 +294,27 @@ impl<'t> Lexer<'t> {
             let digits = self.rest().get(opening..opening + length)?;
             std::str::from_utf8(digits).ok()?.parse::<u32>().ok()
         };
-        let executed = match digits {
-            0 => true,
-            5 => number(5).is_some_and(|version| self.executes(version)),
-            // Older servers take five digits for the version, whatever follows.
+        let executes = |length| number(length).is_some_and(|version| self.executes(version, opening == 4));
+        let (executed, length) = match digits {
+            // These are no version, but what is executed.
+            0..=4 => (true, 0),
+            5 => (executes(5), 5),
+            6 if self.server.is_maria() => (executes(6), 6),
+            // MySQL takes six digits for the version since the ninth, if a blank follows, and five otherwise.
             6 => {
-                let short = number(5).is_some_and(|version| self.executes(version));
-                let long = number(6).is_some_and(|version| self.executes(version));
-                if short != long && !self.server.is_maria() {
-                    return Err(unreadable("servers differ in how they read this executable comment"));
+                let behind = self.rest().get(opening + 6).is_some_and(|byte| is_blank(*byte));
+                let sure = behind && self.server.version >= 90_000;
+                match (executes(5), executes(6)) {
+                    (true, true) if sure => (true, 6),
+                    (false, false) => (false, 6),
+                    _ => return Err(unreadable("servers differ in how they read this executable comment")),
                 }
-                long
             }
             _ => return Err(unreadable("an executable comment has no version that can be read")),
         };
         if executed {
             (self.conditional, self.ever) = (true, true);
-            self.at += opening + digits;
+            self.at += opening + length;
             return Ok(());
         }
         let body = self.plain_comment()?;
@@ -320,9 +324,10 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    /// Whether the server takes a comment of this version for a part of the text.
-    fn executes(&self, version: u32) -> bool {
-        let foreign = self.server.is_maria() && (50_700..=99_999).contains(&version);
+    /// Whether the server takes a comment of this version for a part of the text. MariaDB leaves out versions of MySQL's,
+    /// unless the comment is for MariaDB alone.
+    fn executes(&self, version: u32, own: bool) -> bool {
+        let foreign = self.server.is_maria() && !own && (50_700..=99_999).contains(&version);
         version <= self.server.version && !foreign
     }
 

@@ -27,12 +27,17 @@ fn refused(text: &str) -> bool {
 fn executable_comments_are_a_part_of_the_text_where_the_server_takes_them_for_one() {
     for (text, mysql, maria) in [
         ("a /*! b */", true, true),
+        ("a /*!b */", true, true),
         ("a /*!50000 b */", true, true),
         ("a /*!80000 b */", true, false),
         ("a /*!050701 b */", true, false),
         ("a /*!90705 b */", false, false),
         ("a /*!999999 b */", false, false),
         ("a /*M! b */", false, true),
+        ("a /*M!50701 b */", false, true),
+        ("a /*M!080000 b */", false, true),
+        ("a /*M!999999 b */", false, false),
+        ("a /*m! b */", false, false),
         ("a /*M!100100 b */", false, true),
         ("a /* ! b */", false, false),
     ] {
@@ -42,6 +47,12 @@ fn executable_comments_are_a_part_of_the_text_where_the_server_takes_them_for_on
         }
     }
     assert_eq!(cut("a /*!100100 b */", MARIA, SqlMode::default()).unwrap(), ["a", "b"]);
+    assert_eq!(cut("a /*!050000b */", MARIA, SqlMode::default()).unwrap(), ["a", "b"]);
+    // Few digits are a number.
+    for server in [MYSQL, MARIA] {
+        assert_eq!(cut("a /*!5000 b */", server, SqlMode::default()).unwrap(), ["a", "5000", "b"]);
+        assert_eq!(cut("a /*!5000b */", server, SqlMode::default()).unwrap(), ["a", "5000b"]);
+    }
 }
 
 #[test]
@@ -57,7 +68,8 @@ fn a_name_in_back_quotes_is_utf_8_even_of_a_variable() {
 fn executable_comments_that_servers_read_differently_are_refused() {
     for text in [
         "a /*!100100 b */",
-        "a /*!5000 b */",
+        "a /*!050000b */",
+        "a /*!050000/**/b */",
         "a /*!5000000 b */",
         "a /*! b",
         "a /*! b /*! c */ */",
