@@ -316,6 +316,7 @@ impl<'a> Walk<'a> {
             Some(_) | None => Ok(()),
         }
     }
+
     /// Whether nothing stands around a column of a select list that would give it another name.
     fn is_bare(&self, path: &Path<'_>) -> bool {
         let (Some(first), Some(last)) = (path.first(), path.last()) else { return false };
