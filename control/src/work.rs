@@ -13,11 +13,8 @@ use crate::{
     feed::{self, Notice, Outcome},
     measures::Measure,
     plane::ControlPlane,
-    store::{self, Entity, Filter, Read, Write},
+    store::{self, CHAIN, Entity, Filter, Read, Write},
 };
-
-/// The control plane's own audit chain.
-pub(crate) const CHAIN: &str = "control";
 
 /// Whom a change concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! How long audit records are kept.
+//! How audit records are found by their time, and how long they are kept.
 //!
 //! What is older is put away in steps, each a short transaction of its own. A record says how far each chain was cut and
 //! with which hash, so that what is left verifies from there on. The last record of a chain stays, for the next one
@@ -14,8 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::Failure;
 use crate::{
     plane::ControlPlane,
-    store::{Head, Read, StoreError},
-    work::{CHAIN, Work},
+    store::{AuditFilter, Head, Read, StoreError},
+    work::Work,
 };
 
 const EVERY: Duration = Duration::from_hours(1);
@@ -23,11 +23,21 @@ const EVERY: Duration = Duration::from_hours(1);
 /// What happened while nobody ran is sorted for those who are told of it before it is put away.
 const FIRST: Duration = Duration::from_mins(1);
 
+/// So far a sidecar's clock may be ahead: what it writes bears a time of up to so much later than when it came in.
+const AHEAD: Span = Span::from_secs(24 * 60 * 60);
+
 /// Records that are looked through in one step.
 const STEP: i64 = 20_000;
 
 /// Where what was put away of each chain ended.
 const CUTS: &str = "audit_cuts";
+
+/// The same records, looked for behind everything that came in too early to be one of them.
+pub(crate) async fn narrowed(tx: &mut dyn Read, filter: AuditFilter) -> Result<AuditFilter, StoreError> {
+    let Some(since) = filter.since else { return Ok(filter) };
+    let earlier = tx.audit_before(since.minus(AHEAD)).await?;
+    Ok(AuditFilter { after: filter.after.max(Some(earlier)), ..filter })
+}
 
 /// Puts away what is older than this, until the program ends.
 pub(crate) async fn run(plane: Arc<ControlPlane>, keep: Span) {
@@ -41,12 +51,11 @@ pub(crate) async fn run(plane: Arc<ControlPlane>, keep: Span) {
     }
 }
 
-/// Puts away what is older than this. The control plane's own records say what is: their time only goes forward, while a
-/// sidecar's may bear any.
+/// Puts away what is older than this. The control plane's own records say what is.
 pub(crate) async fn prune(plane: &Arc<ControlPlane>, keep: Span) -> Result<(), Failure> {
     let mut tx = plane.store.read().await?;
     let before = plane.clock.now().minus(keep);
-    let last = tx.audit_before(CHAIN, before).await?;
+    let last = tx.audit_before(before).await?;
     let mut reached = tx.audit_reach().await?.pruned;
     drop(tx);
     while reached < last {

@@ -95,6 +95,9 @@ pub(super) async fn list(
         after: cursor(which.after.as_deref())?,
         limit: 0,
     };
+    let mut tx = app.plane.store.read().await?;
+    let filter = audit::narrowed(&mut *tx, filter).await?;
+    drop(tx);
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains(NDJSON) {
         return Ok(lines(app, filter, which.limit.unwrap_or(u32::MAX)));

@@ -34,6 +34,9 @@ pub(crate) use sqlite::{MIGRATIONS as SQLITE_MIGRATIONS, SqliteStore};
 
 use crate::domain::Moment;
 
+/// The control plane's own audit chain.
+pub(crate) const CHAIN: &str = "control";
+
 /// What a call to the store gives, later.
 pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
@@ -358,8 +361,9 @@ pub(crate) trait Read: Send {
     /// How far the audit trail reaches. Numbers are handed out in the order of commits.
     fn audit_reach(&mut self) -> Answer<'_, AuditReach>;
 
-    /// The number of a chain's last audit record from before a moment; 0 without one.
-    fn audit_before<'a>(&'a mut self, chain: &'a str, before: Moment) -> Answer<'a, i64>;
+    /// The number of the control plane's own last audit record from before a moment; 0 without one. Their time only goes
+    /// forward, while a sidecar's may bear any.
+    fn audit_before(&mut self, before: Moment) -> Answer<'_, i64>;
 
     /// The last record of a chain.
     fn audit_last<'a>(&'a mut self, chain: &'a str) -> Answer<'a, Option<Record>>;

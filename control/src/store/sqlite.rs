@@ -187,13 +187,15 @@ mod tests {
     use super::*;
     use crate::{
         domain::Moment,
-        store::{Filter, Order, Table},
+        store::{AuditFilter, Filter, Order, Table},
     };
 
-    /// How SQLite would go about it.
     async fn plan(store: &SqliteStore, table: Table, filter: Filter) -> String {
-        let Statement { text, values, .. } =
-            Statement::records(table, &Filter { limit: Some(101), ..filter });
+        plan_of(store, Statement::records(table, &Filter { limit: Some(101), ..filter })).await
+    }
+
+    /// How SQLite would go about it.
+    async fn plan_of(store: &SqliteStore, Statement { text, values, .. }: Statement) -> String {
         let values: SqliteArguments = arguments(values).unwrap();
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
         let steps: Vec<(i64, i64, i64, String)> =
@@ -238,6 +240,31 @@ mod tests {
         for (filter, index) in [(due(living()), "grants_by_due"), (ended, "grants_ended_of_repo")] {
             let plan = plan(&store, Table::Grants, filter).await;
             assert!(plan.contains(index), "{plan}");
+        }
+    }
+
+    #[tokio::test]
+    async fn audit_records_are_found_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("control.db")).await.unwrap();
+        let own = plan_of(&store, Statement::audit_before(Moment::default())).await;
+        assert!(own.contains("audit_own_by_time") && !own.contains("B-TREE"), "{own}");
+        let some = || Some("x".to_owned());
+        let all = AuditFilter {
+            since: Some(Moment::default()),
+            after: Some(7),
+            limit: 101,
+            ..AuditFilter::default()
+        };
+        for (filter, way) in [
+            (all.clone(), "USING INTEGER PRIMARY KEY (rowid>?)"),
+            (AuditFilter { chain: some(), ..all.clone() }, "audit_by_chain (chain=? AND n>?)"),
+            (AuditFilter { identity: some(), ..all.clone() }, "audit_by_identity (identity=? AND n>?)"),
+            (AuditFilter { repo: some(), ..all.clone() }, "audit_by_repo (repo=? AND n>?)"),
+            (AuditFilter { kind: some(), ..all }, "audit_by_kind (kind=? AND n>?)"),
+        ] {
+            let plan = plan_of(&store, Statement::audit(&filter)).await;
+            assert!(plan.contains(way) && !plan.contains("B-TREE"), "{plan}");
         }
     }
 }

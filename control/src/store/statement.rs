@@ -3,7 +3,7 @@
 use postern_protocol::gate::naming::{EVERYBODY, GROUP_PREFIX, canonical};
 use sqlx::{Arguments, Encode, Type, error::BoxDynError};
 
-use super::{AuditFilter, Filter, Order, ResourceFilter, Table, lists};
+use super::{AuditFilter, CHAIN, Filter, Order, ResourceFilter, Table, lists};
 use crate::domain::Moment;
 
 /// A value in a statement.
@@ -229,6 +229,14 @@ impl Statement {
             .bind_some(" AND n > ", filter.after)
             .push(" ORDER BY n LIMIT ")
             .bind(filter.limit)
+    }
+
+    /// The control plane's own last audit record from before a moment. Its chain stands in the text, for an index is over
+    /// that chain alone.
+    pub(super) fn audit_before(before: Moment) -> Self {
+        Self::new(format!("SELECT n, '', '' FROM audit WHERE chain = '{CHAIN}' AND at < "))
+            .bind(before)
+            .push(" ORDER BY at DESC, n DESC LIMIT 1")
     }
 
     /// Goes on with the condition on which resources fit.

@@ -146,13 +146,10 @@ impl<C: Connection> Read for SqlTransaction<C> {
         })
     }
 
-    fn audit_before<'a>(&'a mut self, chain: &'a str, before: Moment) -> Answer<'a, i64> {
+    fn audit_before(&mut self, before: Moment) -> Answer<'_, i64> {
         Box::pin(async move {
-            let select = Statement::new("SELECT coalesce(max(n), 0), '', '' FROM audit WHERE chain = ")
-                .bind(chain)
-                .push(" AND at < ")
-                .bind(before);
-            Ok(self.fetch_one(select).await?.map_or(0, |(last, _, _)| last))
+            let last = self.fetch_one(Statement::audit_before(before)).await?;
+            Ok(last.map_or(0, |(last, _, _)| last))
         })
     }
 

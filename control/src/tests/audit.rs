@@ -1,13 +1,14 @@
 //! The audit trail.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use postern_service::audit::{Chain, Event, Record, Verifier};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{House, sidecar::Sidecar};
+use crate::domain::Permission;
 
 #[tokio::test]
 async fn every_change_of_state_is_in_one_unbroken_chain() {
@@ -69,6 +70,36 @@ async fn records_are_filtered_paged_and_sent_as_lines() {
 pub(super) fn records(chain: &str, count: usize) -> Vec<Record> {
     let mut chain = Chain::new(chain);
     (0..count).map(|_| chain.append(Timestamp::UNIX_EPOCH, Event::new("session.opened"))).collect()
+}
+
+#[tokio::test]
+async fn records_are_found_by_their_own_time_however_late_or_early_they_came_in() {
+    let house = House::new().await.with_people().await;
+    let sidecar = Sidecar::enrol(&house, "edge-1").await;
+    let now = house.plane.clock.now().timestamp();
+    let hour = SignedDuration::from_hours(1);
+    let mut chain = Chain::new("sidecar:edge-1:i-1");
+    let mut send = async |at: Timestamp, kind: &'static str| {
+        let body = json!({"records": [chain.append(at, Event::new(kind))]});
+        sidecar.wire.post("/v1/sidecar/audit", body).await.expect(204);
+    };
+    send(now, "test.in_time").await;
+    send(now + 20 * hour, "test.ahead").await;
+    house.clock.advance(Duration::from_hours(20));
+    send(now, "test.late").await;
+    let admin = house.client("later", &Permission::ALL).await;
+    let found = async |query: &str| {
+        let page = admin.get(&format!("/v1/audit?limit=1000&{query}")).await.expect(200);
+        let kinds = page["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap().to_owned());
+        kinds.filter(|kind| kind.starts_with("test.")).collect::<Vec<_>>()
+    };
+    assert_eq!(found("since=1h").await, ["test.ahead"]);
+    assert_eq!(found("since=1d").await, ["test.in_time", "test.ahead", "test.late"]);
+    assert_eq!(found("until=1h").await, ["test.in_time", "test.late"]);
+    house.clock.advance(Duration::from_hours(40 * 24));
+    let admin = house.client("much-later", &Permission::ALL).await;
+    let page = admin.get("/v1/audit?since=30d&kind=api_client.created").await.expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
