@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use postern_protocol::gate::Scope;
+
 use super::Failure;
 use crate::{
     domain::{Decision, Grant, GrantState, Moment, Request, RequestStatus, Usage},
@@ -75,6 +77,8 @@ pub(crate) struct OfRule {
     pub last_used: Option<Moment>,
     /// For each repo and account how many there were, and how many of them anybody connected with.
     pub accounts: BTreeMap<(String, String), (u64, u64)>,
+    /// The same for each repo and resource that grants named.
+    pub resources: BTreeMap<(String, String), (u64, u64)>,
 }
 
 /// A page of accesses in a period, the newest first.
@@ -203,12 +207,16 @@ impl OfRule {
         self.grants = self.grants.saturating_add(1);
         self.used = self.used.saturating_add(u64::from(usage.is_some()));
         self.never_used = self.never_used.saturating_add(u64::from(is_wasted(grant, usage, now)));
-        self.whole =
-            self.whole.saturating_add(u64::from(matches!(grant.scope, postern_protocol::gate::Scope::Whole)));
-        let place = (grant.repo.to_string(), grant.account.to_string());
-        let (given, used) = self.accounts.entry(place).or_default();
-        *given = given.saturating_add(1);
-        *used = used.saturating_add(u64::from(usage.is_some()));
+        let repo = grant.repo.to_string();
+        count(&mut self.accounts, (repo.clone(), grant.account.to_string()), usage);
+        match &grant.scope {
+            Scope::Whole => self.whole = self.whole.saturating_add(1),
+            Scope::Limited(resources) => {
+                for entry in resources {
+                    count(&mut self.resources, (repo.clone(), entry.resource.to_string()), usage);
+                }
+            }
+        }
         let lasted = end_of(grant).as_millis().saturating_sub(grant.not_before.as_millis());
         let seconds = u64::try_from(lasted).unwrap_or(0) / 1_000;
         self.seconds_given = self.seconds_given.saturating_add(seconds);
@@ -217,4 +225,11 @@ impl OfRule {
             self.last_used = self.last_used.max(Some(usage.last));
         }
     }
+}
+
+/// One more was given, and used or not.
+fn count(all: &mut BTreeMap<(String, String), (u64, u64)>, what: (String, String), usage: Option<&Usage>) {
+    let (given, used) = all.entry(what).or_default();
+    *given = given.saturating_add(1);
+    *used = used.saturating_add(u64::from(usage.is_some()));
 }

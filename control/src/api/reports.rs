@@ -113,6 +113,8 @@ pub(super) struct RuleUsage {
     last_used: Option<At>,
     /// What was given: one that nobody used could go from the rule.
     accounts: Vec<AccountUsage>,
+    /// The same for each table and column that grants named.
+    resources: Vec<ResourceUsage>,
 }
 
 /// What the grants of one rule for one account came to.
@@ -123,6 +125,17 @@ pub(super) struct AccountUsage {
     /// How many grants.
     grants: u64,
     /// How many of them anybody connected with.
+    used: u64,
+}
+
+/// What the grants of one rule that named one table or column came to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ResourceUsage {
+    repo: String,
+    resource: String,
+    /// How many grants.
+    grants: u64,
+    /// How many of them anybody connected with, whatever they read then.
     used: u64,
 }
 
@@ -148,6 +161,7 @@ pub(super) async fn rules(
     let period = which.read(app.plane.clock.now())?;
     let found = reports::by_rule(&app.plane, &period).await?;
     let account = |((repo, account), (grants, used))| AccountUsage { repo, account, grants, used };
+    let resource = |((repo, resource), (grants, used))| ResourceUsage { repo, resource, grants, used };
     let usage = |(rule, of): (String, reports::OfRule)| RuleUsage {
         rule,
         grants: of.grants,
@@ -158,6 +172,7 @@ pub(super) async fn rules(
         seconds_given: of.seconds_given,
         last_used: of.last_used.map(At::from),
         accounts: of.accounts.into_iter().map(account).collect(),
+        resources: of.resources.into_iter().map(resource).collect(),
     };
     Ok(axum::Json(List::new(found.into_iter().map(usage).collect(), None)))
 }

@@ -90,7 +90,8 @@ async fn records_are_found_by_their_own_time_however_late_or_early_they_came_in(
     let admin = house.client("later", &Permission::ALL).await;
     let found = async |query: &str| {
         let page = admin.get(&format!("/v1/audit?limit=1000&{query}")).await.expect(200);
-        let kinds = page["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap().to_owned());
+        let kinds =
+            page["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap().to_owned());
         kinds.filter(|kind| kind.starts_with("test.")).collect::<Vec<_>>()
     };
     assert_eq!(found("since=1h").await, ["test.ahead"]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{House, sidecar::Sidecar};
+use super::{House, alices, sidecar::Sidecar};
 use crate::{actions::timers, domain::Permission};
 
 #[tokio::test]
@@ -71,4 +71,28 @@ async fn a_long_report_comes_in_pages() {
     let second = house.admin.get(&path).await.expect(200);
     let count = |page: &serde_json::Value| page["items"].as_array().unwrap().len();
     assert_eq!((count(&first), count(&second), &second["next"]), (2, 1, &json!(null)));
+}
+
+#[tokio::test]
+async fn the_report_tells_of_tables_that_were_given_for_nothing() {
+    let house = House::new().await.with_people().await;
+    let given = async |names: &[&str]| {
+        let mut ask = alices("1h");
+        ask["resources"] = names.iter().map(|name| json!({"resource": name})).collect();
+        let request = house.admin.post("/v1/requests", ask).await.expect(201);
+        let path = format!("/v1/requests/{}/reviews", request["id"].as_str().unwrap());
+        house.admin.post(&path, json!({"decision": "approve"})).await.expect(200)["grant"].clone()
+    };
+    let used = given(&["public.sales.id", "public.orders"]).await;
+    given(&["public.orders", "public.sales.note"]).await;
+    let sidecar = Sidecar::enrol(&house, "edge-1").await;
+    let start = json!({"id": "s_1", "grant": used, "identity": "alice@example.com", "repo": "sales",
+        "account": "app_ro", "client": "10.0.0.7:50412", "application": "psql",
+        "started_at": house.plane.clock.now().as_millis()});
+    let report = json!({"instance": "i-1", "all": false, "started": [start], "ended": []});
+    sidecar.wire.post("/v1/sidecar/sessions", report).await.expect(204);
+    let rules = house.admin.get("/v1/reports/rules").await.expect(200);
+    let of = |resource: &str, grants: u64, used: u64| json!({"repo": "sales", "resource": resource, "grants": grants, "used": used});
+    let all = [of("public.orders", 2, 1), of("public.sales.id", 1, 1), of("public.sales.note", 1, 0)];
+    assert_eq!((&rules["items"][0]["resources"], &rules["items"][0]["whole"]), (&json!(all), &json!(0)));
 }
