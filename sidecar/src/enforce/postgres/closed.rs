@@ -22,7 +22,7 @@ const PG_OPEN: &[(&str, &[&str])] = &[
     ("pg_publication_rel", &[]), ("pg_publication_tables", &[]), ("pg_range", &[]),
     ("pg_rewrite", &["ev_action", "ev_qual"]), ("pg_roles", &[]), ("pg_rules", &["definition"]), ("pg_seclabel", &[]),
     ("pg_seclabels", &[]), ("pg_sequence", &[]), ("pg_sequences", &["last_value"]), ("pg_settings", SETTING_VALUES), ("pg_shdepend", &[]),
-    ("pg_shdescription", &[]), ("pg_stat_gssapi", &["principal"]), ("pg_stat_ssl", &["client_dn", "client_serial", "issuer_dn"]), ("pg_statistic_ext", &[]), ("pg_tables", &[]),
+    ("pg_shdescription", &[]), ("pg_statistic_ext", &[]), ("pg_tables", &[]),
     ("pg_tablespace", &[]), ("pg_timezone_abbrevs", &[]), ("pg_timezone_names", &[]), ("pg_transform", &[]),
     ("pg_trigger", &["tgargs", "tgqual"]), ("pg_ts_config", &[]), ("pg_ts_config_map", &[]), ("pg_ts_dict", &[]),
     ("pg_ts_parser", &[]), ("pg_ts_template", &[]), ("pg_type", &[]), ("pg_user", &[]), ("pg_views", &["definition"]),

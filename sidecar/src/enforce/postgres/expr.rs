@@ -255,12 +255,7 @@ impl<'a> Walk<'a> {
             Ok(Function::Setting) => self.setting_call(name, call.args())?,
             // What the session itself has put into a granted table's column is its own to know.
             Err(_) if self.ground.is_own(call, "currval") && self.ground.is_serial(call.args()) => {}
-            // The text of a view is open to those who may read the view.
-            Err(_)
-                if self.ground.is_own(call, "pg_get_viewdef") && self.ground.is_granted_view(call.args()) =>
-            {
-                self.numbers = None;
-            }
+            Err(_) if self.is_open_text(call) => self.numbers = None,
             Err(denial) => return Err(denial),
         }
         if name == "system_user" && self.ground.catalog.major() < 16 {
@@ -270,6 +265,14 @@ impl<'a> Walk<'a> {
         call.agg_order().iter().try_for_each(|sort| self.sort(sort, place))?;
         self.expression(call.agg_filter(), place)?;
         call.over().map_or(Ok(()), |window| self.window(window, place))
+    }
+
+    /// Whether a call gives the text of a view, or of its rules, to a session that may read the view.
+    fn is_open_text(&self, call: &FuncCall) -> bool {
+        let ground = self.ground;
+        ground.is_own(call, "pg_get_viewdef")
+            && call.args().first().is_some_and(|view| ground.is_granted_view(view))
+            || self.rules && ground.is_own(call, "pg_get_ruledef")
     }
 
     /// A constant; its value does not matter.

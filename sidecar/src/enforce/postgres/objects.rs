@@ -108,12 +108,9 @@ impl Ground {
         limits.is_some_and(|limits| limits.insert.any())
     }
 
-    /// Whether the first argument names, or numbers, a view that may be read.
-    pub(super) fn is_granted_view(&self, args: &NodeList) -> bool {
-        let mut inner = args.first().unwrap_or(Node::None);
-        if let Node::TypeCast(cast) = inner {
-            inner = cast.arg();
-        }
+    /// Whether this names, or numbers, a view that may be read.
+    pub(super) fn is_granted_view(&self, node: Node<'_>) -> bool {
+        let inner = if let Node::TypeCast(cast) = node { cast.arg() } else { node };
         let number = match inner {
             Node::A_Const(constant) => match constant.val() {
                 Some(ConstValue::Integer(oid)) => u32::try_from(oid).ok(),

@@ -78,8 +78,9 @@ impl<'a> Walk<'a> {
         let scope = Scope { outer: place.scope, items: &items };
         let here = Place { scope: Some(&scope), ..place };
         self.table = named_by_table(select);
+        self.rules = self.shows_rules(select, &items);
         let output = self.targets(select.target_list().iter(), &items, here)?;
-        self.table = None;
+        (self.table, self.rules) = (None, false);
         self.expression(select.where_clause(), here)?;
         for node in select.group_clause() {
             self.grouped(node, &output, here)?;

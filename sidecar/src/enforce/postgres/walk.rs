@@ -83,6 +83,8 @@ pub(super) struct Walk<'a> {
     pub(super) begin: usize,
     /// The closed table of the server's own of which the query at hand reads rows that it may.
     pub(super) opened: Option<&'static str>,
+    /// Whether the query at hand shows the rules of a view that may be read, and `pg_get_ruledef` gives no others.
+    pub(super) rules: bool,
     /// Cursors that `WHERE CURRENT OF` names.
     pub(super) cursors: Vec<&'a str>,
     /// Where the whole numbers stand that it has passed without a look at their values; nothing when it has looked.
@@ -105,6 +107,7 @@ impl<'a> Walk<'a> {
             table: None,
             begin: 0,
             opened: None,
+            rules: false,
             cursors: Vec::new(),
             numbers: Some(Vec::new()),
             views: Vec::new(),

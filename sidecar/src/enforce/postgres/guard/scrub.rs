@@ -2,7 +2,8 @@
 //!
 //! The account at the database may read more than the session, and the server writes its errors for the account:
 //! `Failing row contains (…)` prints every column. Details are kept where they can only speak of what the session
-//! itself said or may read, and dropped everywhere else. Context and internal queries speak of other people's code.
+//! itself said or may read, and dropped everywhere else. Context and internal queries speak of other people's code,
+//! but for the line of its own data at which a COPY of the session stands.
 
 use bytes::Bytes;
 use postern_protocol::postgres::{self, split_error};
@@ -28,10 +29,17 @@ fn may_detail(body: &[u8], is_open: impl Fn((&str, &str)) -> bool) -> bool {
     }
 }
 
+/// Whether this is no more of a context than where in the client's data a COPY stands. Whoever runs inside one, such as a
+/// trigger, adds a line.
+fn tells_line(context: &[u8]) -> bool {
+    context.starts_with(b"COPY ") && !context.contains(&b'\n')
+}
+
 fn scrub(kind: u8, body: &[u8], rewritten: bool, is_open: impl Fn((&str, &str)) -> bool) -> Bytes {
     let detail = may_detail(body, is_open);
-    let kept = split_error(body).filter(|(code, _)| match code {
+    let kept = split_error(body).filter(|(code, text)| match code {
         b'D' => detail,
+        b'W' => tells_line(text),
         // Where in the text: not in one that the client has not written.
         b'P' => !rewritten,
         b'S' | b'V' | b'C' | b'M' | b'H' | b's' | b't' | b'c' | b'd' | b'n' | b'F' | b'L' | b'R' => true,
@@ -47,7 +55,7 @@ pub(super) fn error(body: &[u8], rewritten: bool, is_open: impl Fn((&str, &str))
 
 /// A `NoticeResponse` for the client; none where somebody's function speaks.
 pub(super) fn notice(body: &[u8], is_open: impl Fn((&str, &str)) -> bool) -> Option<Bytes> {
-    field(body, b'W').is_none().then(|| scrub(b'N', body, false, is_open))
+    field(body, b'W').is_none_or(tells_line).then(|| scrub(b'N', body, false, is_open))
 }
 
 #[cfg(test)]
@@ -83,5 +91,17 @@ mod tests {
     fn what_a_function_has_to_say_is_not_heard() {
         assert_eq!(notice(b"SNOTICE\0C00000\0MSECRET\0WPL/pgSQL function f()\0\0", |_| true), None);
         assert!(notice(b"SWARNING\0C25001\0Malready in a transaction\0\0", |_| false).is_some());
+        let inside = b"SNOTICE\0C00000\0MSECRET\0WPL/pgSQL function f()\nCOPY orders, line 1: \"a\"\0\0";
+        assert_eq!(notice(inside, |_| true), None);
+    }
+
+    #[test]
+    fn where_in_its_own_data_a_copy_fails_is_told() {
+        let failing = b"SERROR\0C22P02\0Minvalid\0WCOPY orders, line 2, column qty: \"x\"\0\0";
+        let line = told(&error(failing, false, |_| false), b'W');
+        assert_eq!(line.as_deref(), Some("COPY orders, line 2, column qty: \"x\""));
+        let inside = b"SERROR\0C22P02\0Minvalid\0WSQL function \"f\"\nCOPY orders, line 2\0\0";
+        assert_eq!(told(&error(inside, false, |_| false), b'W'), None);
+        assert!(notice(b"SNOTICE\0C00000\0Mskipping row\0WCOPY orders\0\0", |_| false).is_some());
     }
 }

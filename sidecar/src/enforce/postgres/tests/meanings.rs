@@ -171,10 +171,20 @@ fn where_any_value_may_run_somebodys_function_nothing_is_read() {
 
 #[test]
 fn what_other_sessions_do_is_not_told() {
-    for text in ["SELECT client_dn FROM pg_stat_ssl", "SELECT * FROM pg_stat_gssapi"] {
+    for text in [
+        "SELECT client_dn FROM pg_stat_ssl",
+        "SELECT ssl, version FROM pg_stat_ssl",
+        "SELECT * FROM pg_stat_gssapi",
+        "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()",
+    ] {
         denied(text);
     }
-    verdict("SELECT gss_authenticated, encrypted FROM pg_stat_gssapi WHERE pid = pg_backend_pid()").unwrap();
+    for text in [
+        "SELECT gss_authenticated, encrypted FROM pg_stat_gssapi WHERE pid = pg_backend_pid()",
+        "SELECT * FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid()",
+    ] {
+        verdict(text).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    }
 }
 
 #[test]
@@ -344,6 +354,11 @@ fn the_text_of_a_view_is_told_to_those_who_may_read_the_view() {
     let list = ["public.v_sales_all", "public.orders"].map(|name| resource(name, &[Privilege::Select]));
     ground.limits = Arc::new(Limits::new(&list, Terms::default()));
     for text in [
+        &format!(
+            "SELECT r.rulename, trim(trailing ';' from pg_catalog.pg_get_ruledef(r.oid, true)) \
+             FROM pg_catalog.pg_rewrite r WHERE r.ev_class = '{granted}' AND r.rulename != '_RETURN' ORDER BY 1"
+        ),
+        &format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = {granted}"),
         "SELECT pg_get_viewdef('v_sales_all')",
         "SELECT pg_get_viewdef('public.v_sales_all'::regclass, true)",
         &format!("SELECT pg_catalog.pg_get_viewdef('{granted}'::pg_catalog.oid, true)"),
@@ -359,6 +374,24 @@ fn the_text_of_a_view_is_told_to_those_who_may_read_the_view() {
         "SELECT hr.pg_get_viewdef('v_sales_all')",
         "SELECT pg_get_functiondef('v_sales_all'::regclass)",
         &format!("SELECT pg_get_viewdef({other})"),
+        &format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = {other}"),
+        &format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = {granted} OR true"),
+        &format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE NOT ev_class = {granted}"),
+        &format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE oid = {granted}"),
+        &format!("SELECT pg_get_ruledef({other}) FROM pg_rewrite WHERE ev_class = {granted}"),
+        &format!("SELECT pg_get_ruledef(oid) FROM pg_rewrite a(ev_class, oid) WHERE ev_class = {granted}"),
+        &format!("SELECT pg_get_ruledef(r.oid) FROM pg_rewrite r, pg_rewrite s WHERE r.ev_class = {granted}"),
+        &format!(
+            "SELECT t FROM (SELECT pg_get_ruledef(oid) AS t FROM pg_rewrite WHERE ev_class = {granted}) x"
+        ),
+        &format!(
+            "SELECT (SELECT pg_get_ruledef(s.oid) FROM pg_rewrite s) FROM pg_rewrite WHERE ev_class = {granted}"
+        ),
+        &format!("SELECT 1 FROM pg_rewrite WHERE ev_class = {granted} AND pg_get_ruledef(oid) LIKE 'C%'"),
+        &format!(
+            "WITH pg_rewrite AS (SELECT oid, oid AS ev_class FROM pg_class) \
+                  SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = {granted}"
+        ),
         &format!("SELECT pg_get_viewdef('{table}'::oid)"),
     ] {
         judge(text, &ground).expect_err(text);
