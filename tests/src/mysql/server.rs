@@ -337,13 +337,18 @@ impl Mysql {
         self.admin().await.value(&sql).await.parse().expect("a number")
     }
 
+    /// Starts it again if it has died.
+    pub async fn revive(&mut self) {
+        if !self.process.is_running() {
+            eprintln!("the server died:\n{}", self.process.said());
+            self.restart().await;
+        }
+    }
+
     /// Starts it again whenever it dies; for ever.
     pub async fn keep_alive(&mut self) {
         loop {
-            if !self.process.is_running() {
-                eprintln!("the server died:\n{}", self.process.said());
-                self.restart().await;
-            }
+            self.revive().await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
