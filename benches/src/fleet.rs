@@ -49,9 +49,10 @@ struct Member {
 }
 
 impl Member {
+    /// At the end nobody answers any more.
     async fn post(&self, what: &str, body: &Value) {
         let request = self.http.post(format!("{}/v1/sidecar/{what}", self.base)).bearer_auth(&self.token);
-        let sent = request.json(body).send().await.expect("the control plane answers");
+        let Ok(sent) = request.json(body).send().await else { return };
         assert!(sent.status().is_success(), "{what}: {}", sent.text().await.unwrap_or_default());
     }
 
