@@ -97,13 +97,12 @@ pub(super) async fn list(
     };
     let mut tx = app.plane.store.read().await?;
     let filter = audit::narrowed(&mut *tx, filter).await?;
-    drop(tx);
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains(NDJSON) {
+        drop(tx);
         return Ok(lines(app, filter, which.limit.unwrap_or(u32::MAX)));
     }
     let limit = size(which.limit)?;
-    let mut tx = app.plane.store.read().await?;
     let mut rows = tx.audit(&AuditFilter { limit: limit.saturating_add(1), ..filter }).await?;
     let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

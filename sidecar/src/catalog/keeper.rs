@@ -1,13 +1,16 @@
 //! Where the newest snapshot lies, and where those ask who want to know whether it still holds.
 
 use std::{
+    future::pending,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    task::Context,
 };
 
+use futures_util::stream::{self, Stream};
 use postern_protocol::gate::AccountName;
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -27,8 +30,19 @@ pub(super) struct Question<S: Source> {
     pub(super) answer: oneshot::Sender<Answer<S>>,
 }
 
-/// Resolves when a catalog has changed.
-pub(crate) type Stir = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Notices when a catalog changes.
+pub(crate) struct Stir(Pin<Box<dyn Stream<Item = ()> + Send>>);
+
+impl Stir {
+    /// Whether there is another snapshot than when this was last asked. The task is woken when there is one.
+    pub(crate) fn has_changed(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut changed = false;
+        while self.0.as_mut().poll_next(cx).is_ready() {
+            changed = true;
+        }
+        changed
+    }
+}
 
 /// Why to look before it is time to.
 pub(super) enum Need {
@@ -103,14 +117,14 @@ impl<S: Source> Keeper<S> {
         self.newest.subscribe()
     }
 
-    /// Resolves when there is another snapshot than the newest of this moment.
-    pub(crate) fn changed(&self) -> Stir {
-        let mut newest = self.newest.subscribe();
-        Box::pin(async move {
+    /// Notices other snapshots than the newest of this moment.
+    pub(crate) fn stir(&self) -> Stir {
+        Stir(Box::pin(stream::unfold(self.newest.subscribe(), async |mut newest| {
             if newest.changed().await.is_err() {
-                std::future::pending::<()>().await;
+                pending::<()>().await;
             }
-        })
+            Some(((), newest))
+        })))
     }
 
     fn ask(&self, account: Option<AccountName>) -> oneshot::Receiver<Answer<S>> {

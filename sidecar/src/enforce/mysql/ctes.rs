@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::{
     lexer::Kind,
     same,
-    tree::{Cte, Expr, Output, Select, Term, With},
+    tree::{Cte, Output, Term, With},
     walk::{Ctes, Known, Place, Walk},
 };
 use crate::enforce::Denial;
@@ -61,8 +61,7 @@ impl<'a> Walk<'a> {
     fn may_be_table(&self, at: usize, name: &str) -> bool {
         let dot = |at: usize| self.tokens.kind(at) == Some(Kind::Symbol("."));
         let before = at.checked_sub(1);
-        let alias =
-            before.and_then(|at| self.tokens.word(at)).is_some_and(|word| word.eq_ignore_ascii_case("AS"));
+        let alias = before.is_some_and(|at| self.tokens.reads(at, "AS"));
         self.tokens.name(at).is_some_and(|other| same(&other, name))
             && !alias
             && !dot(at + 1)
@@ -82,17 +81,7 @@ impl<'a> Walk<'a> {
 fn first_columns<'a>(cte: &'a Cte<'a>) -> Vec<Option<&'a str>> {
     match cte.query.terms.first() {
         _ if !cte.columns.is_empty() => cte.columns.iter().map(|name| Some(&*name.text)).collect(),
-        Some(Term::Select(first)) => plain_names(first),
+        Some(Term::Select(first)) => first.items.iter().map(Output::name).collect(),
         Some(Term::Query(_) | Term::Values(_) | Term::Table(_)) | None => Vec::new(),
     }
-}
-
-/// What a select list without stars calls its items.
-fn plain_names<'a>(select: &'a Select<'a>) -> Vec<Option<&'a str>> {
-    let name = |item: &'a Output<'a>| match item {
-        Output::Value(_, Some(alias)) => Some(&*alias.text),
-        Output::Value(Expr::Column(path), None) => path.last().map(|name| &*name.text),
-        Output::Value(..) | Output::Star(..) => None,
-    };
-    select.items.iter().map(name).collect()
 }

@@ -328,11 +328,9 @@ impl<'a> Walk<'a> {
                 (_, Some(Kind::Symbol("(")), Some(Kind::Symbol(")"))) => (from - 1, to + 1),
                 (Some(Kind::Symbol("{")), Some(Kind::Word), Some(Kind::Symbol("}"))) => (from - 2, to + 1),
                 (_, before, behind) => {
-                    let word = |at: usize, word: &str| {
-                        self.tokens.word(at).is_some_and(|other| other.eq_ignore_ascii_case(word))
-                    };
-                    let begins = before == Some(Kind::Symbol(",")) || word(from.saturating_sub(1), "SELECT");
-                    return begins && (behind == Some(Kind::Symbol(",")) || word(to, "FROM"));
+                    let begins = before == Some(Kind::Symbol(","))
+                        || self.tokens.reads(from.saturating_sub(1), "SELECT");
+                    return begins && (behind == Some(Kind::Symbol(",")) || self.tokens.reads(to, "FROM"));
                 }
             };
         }

@@ -131,6 +131,11 @@ impl<'t> Tokens<'t> {
         std::str::from_utf8(self.raw(token)).ok()
     }
 
+    /// Whether this key word stands here, in whatever case.
+    pub(super) fn reads(&self, at: usize, keyword: &str) -> bool {
+        self.word(at).is_some_and(|word| word.eq_ignore_ascii_case(keyword))
+    }
+
     /// The name that stands here.
     pub(super) fn name(&self, at: usize) -> Option<Cow<'t, str>> {
         let token = self.get(at)?;

@@ -184,12 +184,10 @@ impl<'a> Walk<'a> {
         columns: &mut Vec<Option<&'a str>>,
     ) -> Result<(), Denial> {
         match item {
-            Output::Value(_, Some(alias)) => {
-                self.claim(alias);
-                columns.push(Some(&alias.text));
+            Output::Value(_, alias) => {
+                self.claim_all(alias);
+                columns.push(item.name());
             }
-            Output::Value(Expr::Column(path), None) => columns.push(path.last().map(|name| &*name.text)),
-            Output::Value(..) => columns.push(None),
             Output::Star(path, at) => {
                 self.claim_all(path);
                 columns.extend(self.star(path, *at, from)?);

@@ -148,6 +148,17 @@ pub(super) enum Output<'t> {
     Value(Expr<'t>, Option<Name<'t>>),
 }
 
+impl Output<'_> {
+    /// What it is called: by its alias, or as the column that it is. A star has no name of its own.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Value(_, Some(alias)) => Some(&alias.text),
+            Self::Value(Expr::Column(path), None) => path.last().map(|name| &*name.text),
+            Self::Value(..) | Self::Star(..) => None,
+        }
+    }
+}
+
 /// What stands in a FROM clause.
 #[derive(Debug)]
 pub(super) enum Source<'t> {

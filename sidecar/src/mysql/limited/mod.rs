@@ -43,7 +43,7 @@ pub(crate) struct Limited {
     traces: Traces,
     /// The catalog is kept fresh as long as the session lives.
     _attendance: Option<Attendance>,
-    /// Resolves when it has changed.
+    /// Notices when it changes.
     stir: Option<Stir>,
     wait: Option<Wait>,
     /// Commands wait for the server's answer; this wakes the task that looks at them then.
@@ -85,7 +85,7 @@ impl Limited {
             session: Arc::clone(session),
             traces: Traces::new(house, session, redact),
             _attendance: target.catalog(&session.account).map(Keeper::attend),
-            stir: target.catalog(&session.account).map(Keeper::changed),
+            stir: target.catalog(&session.account).map(Keeper::stir),
             target,
             wait: None,
             blocked: None,
@@ -236,11 +236,7 @@ impl Wire for Limited {
     }
 
     fn look_around(&mut self, cx: &mut Context<'_>) {
-        let mut stirred = false;
-        while self.stir.as_mut().is_some_and(|stir| stir.as_mut().poll(cx).is_ready()) {
-            self.stir = self.target.catalog(&self.session.account).map(Keeper::changed);
-            stirred = true;
-        }
+        let stirred = self.stir.as_mut().is_some_and(|stir| stir.has_changed(cx));
         if stirred || !self.session.is_held_to(&self.guard.ground().limits) {
             self.renew();
         }

@@ -46,7 +46,7 @@ pub(crate) struct Limited {
     traces: Traces,
     /// The catalog is kept fresh as long as the session lives.
     _attendance: Attendance,
-    /// Resolves when it has changed.
+    /// Notices when it changes.
     stir: Stir,
     /// What messages wait for, up and down.
     waits: [Option<Wait>; 2],
@@ -90,7 +90,7 @@ impl Limited {
             target: Arc::clone(target),
             traces: Traces::new(house, session, redact),
             _attendance: target.catalog.attend(),
-            stir: target.catalog.changed(),
+            stir: target.catalog.stir(),
             waits: [None, None],
             unanswered: None,
         };
@@ -233,12 +233,7 @@ impl Wire for Limited {
     }
 
     fn look_around(&mut self, cx: &mut Context<'_>) {
-        let mut stirred = false;
-        while self.stir.as_mut().poll(cx).is_ready() {
-            self.stir = self.target.catalog.changed();
-            stirred = true;
-        }
-        if stirred || !self.session.is_held_to(&self.guard.ground().limits) {
+        if self.stir.has_changed(cx) || !self.session.is_held_to(&self.guard.ground().limits) {
             self.renew();
         }
         self.traces.leave(self.guard.news());

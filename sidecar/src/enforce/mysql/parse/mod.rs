@@ -274,7 +274,7 @@ const BEHIND_QUERY: [&str; 8] = ["UNION", "EXCEPT", "INTERSECT", "MINUS", "ORDER
 
 fn begins_query(tokens: &Tokens<'_>, at: usize) -> bool {
     let Some(word) = tokens.word(at) else { return false };
-    let row = || tokens.word(at + 1).is_some_and(|word| word.eq_ignore_ascii_case("ROW"));
+    let row = || tokens.reads(at + 1, "ROW");
     contains(&["SELECT", "WITH", "TABLE"], word)
         || word.eq_ignore_ascii_case("VALUES") && (row() || !is_inserted(tokens, at))
 }
