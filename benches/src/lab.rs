@@ -1,4 +1,4 @@
-//! Everything that is measured: one PostgreSQL, and four ways to it.
+//! Everything that is measured: one PostgreSQL, and five ways to it.
 
 use std::path::PathBuf;
 
@@ -15,6 +15,8 @@ use postern_tests::{
 };
 use rustix::process::Signal;
 use serde_json::{Value, json};
+
+use crate::{bare, process::worker};
 
 /// One way to the database.
 #[derive(Clone, Debug)]
@@ -41,12 +43,13 @@ impl Way {
 /// The whole laboratory.
 #[derive(Debug)]
 pub(crate) struct Lab {
-    /// Direct, HAProxy, PgBouncer, Postern.
+    /// Direct, bare relay, HAProxy, PgBouncer, Postern.
     pub(crate) ways: Vec<Way>,
     pub(crate) postgres: Postgres,
     pub(crate) sidecar: Sidecar,
-    pub(crate) haproxy: Process,
-    pub(crate) pgbouncer: Process,
+    pub(crate) bare: Process,
+    haproxy: Process,
+    pgbouncer: Process,
     pub(crate) api: Api,
     _control: Control,
     _folder: Folder,
@@ -125,10 +128,11 @@ impl Lab {
             extra: Extra::default(),
         })
         .await;
-        let (proxy_port, bouncer_port) = (port::free(), port::free());
+        let [bare_port, proxy_port, bouncer_port] = [port::free(), port::free(), port::free()];
+        let bare = bare::start(&folder, bare_port, postgres.port());
         let haproxy = haproxy(&folder, proxy_port, postgres.port());
         let pgbouncer = pgbouncer(&folder, bouncer_port, postgres.port(), &bouncer_tls);
-        for port in [proxy_port, bouncer_port] {
+        for port in [bare_port, proxy_port, bouncer_port] {
             until("a proxy", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok())
                 .await;
         }
@@ -137,17 +141,33 @@ impl Lab {
         let way = |name, port, database, token| Way { name, port, database, token };
         let ways = vec![
             way("direct", postgres.port(), DATABASE, None),
+            way("bare relay", bare_port, DATABASE, None),
             way("HAProxy", proxy_port, DATABASE, None),
             way("PgBouncer", bouncer_port, DATABASE, None),
             way("Postern", sidecar.port(), REPO, Some(token)),
         ];
-        let lab =
-            Self { ways, postgres, sidecar, haproxy, pgbouncer, api, _control: control, _folder: folder };
+        let lab = Self {
+            ways,
+            postgres,
+            sidecar,
+            bare,
+            haproxy,
+            pgbouncer,
+            api,
+            _control: control,
+            _folder: folder,
+        };
         for account in ["app_rw", "by_trust"] {
             lab.grant(account).await;
         }
         lab.fill();
         lab
+    }
+
+    /// What carries each of the ways but the direct one.
+    pub(crate) fn proxies(&mut self) -> [u32; 4] {
+        let [bare, haproxy, pgbouncer] = [&self.bare, &self.haproxy, &self.pgbouncer].map(Process::id);
+        [bare, haproxy, pgbouncer, self.sidecar.process().id()].map(worker)
     }
 
     /// Gives Alice a grant of an account and returns its id.

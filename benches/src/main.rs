@@ -1,4 +1,4 @@
-//! Postern against a direct connection, HAProxy (TCP) and PgBouncer (session mode), all in one run.
+//! Postern against a direct connection, a bare relay, HAProxy (TCP) and PgBouncer (session mode), all in one run.
 //!
 //! Absolute numbers say something about the machine; what counts is the ratio between columns of one row. Rounds are
 //! interleaved (each way once, then each way again), and a row shows the median of its rounds.
@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bare;
 mod bulk;
 mod catalog;
 mod client;
@@ -36,6 +37,13 @@ struct Effort {
 #[tokio::main]
 async fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, listen, database] = &words[..]
+        && word == bare::WORD
+    {
+        let port = |text: &str| text.parse().expect("a port");
+        bare::run(port(listen), port(database)).expect("a relay");
+        return;
+    }
     let quick = words.iter().any(|word| word == "quick");
     let sections: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "quick").collect();
     let wanted = |section: &str| sections.is_empty() || sections.contains(&section);

@@ -1,10 +1,6 @@
 //! Memory for an idle session, in the process that proxies it.
 
-use crate::{
-    client::Client,
-    lab::Lab,
-    process::{resident_kib, worker},
-};
+use crate::{client::Client, lab::Lab, process::resident_kib};
 
 const SESSIONS: usize = 1_000;
 
@@ -14,9 +10,8 @@ pub(crate) async fn run(lab: &mut Lab) {
     println!("\n### Memory for an idle session ({SESSIONS} sessions, TLS off)\n");
     println!("| | before (MiB) | with them (MiB) | for each (KiB) |");
     println!("|---|--:|--:|--:|");
-    let processes = [lab.haproxy.id(), lab.pgbouncer.id(), lab.sidecar.process().id()];
-    for (way, process) in lab.ways.iter().skip(1).zip(processes) {
-        let process = worker(process);
+    let proxies = lab.proxies();
+    for (way, process) in lab.ways.iter().skip(1).zip(proxies) {
         let before = resident_kib(process);
         let mut clients = Vec::new();
         for _ in 0..SESSIONS {

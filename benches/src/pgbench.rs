@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::{
     Effort,
     lab::{Lab, Way},
-    process::{processor_ms, worker},
+    process::processor_ms,
     table::{head, median, row},
 };
 
@@ -41,7 +41,7 @@ fn run(lab: &Lab, way: &Way, account: &str, tls: bool, arguments: &[&str]) -> Ru
 
 /// Transactions per second on each way, and the processor time that each proxy takes for one, in microseconds.
 fn measure(lab: &mut Lab, effort: Effort, tls: bool, arguments: &[&str]) -> (Vec<f64>, Vec<f64>) {
-    let proxies = [lab.haproxy.id(), lab.pgbouncer.id(), lab.sidecar.process().id()].map(worker);
+    let proxies = lab.proxies();
     let mut rates = vec![Vec::new(); lab.ways.len()];
     let mut costs = vec![Vec::new(); proxies.len()];
     for _ in 0..effort.rounds {
@@ -76,7 +76,7 @@ pub(crate) fn throughput(lab: &mut Lab, effort: Effort) {
             }
         }
         println!("\n### {title} (processor time of the proxy for a transaction, microseconds)\n");
-        println!("| | HAProxy | PgBouncer | Postern |\n|---|--:|--:|--:|");
+        println!("| | bare relay | HAProxy | PgBouncer | Postern |\n|---|--:|--:|--:|--:|");
         for (name, cost) in costs {
             let cells: Vec<String> = cost.iter().map(|micros| format!("{micros:.1}")).collect();
             println!("| {name} | {} |", cells.join(" | "));

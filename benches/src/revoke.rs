@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -27,6 +28,30 @@ pub(crate) async fn run(lab: &Lab) {
         }
     }
     one_of_many(lab).await;
+    killed(lab).await;
+}
+
+/// A thousand idle clients of the bare relay, and the kernel ends them all: how fast clients can learn of it at all.
+async fn killed(lab: &Lab) {
+    let way = lab.ways.get(1).expect("the bare relay is a way");
+    let mut clients = JoinSet::new();
+    for _ in 0..1_000 {
+        clients.spawn(hung_up(Client::connect(way, "by_trust").await.expect("a connection")));
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let begun = Instant::now();
+    lab.bare.signal(Signal::KILL);
+    let [p50, p99, last] = closed(&mut clients, begun).await;
+    println!("| 1,000 | idle behind the bare relay, which is killed | {p50:.1} | {p99:.1} | {last:.1} | | |");
+}
+
+/// How long it took half of them, 99 of 100, and the last, in milliseconds.
+async fn closed(clients: &mut JoinSet<Instant>, begun: Instant) -> [f64; 3] {
+    let mut times = Vec::new();
+    while let Some(closed) = clients.join_next().await {
+        times.push((closed.expect("the client reads") - begun).as_secs_f64() * 1e3);
+    }
+    [0.5, 0.99, 1.0].map(|share| percentile(times.clone(), share))
 }
 
 /// A new grant of the account, as soon as the sidecar has it.
@@ -81,11 +106,7 @@ async fn all_of(lab: &Lab, sessions: usize, doing: &str) {
     let begun = Instant::now();
     let answer = lab.revoke(&grant).await;
     let answered = begun.elapsed().as_secs_f64() * 1e3;
-    let mut times = Vec::new();
-    while let Some(closed) = clients.join_next().await {
-        times.push((closed.expect("the client reads") - begun).as_secs_f64() * 1e3);
-    }
+    let [p50, p99, last] = closed(&mut clients, begun).await;
     let own = answer["sidecars"][0]["milliseconds"].as_f64().unwrap_or(f64::NAN);
-    let [p50, p99, last] = [0.5, 0.99, 1.0].map(|share| percentile(times.clone(), share));
     println!("| {sessions} | {doing} | {p50:.1} | {p99:.1} | {last:.1} | {answered:.1} | {own:.1} |");
 }

@@ -3,8 +3,10 @@
 /// Prints a section's head.
 pub(crate) fn head(title: &str, unit: &str) {
     println!("\n### {title} ({unit})\n");
-    println!("| | direct | HAProxy | PgBouncer | Postern | Postern ÷ HAProxy | Postern ÷ PgBouncer |");
-    println!("|---|--:|--:|--:|--:|--:|--:|");
+    println!(
+        "| | direct | bare relay | HAProxy | PgBouncer | Postern | Postern ÷ bare | ÷ HAProxy | ÷ PgBouncer |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
 }
 
 /// Prints one row from the medians in the order of [`crate::lab::Lab::ways`].
@@ -12,7 +14,7 @@ pub(crate) fn row(name: &str, medians: &[f64]) {
     let cells: Vec<String> = medians.iter().map(|value| format!("{value:.0}")).collect();
     let ours = medians.last().copied().unwrap_or(f64::NAN);
     let ratio = |other: usize| medians.get(other).map_or(f64::NAN, |value| ours / value);
-    println!("| {name} | {} | {:.2} | {:.2} |", cells.join(" | "), ratio(1), ratio(2));
+    println!("| {name} | {} | {:.2} | {:.2} | {:.2} |", cells.join(" | "), ratio(1), ratio(2), ratio(3));
 }
 
 /// The median of some measurements.
