@@ -151,7 +151,7 @@ impl Stage {
     /// From nothing to an approved grant of these resources at a repo for Alice, known to the sidecar.
     pub async fn limited(&self, repo: &str, account: &str, resources: &Value) -> Access {
         let request = json!({
-            "for": ALICE, "repo": repo, "account": account, "duration": "1h", "reason": "OPS-1", "resources": resources,
+            "for": ALICE, "repo": repo, "account": account, "duration": "8h", "reason": "OPS-1", "resources": resources,
         });
         let access = self.api.access(request).await;
         let mut refusal = Fields::default();

@@ -178,7 +178,7 @@ mod tests {
             Ground { limits: Arc::default(), ..here.clone() },
             Ground { path: ["hr".into()].into(), ..here.clone() },
             Ground { user: "app_rw".into(), ..here.clone() },
-            Ground { start: Arc::new(Start::new("public, hr", "")), ..here.clone() },
+            Ground { start: Arc::new(Start::new("public, hr", "", "")), ..here.clone() },
         ];
         for other in others {
             assert_eq!(verdicts.find("select 1", &other), None, "{other:?}");

@@ -12,6 +12,7 @@ pub mod state;
 pub mod talk;
 pub mod tally;
 pub mod trial;
+pub mod views;
 
 use std::env;
 

@@ -1,6 +1,6 @@
 //! What came of many statements, each run as the native account and through the gate.
 
-use std::{collections::BTreeMap, env, fmt::Write};
+use std::{collections::BTreeMap, env, fmt::Write, mem};
 
 /// How often, and one example, by reason.
 type Reasons = BTreeMap<String, (usize, String)>;
@@ -69,6 +69,19 @@ impl Tally {
         assert!(self.wrong.is_empty(), "{}", self.report());
         assert!(self.strictly() * share <= self.rightful(), "more than 1 in {share}: {}", self.report());
         assert!(self.allowed > 0 && self.refused > 0, "{}", self.report());
+    }
+
+    /// The same, of what was refused for no reason that is known.
+    pub fn hold_but(&mut self, is_known: impl Fn(&str) -> bool, share: usize) {
+        let all = mem::take(&mut self.strict).into_iter();
+        let (known, rest): (Reasons, Reasons) = all.partition(|(reason, _)| is_known(reason));
+        let times: usize = known.values().map(|(count, _)| count).sum();
+        eprintln!("{times} refused though the account may, for known reasons");
+        for (reason, (count, _)) in &known {
+            eprintln!("{count:6} × {reason}");
+        }
+        self.strict = rest;
+        self.hold(share);
     }
 
     /// All of it in words, the commonest reasons first.

@@ -11,9 +11,9 @@ use postern_tests::{
         ground::{COMMON, Ground},
         number,
         oracle::Oracle,
-        resources,
         talk::Door,
         tally::Tally,
+        views,
     },
     postgres::{Postgres, Version},
     process::bound,
@@ -28,8 +28,9 @@ fn native(postgres: &Postgres) -> Door {
 async fn court(version: Version) -> Option<(Stage, Oracle)> {
     let postgres = Postgres::start(version).await?;
     Ground::lay(&postgres, &[]).await;
+    views::lay(&postgres).await;
     let stage = Stage::around(postgres, Wish { more: vec![COMMON.to_owned()], ..Wish::default() }).await;
-    let access = stage.limited(COMMON, ACCOUNT, &resources()).await;
+    let access = stage.limited(COMMON, ACCOUNT, &views::resources_with_views()).await;
     let gate = Door { port: stage.sidecar.port(), user: access.account, password: access.token };
     let oracle = Oracle::open(native(&stage.postgres), gate, COMMON).await;
     Some((stage, oracle))
@@ -91,6 +92,7 @@ async fn a_changed_token_gets_what_the_native_role_gets() {
 async fn an_open_gate_would_be_noticed() {
     let postgres = Postgres::start(Version::Fifteen).await.expect("PostgreSQL 15 is installed");
     Ground::lay(&postgres, &[]).await;
+    views::lay(&postgres).await;
     let open = Door { user: ACCOUNT.to_owned(), ..native(&postgres) };
     let mut oracle = Oracle::open(native(&postgres), open, COMMON).await;
     for seed in 1..=number("POSTERN_TEST_STATEMENTS", 300) {
@@ -98,6 +100,52 @@ async fn an_open_gate_would_be_noticed() {
     }
     assert!(oracle.tally.wrong.len() > 30, "{}", oracle.tally.report());
     assert!(oracle.tally.strict.is_empty(), "{}", oracle.tally.report());
+}
+
+/// Why functions of the server's own are refused though a native role may call them, in the words of ARCHITECTURE.md, and
+/// how the names of those begin that are. sqlsmith calls each function as often as any other.
+#[rustfmt::skip]
+const REASONS: &[(&str, &[&str])] = &[
+    ("they change something outside the session", &[
+        "pg_export_snapshot", "pg_current_xact_id", "txid_current", "pg_advisory_", "pg_try_advisory_", "pg_logical_emit_",
+        "pg_notify", "lo_", "loread", "lowrite", "nextval", "setval", "pg_cancel_backend", "pg_terminate_backend",
+        "pg_sleep", "binary_upgrade_", "brin_", "gin_clean_", "pg_nextoid", "pg_stop_making_pinned", "pg_replication_",
+        "pg_create_", "pg_drop_", "pg_copy_", "pg_import_", "pg_extension_config_", "pg_prewarm",
+    ]),
+    ("they tell where the write-ahead log stands", &["pg_current_wal_", "pg_last_wal_", "pg_walfile_name", "pg_last_committed"]),
+    ("they concern the server as a whole", &[
+        "pg_control_", "pg_rotate_logfile", "pg_current_logfile", "pg_reload_conf", "pg_switch_wal", "pg_read_", "pg_ls_",
+        "pg_stat_file", "pg_promote", "pg_create_restore_point", "pg_backup_", "pg_wal_replay_", "pg_log_", "pg_xact_",
+        "txid_status", "pg_hba_", "pg_ident_", "pg_show_", "pg_config", "pg_tablespace_size", "pg_database_size",
+    ]),
+    ("they count what is done with a table", &["pg_stat_get_", "pg_stat_reset", "pg_stat_have_stats"]),
+    ("they tell of objects in ways that no tool was seen to need", &[
+        "has_", "pg_identify_", "pg_get_", "pg_relation_", "pg_filenode_", "pg_column_is_", "pg_index_has_", "pg_sequence_",
+        "pg_collation_actual", "pg_database_collation", "row_security_active", "currtid", "amvalidate", "pg_settings_get_",
+        "pg_extension_update_", "pg_event_trigger_", "pg_timezone_", "pg_cursor", "pg_prepared_", "pg_lock_status",
+        "ts_debug", "ts_parse", "ts_token_type", "pg_basetype", "pg_mcv_list_items", "pg_input_", "pg_indexam_progress",
+        "pg_tablespace_databases", "to_reg", "satisfies_hash_", "pg_blocking_", "pg_safe_snapshot_", "pg_isolation_",
+    ]),
+    ("they are the server's own machinery, or make values of whatever type a number names", &[
+        "array_in", "enum_in", "domain_in", "record_in", "range_in", "multirange_in", "any", "shell_", "trigger_out",
+        "event_trigger_out", "language_handler_", "fdw_handler_", "index_am_", "table_am_", "tsm_", "plpgsql_", "fmgr_",
+        "postgresql_fdw_", "aclinsert", "aclremove", "pg_ddl_command_",
+    ]),
+    ("they run a text", &[
+        "query_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml", "cursor_to_xml", "ts_stat", "ts_rewrite",
+    ]),
+];
+
+/// Whether ARCHITECTURE.md has this reason for refusing what the account may do.
+fn is_told(reason: &str) -> bool {
+    let text = include_str!("../../../ARCHITECTURE.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    // The native role may not read that either; the server never came to it.
+    if reason.starts_with("42501 permission denied for ") {
+        return text.contains("a read outside the grant in a place that the server would never execute");
+    }
+    let Some((_, rest)) = reason.split_once("42501 what function ") else { return false };
+    let begins = |(_, names): &&(&str, &[&str])| names.iter().any(|name| rest.starts_with(name));
+    REASONS.iter().find(begins).is_some_and(|(why, _)| text.contains(why))
 }
 
 /// The part of the schema that the grant covers, for statements that hardly reach beyond it.
@@ -127,13 +175,12 @@ async fn queries_of_sqlsmith_get_what_the_native_role_gets() {
     let admin = stage.postgres.admin().await;
     admin.batch_execute("create database covered").await.expect("it is new");
     stage.postgres.admin_of("covered").await.batch_execute(COVERED).await.expect("it is empty");
-    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 300));
+    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 600));
     for database in ["covered", COMMON] {
         let Some(queries) = sqlsmith(&stage.postgres, database, seed, count) else { return };
         for sql in queries {
             oracle.compare(&sql).await;
         }
     }
-    eprintln!("{}", oracle.tally.report());
-    assert!(oracle.tally.wrong.is_empty(), "{}", oracle.tally.report());
+    oracle.tally.hold_but(is_told, 100);
 }

@@ -185,6 +185,18 @@ impl Catalog {
         self.server_version / 10_000
     }
 
+    /// Whether a session that returns to the account that logged in has again the role that the account's own settings
+    /// give it (`ALTER ROLE … SET role`). Older releases leave it without.
+    pub(crate) const fn keeps_role(&self) -> bool {
+        match self.major() {
+            14 => self.server_version >= 140_015,
+            15 => self.server_version >= 150_010,
+            16 => self.server_version >= 160_006,
+            17 => self.server_version >= 170_002,
+            major => major > 17,
+        }
+    }
+
     /// When the server had read its configuration, as it says so.
     pub(crate) fn loaded(&self) -> &str {
         &self.loaded

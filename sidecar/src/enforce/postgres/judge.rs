@@ -11,6 +11,7 @@ use super::{
     catalog::{PG_CATALOG, Relation},
     expr::Place,
     scope::Base,
+    settings::{SESSION_AUTHORIZATION, deny},
     shape::shape,
     walk::{Walk, refuse},
 };
@@ -44,6 +45,10 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
         walk.statement(raw.stmt(), &mut steps)?;
     }
     account::identifiers(text, &walk.claims)?;
+    // Together they are what pools send in the place of `DISCARD ALL`.
+    if walk.returns && !steps.contains(&Step::ResetAll) {
+        return Err(deny(SESSION_AUTHORIZATION));
+    }
     if walk.edits.is_empty() {
         let alike = steps.iter().all(|step| *step == Step::Plain) && walk.has_passed_all_numbers(text);
         return Ok(Judgement { instead: None, steps: steps.into(), alike });
@@ -165,6 +170,7 @@ impl<'a> Walk<'a> {
             }
             Node::DiscardStmt(discard) if discard.target == DiscardMode::DISCARD_ALL => {
                 self.ground.reset_all()?;
+                self.ground.return_to_account()?;
                 Step::DiscardAll
             }
             Node::DiscardStmt(_) => Step::Plain,

@@ -64,12 +64,14 @@ pub(crate) struct Start {
     pub(crate) search_path: Box<str>,
     /// When the server had read its configuration: [`Catalog::loaded`].
     pub(crate) loaded: Box<str>,
+    /// `session_authorization`: who logged in.
+    pub(crate) account: Box<str>,
 }
 
 impl Start {
-    /// Of a session with this search path, on a server that read its configuration then.
-    pub(crate) fn new(search_path: &str, loaded: &str) -> Self {
-        Self { search_path: search_path.into(), loaded: loaded.into() }
+    /// Of this account's session with this search path, on a server that read its configuration then.
+    pub(crate) fn new(search_path: &str, loaded: &str, account: &str) -> Self {
+        Self { search_path: search_path.into(), loaded: loaded.into(), account: account.into() }
     }
 }
 

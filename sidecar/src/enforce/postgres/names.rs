@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{
     Ground,
-    builtin::{FUNCTIONS, INTROSPECTION, ON_SESSION},
+    builtin::{FUNCTIONS, INTROSPECTION, OF_SERVER, ON_SESSION},
     catalog::{PG_CATALOG, Relation, Type},
     closed::open_catalog,
     scope::{Base, Read},
@@ -102,9 +102,12 @@ impl Ground {
         }
         match name {
             "set_config" | "current_setting" => Ok(Function::Setting),
-            _ if FUNCTIONS.binary_search(&name).is_ok() || ON_SESSION.contains(&name) => {
+            _ if FUNCTIONS.binary_search(&name).is_ok() => Ok(Function::Harmless),
+            _ if ON_SESSION.contains(&name) || OF_SERVER.binary_search(&name).is_ok() => {
                 Ok(Function::Harmless)
             }
+            // The one with two arguments runs a query.
+            "ts_rewrite" if call.args().len() == 3 => Ok(Function::Harmless),
             _ if INTROSPECTION.binary_search(&name).is_ok() => Ok(Function::Introspection),
             _ => Err(deny_function(name)),
         }
@@ -187,6 +190,20 @@ impl Ground {
         constants(name.typmods()).then_some(found).ok_or_else(|| deny("has a modifier that is no constant"))
     }
 
+    /// Whether this is one of the server's own pseudo types that a value of its kind may be cast to. It stays what it is:
+    /// nobody's code runs, and of `record` every row is one already.
+    pub(super) fn is_pseudo_type(&self, name: &TypeName) -> bool {
+        let parts: Vec<&str> = name.names().iter().filter_map(|part| part.sval()).collect();
+        let found = match parts.as_slice() {
+            [name] if is_pseudo(name) => self.type_in_path(name),
+            [PG_CATALOG, name] if is_pseudo(name) => self.catalog.type_named(PG_CATALOG, name),
+            _ => None,
+        };
+        let plain =
+            !name.setof && !name.pct_type && name.array_bounds().is_empty() && name.typmods().is_empty();
+        plain && found.is_some_and(|found| *found.schema == *PG_CATALOG && !self.catalog.casts_to(found.oid))
+    }
+
     /// The first of this name on the path; nothing if that is a row type.
     fn type_in_path(&self, name: &str) -> Option<&Type> {
         for schema in self.path.iter() {
@@ -206,6 +223,11 @@ fn deny_function(name: &str) -> Denial {
 
 fn deny_operator(name: &str) -> Denial {
     Denial::unclear(Reason::Operator, name, format!("operator {name} is not the server's own"))
+}
+
+/// Whether a type of this name may be a row, or nothing that a table could hold.
+pub(super) fn is_pseudo(name: &str) -> bool {
+    matches!(name, "record" | "cstring")
 }
 
 /// The strings of a list. A name has three at most, as a rule.

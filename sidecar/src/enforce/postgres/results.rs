@@ -4,11 +4,11 @@
 //! argument may be no call at all but a field of that row. A name that is thought to be here and is not goes outwards,
 //! so where an argument may hold a row nothing is known of the result.
 
-use pg_raw_parse::{Node, raw::SubLinkType};
+use pg_raw_parse::{Node, nodes::TypeCast, raw::SubLinkType};
 
 use super::{
     expr::Place,
-    names::texts,
+    names::{is_pseudo, texts},
     outputs::name_of,
     query::Output,
     scope::{Derived, Found, Known},
@@ -84,6 +84,7 @@ impl<'a> Walk<'a> {
         let vague = (Vec::new(), true);
         let call = match node {
             Node::FuncCall(call) => call,
+            Node::TypeCast(cast) if may_be_row(cast) => return Ok(vague),
             Node::SQLValueFunction(_) | Node::TypeCast(_) => {
                 return Ok((vec![Derived::free(alias.or_else(|| name_of(node)))], false));
             }
@@ -111,11 +112,8 @@ impl<'a> Walk<'a> {
     /// Whether this is no row for certain, and no range over rows.
     fn is_plain(&mut self, node: Node<'a>, place: Place<'_, 'a>) -> Result<bool, Denial> {
         Ok(match node {
-            Node::A_Const(_)
-            | Node::ParamRef(_)
-            | Node::TypeCast(_)
-            | Node::SQLValueFunction(_)
-            | Node::A_ArrayExpr(_) => true,
+            Node::TypeCast(cast) => !may_be_row(cast),
+            Node::A_Const(_) | Node::ParamRef(_) | Node::SQLValueFunction(_) | Node::A_ArrayExpr(_) => true,
             Node::ColumnRef(column) => return self.is_plain_column(&texts(column.fields()), place),
             Node::A_Expr(expression) => {
                 matches!(texts(expression.name()).as_slice(), [name] if PLAIN_OPERATORS.contains(name))
@@ -168,14 +166,25 @@ fn unnested<'a>(args: &'a pg_raw_parse::list::NodeList, alias: Option<&'a str>) 
 fn holds_values(node: Node<'_>) -> bool {
     match node {
         Node::A_ArrayExpr(array) => array.elements().iter().all(is_value),
-        // No type that may be named is a row's; and one value may hold several, as a `tsvector` does.
+        // No array type that may be named is one of rows; and one value may hold several, as a `tsvector` does.
         Node::TypeCast(cast) => cast.type_name().is_some_and(|name| !name.array_bounds().is_empty()),
         _ => false,
     }
 }
 
 fn is_value(node: Node<'_>) -> bool {
-    matches!(node, Node::A_Const(_) | Node::TypeCast(_) | Node::SQLValueFunction(_)) || holds_values(node)
+    match node {
+        Node::A_Const(_) | Node::SQLValueFunction(_) => true,
+        Node::TypeCast(cast) => !may_be_row(cast),
+        _ => holds_values(node),
+    }
+}
+
+/// Whether a cast leaves a row what it is: as `record` it has the columns that it had.
+fn may_be_row(cast: &TypeCast) -> bool {
+    let last =
+        cast.type_name().and_then(|name| name.names().iter().filter_map(|part| part.sval()).next_back());
+    last.is_none_or(is_pseudo)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::{
 use crate::enforce::{Denial, Reason};
 
 const SEARCH_PATH: &str = "search_path";
+pub(super) const SESSION_AUTHORIZATION: &str = "session_authorization";
 
 /// Settings that begin like this and a dot are an application's own: no module of the server or of an extension is called
 /// so, and a role may set them to anything. Sorted.
@@ -104,7 +105,8 @@ fn place(location: i32) -> usize {
     usize::try_from(location).unwrap_or(usize::MAX)
 }
 
-fn deny(name: &str) -> Denial {
+/// The denial of a change to this setting.
+pub(super) fn deny(name: &str) -> Denial {
     let why = format!("setting {name} is not a limited session's to change");
     Denial::unclear(Reason::Setting, name, why)
 }
@@ -134,6 +136,12 @@ impl Ground {
         }
         let why = "the server has read its configuration again since the session began: connect anew";
         Err(Denial::unclear(Reason::Setting, SEARCH_PATH, why))
+    }
+
+    /// Leave to return to the account that logged in: statements run as nobody else than before.
+    pub(super) fn return_to_account(&self) -> Result<(), Denial> {
+        let stays = *self.user == *self.start.account || self.catalog.keeps_role();
+        if stays { Ok(()) } else { Err(deny("role")) }
     }
 
     /// Whether these are the names of the search path that the session began with. Others may mean the same today and
@@ -214,6 +222,10 @@ impl<'a> Walk<'a> {
             VariableSetKind::VAR_SET_DEFAULT | VariableSetKind::VAR_RESET if is_path => {
                 self.set_start_path(set.is_local);
                 Ok(())
+            }
+            VariableSetKind::VAR_SET_DEFAULT if name == SESSION_AUTHORIZATION && !set.is_local => {
+                self.returns = true;
+                self.ground.return_to_account()
             }
             VariableSetKind::VAR_SET_DEFAULT | VariableSetKind::VAR_RESET => self.ground.set(name, None),
             VariableSetKind::VAR_RESET_ALL => self.ground.reset_all(),

@@ -71,7 +71,7 @@ pub(crate) fn ground_of(parts: Parts, star: Star) -> Ground {
         limits: Arc::new(Limits::new(&list, Terms { star, limits: MovementLimits::default() })),
         path: ["pg_catalog", "public"].map(Arc::from).into(),
         user: "app".into(),
-        start: Arc::new(Start::new("\"$user\", public", "today")),
+        start: Arc::new(Start::new("\"$user\", public", "today", "app")),
     }
 }
 

@@ -85,6 +85,8 @@ pub(super) struct Walk<'a> {
     pub(super) opened: Option<&'static str>,
     /// Whether the query at hand shows the rules of a view that may be read, and `pg_get_ruledef` gives no others.
     pub(super) rules: bool,
+    /// Whether the text holds `SET SESSION AUTHORIZATION DEFAULT`.
+    pub(super) returns: bool,
     /// Cursors that `WHERE CURRENT OF` names.
     pub(super) cursors: Vec<&'a str>,
     /// Where the whole numbers stand that it has passed without a look at their values; nothing when it has looked.
@@ -108,6 +110,7 @@ impl<'a> Walk<'a> {
             begin: 0,
             opened: None,
             rules: false,
+            returns: false,
             cursors: Vec::new(),
             numbers: Some(Vec::new()),
             views: Vec::new(),

@@ -66,7 +66,7 @@ impl Limited {
         wished_path: Option<&str>,
     ) -> Result<Self, Refusal> {
         let Footing { path, user, pinned, .. } = footing;
-        let start = Start::new(&pinned.search_path, catalog.loaded());
+        let start = Start::new(&pinned.search_path, catalog.loaded(), &pinned.session_user);
         let ground = Ground { catalog, limits, path, user, start: Arc::new(start) };
         if let Some(asked) =
             wished_path.filter(|asked| *asked != pinned.search_path && !ground.keeps_path(asked))

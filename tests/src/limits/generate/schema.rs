@@ -1,4 +1,4 @@
-//! What the generator knows of `tests/data/pg_schema.sql`.
+//! What the generator knows of `tests/data/pg_schema.sql`, and of the views beside it.
 
 /// What kind of value, as far as expressions care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,6 @@ pub(crate) const fn hidden(name: &'static str, kind: Kind) -> Column {
     Column { name, kind, granted: false }
 }
 
-/// Those that are granted come first.
 pub(crate) const TABLES: &[Table] = &[
     Table {
         schema: "public",
@@ -93,6 +92,30 @@ pub(crate) const TABLES: &[Table] = &[
         name: "v_sales_all",
         columns: &[hidden("id", Kind::Int), hidden("sku", Kind::Text), hidden("card_number", Kind::Text)],
     },
+    // Those of `views`. What they read beneath decides which may be read.
+    Table {
+        schema: "desk",
+        name: "own",
+        columns: &[granted("id", Kind::Int), granted("prod_name", Kind::Text), granted("sku", Kind::Text)],
+    },
+    Table {
+        schema: "desk",
+        name: "both",
+        columns: &[granted("id", Kind::Int), granted("sku", Kind::Text), granted("qty", Kind::Int)],
+    },
+    Table { schema: "desk", name: "over", columns: &[granted("id", Kind::Int), granted("sku", Kind::Text)] },
+    Table {
+        schema: "desk",
+        name: "part",
+        columns: &[
+            granted("id", Kind::Int),
+            granted("prod_name", Kind::Text),
+            hidden("card_number", Kind::Text),
+        ],
+    },
+    Table { schema: "desk", name: "more", columns: &[hidden("sku", Kind::Text), hidden("id", Kind::Int)] },
+    Table { schema: "desk", name: "beneath", columns: &[hidden("id", Kind::Int), hidden("sku", Kind::Text)] },
+    Table { schema: "desk", name: "chosen", columns: &[hidden("id", Kind::Int), hidden("sku", Kind::Text)] },
 ];
 
 /// Names for aliases and labels: most mean something else as well.

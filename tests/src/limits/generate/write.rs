@@ -41,8 +41,11 @@ impl Writer {
 
     /// What is written to: its text with an alias, and how its columns are seen.
     fn target(&mut self) -> (String, Item) {
-        let table =
-            if self.slips() { self.dice.pick(&[&TABLES[0], &TABLES[2], &TABLES[5]]) } else { &TABLES[1] };
+        let table = if self.slips() {
+            self.dice.pick(&[&TABLES[0], &TABLES[2], &TABLES[5], &TABLES[6]])
+        } else {
+            &TABLES[1]
+        };
         let mut item = Item::of(table);
         let hidden = self.shelf.iter().any(|shelved| shelved.item.name == item.name);
         let mut text = format!("\"{}\"", item.name);

@@ -203,7 +203,7 @@ fn a_denied_query_fails_at_the_server_and_the_client_reads_why() {
 fn settings_that_were_returned_to_defaults_are_adrift_when_the_defaults_are_others() {
     let verdicts = Arc::default();
     let begun = || ground(ORDINARY, 1);
-    let moved = || Ground { start: Arc::new(Start::new("", "long ago")), ..begun() };
+    let moved = || Ground { start: Arc::new(Start::new("", "long ago", "")), ..begun() };
     let guard = || {
         let verdicts = Arc::clone(&verdicts);
         Guard::new(toy, begun(), verdicts, Pinned::default(), "KEY", Remedy::default(), Quota::default())

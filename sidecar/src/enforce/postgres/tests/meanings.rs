@@ -22,6 +22,11 @@ fn what_a_function_in_from_gives_is_not_guessed_where_it_may_be_a_row() {
         "SELECT (SELECT price FROM lower(x.a) price) FROM sales, (SELECT area AS a FROM orders) x",
         "SELECT (SELECT price FROM jsonb_each(o) AS e(price)) FROM sales, orders o WHERE (SELECT key FROM jsonb_each(o)) = price",
         "SELECT (SELECT price FROM unnest(ARRAY[1], (SELECT array_agg(o) FROM orders o)) z) FROM sales",
+        "SELECT (SELECT price FROM CAST(o AS record) AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM CAST(o AS pg_catalog.record) AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM unnest(ARRAY[o::record]) AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM unnest(ARRAY[ARRAY[o::record]]) AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM lower(o::record) AS price) FROM sales, orders o",
     ] {
         judge(text, &shop_with("area")).expect_err(text);
     }
@@ -35,6 +40,50 @@ fn what_a_function_in_from_gives_is_not_guessed_where_it_may_be_a_row() {
     ] {
         judge(text, &shop_with("area")).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
     }
+}
+
+#[test]
+fn a_row_that_is_called_a_record_is_the_row_that_it_was() {
+    for text in [
+        "SELECT s::record FROM sales s",
+        "SELECT CAST(s.* AS record)::text FROM sales s",
+        "SELECT (s::record).id FROM sales s",
+        "SELECT to_jsonb(s::record) FROM sales s",
+        "SELECT record_out(s) FROM sales s",
+        "SELECT record_out(CAST(s AS record)) FROM sales s",
+        "SELECT record_send(s) FROM sales s",
+        "SELECT 1 FROM sales s WHERE s::record > ROW(1)",
+        "SELECT ('a'::text::record).pg_read_file",
+        "SELECT record(s) FROM sales s",
+        "SELECT s.record_out FROM sales s",
+        "SELECT (CAST(NULL AS record[])) FROM orders",
+        "SELECT CAST(NULL AS _record) FROM orders",
+        "SELECT CAST(NULL AS public.record) FROM orders",
+        "SELECT * FROM json_to_record('{}') AS t(a record)",
+        "PREPARE p(record) AS SELECT $1",
+    ] {
+        verdict(text).expect_err(text);
+    }
+    for text in [
+        "SELECT CAST(NULL AS record) < CAST(NULL AS pg_catalog.record), CAST(NULL AS record) *<> ROW(1, 'a')",
+        "SELECT ROW(id, sku)::record, poly_in(CAST('1' AS cstring)) FROM sales",
+        "SELECT to_jsonb(o::record), record_out(o) FROM orders o",
+        "SELECT t.a FROM json_populate_record(CAST(NULL AS record), '{}') AS t(a int)",
+    ] {
+        verdict(text).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    }
+}
+
+#[test]
+fn a_type_called_record_before_the_servers_own_is_nobodys_to_use() {
+    let mut parts = shop_parts();
+    let (schema, name) = (Arc::from("public"), "record".into());
+    parts.types.push(Type { oid: 70_000, schema, name, harmless: false });
+    let ground = ground_of(parts, Star::Deny);
+    let first = Ground { path: ["public", "pg_catalog"].map(Arc::from).into(), ..ground.clone() };
+    let text = "SELECT CAST(NULL AS record)";
+    judge(text, &first).expect_err(text);
+    judge(text, &ground).unwrap();
 }
 
 fn sent(text: &str) -> String {
@@ -88,6 +137,31 @@ fn nothing_returns_to_defaults_that_have_changed_since_the_session_began() {
         assert_eq!(judge(text, &now).unwrap_err().reason, crate::enforce::Reason::Setting, "{text}");
     }
     judge("RESET work_mem", &now).unwrap();
+}
+
+#[test]
+fn a_pool_may_return_to_the_account_where_that_changes_nothing() {
+    let reset = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;\
+         SELECT pg_advisory_unlock_all();DISCARD SEQUENCES;DISCARD TEMP";
+    assert_eq!(sent(reset), reset);
+    for text in [
+        "SET SESSION AUTHORIZATION DEFAULT",
+        "SET LOCAL SESSION AUTHORIZATION DEFAULT; RESET ALL",
+        "RESET SESSION AUTHORIZATION; RESET ALL",
+        "SET SESSION AUTHORIZATION app; RESET ALL",
+        "SET SESSION AUTHORIZATION DEFAULT; DISCARD ALL",
+        "SET ROLE NONE; RESET ALL",
+    ] {
+        assert_eq!(denied(text).reason, crate::enforce::Reason::Setting, "{text}");
+    }
+    let as_role = |server_version| {
+        let ground = ground_of(Parts { server_version, ..shop_parts() }, Star::Deny);
+        Ground { user: "chosen".into(), ..ground }
+    };
+    for text in [reset, "DISCARD ALL"] {
+        judge(text, &as_role(150_009)).expect_err(text);
+        judge(text, &as_role(150_010)).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+    }
 }
 
 #[test]
