@@ -82,6 +82,12 @@ impl Remains {
         self.abandon().await;
     }
 
+    /// The client begins anew in the same connection: nothing that it held stands in its way there.
+    pub(crate) async fn make_way(self) {
+        self.stop().await;
+        self.bury(true).await;
+    }
+
     /// Ends a session without a client.
     pub(crate) async fn abandon(self) {
         self.stop().await;
@@ -125,8 +131,9 @@ impl Remains {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let farewell = async {
             if goodbye {
-                // It may be gone already.
-                let _ = writer.write_all(&mysql::quit()).await;
+                // A server that is told to quit closes first and rolls back then. It may be gone already.
+                let farewell = [mysql::reset_connection(), mysql::quit()].concat();
+                let _ = writer.write_all(&farewell).await;
                 let _ = writer.shutdown().await;
             }
         };

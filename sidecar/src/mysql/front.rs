@@ -122,7 +122,7 @@ impl Claim {
     fn renewed(self, change: ChangeUser) -> Self {
         let ChangeUser { user, auth_response: _, database, charset, plugin: _, mut attributes } = change;
         let wish = take_wish(&mut attributes);
-        let charset = charset.map_or(self.wishes.charset, |number| number.to_le_bytes()[0]);
+        let charset = charset.map_or(self.wishes.charset, at_login);
         let application = if attributes.is_empty() { self.application } else { application(&attributes) };
         let attributes = self.wishes.attributes.as_ref().map(|_| attributes);
         let wishes = Wishes { charset, database, attributes, ..self.wishes.clone() };
@@ -135,6 +135,18 @@ impl Claim {
         let attributes = self.wishes.attributes.as_deref().unwrap_or_default();
         attribute(attributes, "_client_name")
             .is_some_and(|name| name.to_ascii_lowercase().contains("mariadb"))
+    }
+}
+
+/// A collation's number as a login can say it, which has one byte for it. Above are MySQL's further ones of `utf8mb4`,
+/// MariaDB's that do not pad, and further ones of its Unicode character sets.
+fn at_login(collation: u16) -> u8 {
+    const UTF8MB4_0900_AI_CI: u8 = 255;
+    const UTF8MB4_GENERAL_CI: u8 = 45;
+    match collation {
+        0..256 | 1024..2048 => collation.to_le_bytes()[0],
+        256..1024 => UTF8MB4_0900_AI_CI,
+        2048.. => UTF8MB4_GENERAL_CI,
     }
 }
 
@@ -457,7 +469,7 @@ impl Passage {
             Finish::Server => drop(timeout(HANG_UP, client.shutdown()).await),
             Finish::Over => {
                 self.opened.cause = "client";
-                remains.abandon().await;
+                remains.make_way().await;
                 return match over {
                     Some((Over::Login(sequence, change), _)) => {
                         After::Another(Talk { stream: client, sequence }, change)

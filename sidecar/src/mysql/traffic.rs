@@ -5,7 +5,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -22,6 +22,9 @@ const CHANGE_USER_MAX: usize = 10_000;
 /// No `KILL` is longer than this with its attributes.
 const KILL_MAX: usize = 512;
 
+/// Who is going to be somebody else is asked for a proof next, and nothing else can come.
+pub(crate) const BEFORE_ANSWER: &str = "commands came before the answer to COM_CHANGE_USER";
+
 /// Follows both directions of one session.
 #[derive(Clone)]
 pub(crate) struct Traffic {
@@ -35,6 +38,10 @@ pub(crate) struct Traffic {
     continued: bool,
     /// Of a packet of the client's that is looked at: held back until it is here.
     held: Vec<u8>,
+    /// Whether that is a `COM_CHANGE_USER`, and commands before it have no answer yet.
+    defers: bool,
+    /// This wakes the task that looks at it then.
+    blocked: Option<Waker>,
     /// The number after that of a `COM_CHANGE_USER`, and what it says.
     change: Option<(u8, ChangeUser)>,
 }
@@ -47,8 +54,8 @@ enum Fate {
     Wait,
     /// It is so long, and this goes in its place.
     Replace(usize, Bytes),
-    /// It is a login.
-    Login(u8, ChangeUser),
+    /// It is a login, so long.
+    Login(usize, u8, ChangeUser),
 }
 
 impl Traffic {
@@ -62,6 +69,8 @@ impl Traffic {
             passing: 0,
             continued: false,
             held: Vec::new(),
+            defers: false,
+            blocked: None,
             change: None,
         }
     }
@@ -98,7 +107,7 @@ impl Traffic {
 
     /// Takes packets and parts of packets, and puts what goes to the database into `instead`.
     fn take(&mut self, bytes: &[u8], instead: &mut BytesMut) -> Result<Passing, Violation> {
-        let before = instead.len();
+        let (before, mut login) = (instead.len(), None);
         let mut together = std::mem::take(&mut self.held);
         together.extend_from_slice(bytes);
         let mut bytes = together.as_slice();
@@ -120,16 +129,22 @@ impl Traffic {
                     instead.extend_from_slice(&packet);
                     bytes = bytes.get(length..).unwrap_or_default();
                 }
-                Fate::Login(sequence, change) => {
-                    if self.in_flight() || instead.len() > before {
-                        return Err(Violation("COM_CHANGE_USER while another command is running".to_owned()));
-                    }
-                    self.change = Some((sequence, change));
-                    return Ok(Passing::Replaced);
+                Fate::Login(length, ..) if bytes.len() > length => {
+                    return Err(Violation(BEFORE_ANSWER.to_owned()));
+                }
+                Fate::Login(_, sequence, change) => {
+                    self.held = bytes.to_vec();
+                    login = Some((sequence, change));
+                    break;
                 }
             }
         }
         self.conversation.sending(instead.get(before..).unwrap_or_default());
+        self.defers = login.is_some() && self.in_flight();
+        if !self.defers && login.is_some() {
+            self.held.clear();
+            self.change = login;
+        }
         Ok(Passing::Replaced)
     }
 
@@ -167,7 +182,7 @@ impl Traffic {
         let body = payload.get(1..).unwrap_or_default();
         let change =
             ChangeUser::decode(body, self.capabilities).map_err(|error| Violation(error.to_string()))?;
-        Ok(Fate::Login(header.sequence.wrapping_add(1), change))
+        Ok(Fate::Login(HEADER_LEN + payload.len(), header.sequence.wrapping_add(1), change))
     }
 
     /// The payload that says `KILL` with the database's number, if this one says it with ours.
@@ -220,11 +235,18 @@ impl Wire for Traffic {
 
     fn poll_decided(
         &mut self,
-        _: Direction,
-        _: &mut Context<'_>,
-        _: &mut BytesMut,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        instead: &mut BytesMut,
     ) -> Poll<Result<(), Violation>> {
-        Poll::Ready(Ok(()))
+        if !self.defers || direction == Direction::Down {
+            return Poll::Ready(Ok(()));
+        }
+        if self.in_flight() {
+            self.blocked = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(self.take(&[], instead).map(drop))
     }
 
     fn is_over(&self) -> bool {
@@ -239,6 +261,12 @@ impl Wire for Traffic {
 
     fn delivered(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         self.conversation.returning(bytes, &mut |_, _| {});
+        if self.defers
+            && !self.in_flight()
+            && let Some(waker) = self.blocked.take()
+        {
+            waker.wake();
+        }
         Ok(())
     }
 

@@ -223,7 +223,7 @@ impl Raw {
     }
 
     /// Answers what is still asked, up to OK.
-    pub(super) async fn be_admitted(&mut self, how: &LogIn<'_>, greeting: &Greeting) -> Result<(), Refusal> {
+    pub async fn be_admitted(&mut self, how: &LogIn<'_>, greeting: &Greeting) -> Result<(), Refusal> {
         let clear = [how.password.as_bytes(), b"\0"].concat();
         while let Some(packet) = self.next().await {
             match (packet.kind(), packet.body.get(1)) {

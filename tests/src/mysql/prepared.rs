@@ -37,6 +37,15 @@ pub fn fetch(id: u32, rows: u32) -> Vec<u8> {
     command(STMT_FETCH, &[id.to_le_bytes(), rows.to_le_bytes()].concat())
 }
 
+/// The bytes of a `COM_CHANGE_USER`.
+pub fn change_user(how: &LogIn<'_>, greeting: &Greeting) -> Vec<u8> {
+    let proof = proof(&greeting.plugin, how.password, &greeting.challenge, how.tls.is_some());
+    let mut body = [how.user.as_bytes(), b"\0", &with_length(&proof)].concat();
+    body.extend([how.database.as_bytes(), b"\0", &[how.collation, 0]].concat());
+    body.extend([greeting.plugin.as_bytes(), b"\0"].concat());
+    command(CHANGE_USER, &body)
+}
+
 impl Prepared {
     fn of(body: &[u8]) -> Option<Self> {
         let rest = body.strip_prefix(&[0])?;
@@ -74,11 +83,7 @@ impl Raw {
 
     /// Becomes somebody else on the same connection.
     pub async fn change_user(&mut self, how: &LogIn<'_>, greeting: &Greeting) -> Result<(), Refusal> {
-        let proof = proof(&greeting.plugin, how.password, &greeting.challenge, how.tls.is_some());
-        let mut body = [how.user.as_bytes(), b"\0", &with_length(&proof)].concat();
-        body.extend([how.database.as_bytes(), b"\0", &[how.collation, 0]].concat());
-        body.extend([greeting.plugin.as_bytes(), b"\0"].concat());
-        self.command(CHANGE_USER, &body).await;
+        self.send(&change_user(how, greeting)).await;
         self.be_admitted(how, greeting).await
     }
 }

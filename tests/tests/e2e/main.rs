@@ -41,6 +41,7 @@ mod limits_live;
 mod limits_oracle;
 mod limits_wire;
 mod mysql_access;
+mod mysql_another_user;
 mod mysql_dead;
 mod mysql_drivers;
 mod mysql_drivers_of_rust;

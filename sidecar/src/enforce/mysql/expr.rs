@@ -1,7 +1,7 @@
 //! What expressions read and call.
 
 use super::{
-    functions::{is_aggregate, is_grammar, is_harmless},
+    functions::{is_aggregate, is_grammar, is_harmless, is_looked_up},
     lexer::{Gap, Kind},
     parse::is_reserved,
     scope::{Scope, covers},
@@ -85,14 +85,18 @@ impl<'a> Walk<'a> {
     /// Whether a name that the server has itself means its own function here. In quotes, or parted from the parenthesis,
     /// some mean a stored function.
     fn is_own(&self, call: &Call<'_>) -> bool {
-        call.path.last().is_some_and(|name| {
-            let near = self.tokens.get(call.open).is_some_and(|open| match open.gap {
-                Gap::Nothing => true,
-                Gap::Blank => self.tokens.mode.ignore_space,
-                Gap::Comment => false,
-            });
-            self.tokens.kind(name.at) == Some(Kind::Word)
-                && (near || !is_grammar(&name.text) || is_reserved(&name.text, self.ground.catalog.server()))
+        let near = self.tokens.get(call.open).is_some_and(|open| match open.gap {
+            Gap::Nothing => true,
+            Gap::Blank => self.tokens.mode.ignore_space,
+            Gap::Comment => false,
+        });
+        call.path.last().is_some_and(|name| match self.tokens.kind(name.at) {
+            Some(Kind::Word) => {
+                let reserved = is_reserved(&name.text, self.ground.catalog.server());
+                near || !is_grammar(&name.text) || reserved
+            }
+            Some(Kind::Quoted) => is_looked_up(&name.text),
+            _ => false,
         })
     }
 

@@ -101,6 +101,39 @@ const GRAMMAR: &[&str] = &[
     "SYSDATE", "SYSTEM_USER", "TRIM", "VARIANCE", "VAR_POP", "VAR_SAMP",
 ];
 
+/// Those that the grammar of no server knows: they are looked for by their name, in quotes or not, before any stored
+/// function. All others mean a stored function in quotes. Sorted.
+#[rustfmt::skip]
+const LOOKED_UP: &[&str] = &[
+    "ABS", "ACOS", "ADDTIME", "AES_DECRYPT", "AES_ENCRYPT", "ASIN", "ATAN", "ATAN2", "BIN", "BIT_COUNT",
+    "BIT_LENGTH", "CEIL", "CEILING", "CHARACTER_LENGTH", "CHAR_LENGTH", "COERCIBILITY", "COMPRESS", "CONCAT",
+    "CONCAT_WS", "CONNECTION_ID", "CONV", "CONVERT_TZ", "COS", "COT", "CRC32", "DATEDIFF", "DAYNAME",
+    "DAYOFMONTH", "DAYOFWEEK", "DAYOFYEAR", "DEGREES", "ELT", "EXP", "EXPORT_SET", "EXTRACTVALUE", "FIELD",
+    "FIND_IN_SET", "FLOOR", "FOUND_ROWS", "FROM_BASE64", "FROM_DAYS", "FROM_UNIXTIME", "GREATEST", "HEX",
+    "IFNULL", "INET6_ATON", "INET6_NTOA", "INET_ATON", "INET_NTOA", "INSTR", "ISNULL", "IS_IPV4",
+    "IS_IPV4_COMPAT", "IS_IPV4_MAPPED", "IS_IPV6", "JSON_ARRAY", "JSON_ARRAY_APPEND", "JSON_ARRAY_INSERT",
+    "JSON_CONTAINS", "JSON_CONTAINS_PATH", "JSON_DEPTH", "JSON_EXTRACT", "JSON_INSERT", "JSON_KEYS",
+    "JSON_LENGTH", "JSON_MERGE", "JSON_MERGE_PATCH", "JSON_MERGE_PRESERVE", "JSON_OBJECT", "JSON_OVERLAPS",
+    "JSON_PRETTY", "JSON_QUOTE", "JSON_REMOVE", "JSON_REPLACE", "JSON_SEARCH", "JSON_SET", "JSON_TYPE",
+    "JSON_UNQUOTE", "JSON_VALID", "LAST_DAY", "LAST_INSERT_ID", "LCASE", "LEAST", "LENGTH", "LN", "LOCATE",
+    "LOG", "LOG10", "LOG2", "LOWER", "LPAD", "LTRIM", "MAKEDATE", "MAKETIME", "MAKE_SET", "MBRCONTAINS",
+    "MBRDISJOINT", "MBREQUALS", "MBRINTERSECTS", "MBROVERLAPS", "MBRTOUCHES", "MBRWITHIN", "MONTHNAME",
+    "NULLIF", "OCT", "OCTET_LENGTH", "ORD", "PERIOD_ADD", "PERIOD_DIFF", "PI", "POW", "POWER", "QUOTE",
+    "RADIANS", "RAND", "RANDOM_BYTES", "REGEXP_INSTR", "REGEXP_REPLACE", "REGEXP_SUBSTR", "REVERSE", "ROUND",
+    "RPAD", "RTRIM", "SEC_TO_TIME", "SHA2", "SIGN", "SIN", "SOUNDEX", "SPACE", "SQRT", "STRCMP", "STR_TO_DATE",
+    "ST_AREA", "ST_ASBINARY", "ST_ASGEOJSON", "ST_ASTEXT", "ST_ASWKB", "ST_ASWKT", "ST_BUFFER", "ST_CENTROID",
+    "ST_CONTAINS", "ST_CONVEXHULL", "ST_CROSSES", "ST_DIFFERENCE", "ST_DIMENSION", "ST_DISJOINT",
+    "ST_DISTANCE", "ST_DISTANCE_SPHERE", "ST_ENDPOINT", "ST_ENVELOPE", "ST_EQUALS", "ST_EXTERIORRING",
+    "ST_GEOMETRYN", "ST_GEOMETRYTYPE", "ST_GEOMFROMGEOJSON", "ST_GEOMFROMTEXT", "ST_GEOMFROMWKB",
+    "ST_INTERIORRINGN", "ST_INTERSECTION", "ST_INTERSECTS", "ST_ISCLOSED", "ST_ISEMPTY", "ST_ISSIMPLE",
+    "ST_LENGTH", "ST_LINEFROMTEXT", "ST_NUMGEOMETRIES", "ST_NUMINTERIORRINGS", "ST_NUMPOINTS", "ST_OVERLAPS",
+    "ST_POINTFROMTEXT", "ST_POINTN", "ST_POLYFROMTEXT", "ST_POLYGONFROMTEXT", "ST_SRID", "ST_STARTPOINT",
+    "ST_SYMDIFFERENCE", "ST_TOUCHES", "ST_UNION", "ST_WITHIN", "ST_X", "ST_Y", "SUBSTRING_INDEX", "SUBTIME",
+    "TAN", "TIMEDIFF", "TIME_FORMAT", "TIME_TO_SEC", "TO_BASE64", "TO_DAYS", "TO_SECONDS", "UCASE",
+    "UNCOMPRESS", "UNCOMPRESSED_LENGTH", "UNHEX", "UNIX_TIMESTAMP", "UPDATEXML", "UPPER", "UUID", "UUID_SHORT",
+    "VERSION", "WEEKDAY", "WEEKOFYEAR", "YEARWEEK",
+];
+
 fn is_in(list: &[&str], name: &str) -> bool {
     let name = || name.bytes().map(|byte| byte.to_ascii_uppercase());
     list.binary_search_by(|one| one.bytes().cmp(name())).is_ok()
@@ -116,6 +149,11 @@ pub(super) fn is_grammar(name: &str) -> bool {
     is_in(GRAMMAR, name)
 }
 
+/// Whether it is the server's own where its name stands in quotes.
+pub(super) fn is_looked_up(name: &str) -> bool {
+    is_in(LOOKED_UP, name)
+}
+
 /// Whether it aggregates.
 pub(super) fn is_aggregate(name: &str) -> bool {
     is_in(AGGREGATES, name)
@@ -128,7 +166,8 @@ mod tests {
     #[test]
     fn names_are_sorted_and_found_in_any_case() {
         assert!(FUNCTIONS.is_sorted() && AGGREGATES.is_sorted() && GRAMMAR.is_sorted());
-        assert!(OF_MARIA.is_sorted() && OF_MYSQL.is_sorted());
+        assert!(OF_MARIA.is_sorted() && OF_MYSQL.is_sorted() && LOOKED_UP.is_sorted());
+        assert!(LOOKED_UP.iter().all(|name| is_in(FUNCTIONS, name) && !is_in(GRAMMAR, name)));
         assert!(is_harmless("Count", Server::default()) && is_aggregate("max") && !is_aggregate("upper"));
     }
 

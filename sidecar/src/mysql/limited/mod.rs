@@ -18,7 +18,11 @@ use postern_protocol::mysql::Capabilities;
 
 pub(crate) use footing::{Footing, NoFooting, Unsuitable};
 
-use super::{door::Door, target::Target, traffic::Traffic};
+use super::{
+    door::Door,
+    target::Target,
+    traffic::{BEFORE_ANSWER, Traffic},
+};
 use crate::{
     catalog::{Attendance, Keeper, Stir},
     enforce::{
@@ -145,6 +149,9 @@ impl Limited {
                     let judged = elsewhere(long.len(), || same.judged()).await;
                     Some(judged.unwrap_or_else(|| long.failed()))
                 }));
+            }
+            Ok(Pace::Over(Over::Login(..))) if self.guard.has_waiting() => {
+                return Err(Violation(BEFORE_ANSWER.to_owned()));
             }
             Ok(Pace::Over(over)) => self.over = Some(over),
             Err(breach) => return self.traces.breach(breach),
