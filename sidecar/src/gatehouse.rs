@@ -1,22 +1,27 @@
 //! What every connection of this sidecar shares.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use postern_protocol::gate::{Engine, SessionEnd};
+use postern_protocol::gate::{Engine, Resource, SessionEnd};
 use postern_service::{audit::Event, sso::Issuers};
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
     audit::{Audit, clip},
     config::Limits,
+    enforce::Use,
     engine::Repo,
-    grants::{Access, Book, Draining, FeedState, Lease, Reports},
+    grants::{Access, Book, Draining, FeedState, Lease, Reports, Used},
     identity::Throttle,
     knock::Waiters,
     listener::{ClientTls, Places},
     metrics,
     session::{Registry, Session},
 };
+
+/// So many uses are told of in one record.
+const USES: usize = 100;
 
 /// The sidecar's shared state.
 pub(crate) struct Gatehouse {
@@ -81,6 +86,20 @@ impl Gatehouse {
         self.audit.record(of_session(event, session));
     }
 
+    /// Records what sessions have used of their grants since this was called last.
+    pub(crate) fn tell_used(&self) {
+        for used in self.book.take_used() {
+            let chunks = used.fresh.uses.chunks(USES);
+            let last = chunks.len().saturating_sub(1);
+            for (at, uses) in chunks.enumerate() {
+                self.audit.record(resources_used(&used, uses, used.fresh.more && at == last));
+            }
+            if used.fresh.uses.is_empty() {
+                self.audit.record(resources_used(&used, &[], used.fresh.more));
+            }
+        }
+    }
+
     /// Somebody who wanted a session does not get one.
     pub(crate) fn refused(
         &self,
@@ -116,6 +135,27 @@ impl Drop for Opened {
     fn drop(&mut self) {
         self.house.ended(&self.session, self.cause);
     }
+}
+
+/// What statements of a limited grant's sessions, let through, read and wrote.
+fn resources_used(used: &Used, uses: &[Use], more: bool) -> Event {
+    let mut resources: BTreeMap<&Resource, Vec<&str>> = BTreeMap::new();
+    for Use { resource, privilege } in uses {
+        resources.entry(resource).or_default().push(privilege.as_str());
+    }
+    let list: Vec<_> = resources
+        .into_iter()
+        .map(|(resource, privileges)| json!({ "resource": resource, "privileges": privileges }))
+        .collect();
+    let mut event = Event::new("resources.used").with("resources", list);
+    if more {
+        event = event.with("more", true);
+    }
+    event.identity = used.access.identity.to_string();
+    event.repo = used.access.repo.to_string();
+    event.account = used.access.account.to_string();
+    event.grant = used.grant.to_string();
+    event
 }
 
 fn of_session(event: Event, session: &Session) -> Event {

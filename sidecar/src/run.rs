@@ -144,6 +144,7 @@ async fn stop(house: &Gatehouse, grace: Duration) {
         }
     };
     let _ = tokio::time::timeout(LAST_MOMENTS, dead).await;
+    house.tell_used();
     // The last records go out with the last batch.
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
@@ -275,6 +276,7 @@ async fn observe(house: Arc<Gatehouse>) {
         tick.tick().await;
         let lease = house.lease.remaining();
         metrics::feed(house.feed.is_connected(), house.lease.silence(), lease, house.book.len());
+        house.tell_used();
         house.book.sweep();
         house.repos.iter().for_each(Repo::sweep);
     }

@@ -33,7 +33,7 @@ pub(crate) struct ReportArgs {
     by_rule: bool,
 }
 
-const ACCESSES: [Column; 10] = [
+const ACCESSES: [Column; 11] = [
     Column::new("GRANT", |access| text(&access["id"])),
     Column::new("USER", |access| text(&access["identity"])),
     Column::new("REPO", |access| text(&access["repo"])),
@@ -46,9 +46,19 @@ const ACCESSES: [Column; 10] = [
     Column::new("APPROVED BY", |access| text(&access["approved_by"])),
     Column::new("SESSIONS", |access| text(&access["sessions"])),
     Column::new("LAST USED(UTC)", |access| time(&access["last_used"])),
+    Column::new("READ AND WROTE", done),
 ];
 
-const RULES: [Column; 8] = [
+/// What statements did, as far as they are looked at.
+fn done(access: &Value) -> String {
+    match (access["used_resources"].is_null(), access["used_more"] == true) {
+        (true, _) => "(whole: not looked at)".to_owned(),
+        (false, true) => format!("{} …", text(&access["used_resources"])),
+        (false, false) => text(&access["used_resources"]),
+    }
+}
+
+const RULES: [Column; 9] = [
     Column::new("RULE", |rule| text(&rule["rule"])),
     Column::new("GRANTS", |rule| text(&rule["grants"])),
     Column::new("USED", |rule| text(&rule["used"])),
@@ -56,13 +66,14 @@ const RULES: [Column; 8] = [
     Column::new("WHOLE", |rule| text(&rule["whole"])),
     Column::new("SESSIONS", |rule| text(&rule["sessions"])),
     Column::new("LAST USED(UTC)", |rule| time(&rule["last_used"])),
-    Column::new("ACCOUNTS NEVER USED", |rule| text(&idle(&rule["accounts"]))),
+    Column::new("ACCOUNTS NEVER USED", |rule| text(&idle(&rule["accounts"], "account", "used"))),
+    Column::new("RESOURCES NEVER USED", |rule| text(&idle(&rule["resources"], "resource", "touched"))),
 ];
 
-/// The accounts that nobody has used, as `repo/account`.
-fn idle(accounts: &Value) -> Value {
-    let unused = accounts.as_array().into_iter().flatten().filter(|account| account["used"] == 0);
-    unused.map(|account| format!("{}/{}", text(&account["repo"]), text(&account["account"]))).collect()
+/// The accounts that nobody has used, as `repo/account`; resources likewise.
+fn idle(given: &Value, name: &str, used: &str) -> Value {
+    let unused = given.as_array().into_iter().flatten().filter(|one| one[used] == 0);
+    unused.map(|one| format!("{}/{}", text(&one["repo"]), text(&one[name]))).collect()
 }
 
 impl ReportArgs {

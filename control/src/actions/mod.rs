@@ -31,6 +31,7 @@ pub(crate) mod sidecars;
 mod sight;
 pub(crate) mod timers;
 pub(crate) mod tokens;
+mod usages;
 pub(crate) mod webhooks;
 
 pub(crate) use caller::Caller;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use postern_protocol::gate::Scope;
+use postern_protocol::gate::{Privilege, ResourceGrant, Scope};
 
 use super::Failure;
 use crate::{
-    domain::{Decision, Grant, GrantState, Moment, Request, RequestStatus, Usage},
+    domain::{Decision, Grant, GrantState, Moment, Request, RequestStatus, Touched, Usage},
     plane::ControlPlane,
     store::{Entity, Filter, Order, Page, Read, Row, StoreError, find, find_all, load_all},
 };
@@ -25,6 +25,8 @@ pub(crate) struct Access {
     pub approved_by: Vec<String>,
     /// How it was used, if it was.
     pub usage: Option<Usage>,
+    /// What statements read and wrote; nothing where it is whole, for they are not looked at then.
+    pub touched: Option<Touched>,
 }
 
 /// Whose access, where, and between when.
@@ -78,8 +80,26 @@ pub(crate) struct OfRule {
     /// For each repo and account how many there were, and how many of them anybody connected with.
     pub accounts: BTreeMap<(String, String), (u64, u64)>,
     /// The same for each repo and resource that grants named.
-    pub resources: BTreeMap<(String, String), (u64, u64)>,
+    pub resources: BTreeMap<(String, String), Given>,
+    /// For each repo, table or column, and privilege, in how many grants' sessions it was really used.
+    pub touched: BTreeMap<(String, String, Privilege), u64>,
+    /// Whether there is more than that.
+    pub more: bool,
 }
+
+/// How a resource was given.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Given {
+    /// By how many grants.
+    pub grants: u64,
+    /// With how many of them anybody connected.
+    pub used: u64,
+    /// In how many of them statements read or wrote something of it.
+    pub touched: u64,
+}
+
+/// So many tables, columns and privileges are told of one rule.
+const MOST_TOUCHED: usize = 10_000;
 
 /// A page of accesses in a period, the newest first.
 pub(crate) async fn access(
@@ -123,6 +143,18 @@ async fn usages<'a>(
     load_all(tx, grants.map(|grant| grant.id.to_string()).collect()).await
 }
 
+/// What was done with these grants. One that limits its sessions has an account of it, be it an empty one.
+async fn touched<'a>(
+    tx: &mut dyn Read,
+    grants: impl Iterator<Item = &'a Grant> + Send,
+) -> Result<BTreeMap<String, Touched>, StoreError> {
+    let limited = grants.filter(|grant| grant.scope != Scope::Whole);
+    let none: BTreeMap<_, _> =
+        limited.map(|grant| (grant.id.to_string(), Touched::new(grant.id.clone()))).collect();
+    let known = load_all(tx, none.keys().cloned().collect()).await?;
+    Ok(none.into_iter().chain(known).collect())
+}
+
 /// When it ended, or will.
 fn end_of(grant: &Grant) -> Moment {
     grant.ended.as_ref().map_or(grant.expires_at, |ending| ending.at)
@@ -136,6 +168,7 @@ fn is_wasted(grant: &Grant, usage: Option<&Usage>, now: Moment) -> bool {
 async fn look(tx: &mut dyn Read, found: Vec<(Grant, Option<Usage>)>) -> Result<Vec<Access>, StoreError> {
     let ids = found.iter().map(|(grant, _)| grant.request.to_string()).collect();
     let requests: BTreeMap<String, Request> = load_all(tx, ids).await?;
+    let mut touched = touched(tx, found.iter().map(|(grant, _)| grant)).await?;
     let mut all = Vec::with_capacity(found.len());
     for (grant, usage) in found {
         let (mut reason, mut approved_by) = (String::new(), Vec::new());
@@ -143,7 +176,8 @@ async fn look(tx: &mut dyn Read, found: Vec<(Grant, Option<Usage>)>) -> Result<V
             reason.clone_from(&request.reason);
             approved_by = approved(tx, &grant, request).await?;
         }
-        all.push(Access { grant, reason, approved_by, usage });
+        let touched = touched.remove(grant.id.as_str());
+        all.push(Access { grant, reason, approved_by, usage, touched });
     }
     Ok(all)
 }
@@ -191,9 +225,11 @@ pub(crate) async fn by_rule(
     loop {
         let page = find::<Grant>(&mut *tx, &period.filter(after)).await?;
         let usages = usages(&mut *tx, page.items.iter()).await?;
+        let touched = touched(&mut *tx, page.items.iter()).await?;
         for grant in page.items.iter().filter(|grant| period.meets(grant)) {
             let usage = usages.get(grant.id.as_str());
-            rules.entry(grant.rule.clone()).or_default().add(grant, usage, now);
+            let touched = touched.get(grant.id.as_str());
+            rules.entry(grant.rule.clone()).or_default().add(grant, usage, touched, now);
         }
         after = page.next;
         if after.is_none() {
@@ -203,7 +239,7 @@ pub(crate) async fn by_rule(
 }
 
 impl OfRule {
-    fn add(&mut self, grant: &Grant, usage: Option<&Usage>, now: Moment) {
+    fn add(&mut self, grant: &Grant, usage: Option<&Usage>, touched: Option<&Touched>, now: Moment) {
         self.grants = self.grants.saturating_add(1);
         self.used = self.used.saturating_add(u64::from(usage.is_some()));
         self.never_used = self.never_used.saturating_add(u64::from(is_wasted(grant, usage, now)));
@@ -213,9 +249,12 @@ impl OfRule {
             Scope::Whole => self.whole = self.whole.saturating_add(1),
             Scope::Limited(resources) => {
                 for entry in resources {
-                    count(&mut self.resources, (repo.clone(), entry.resource.to_string()), usage);
+                    self.give(&repo, entry, usage, touched);
                 }
             }
+        }
+        if let Some(touched) = touched {
+            self.touch(&repo, touched);
         }
         let lasted = end_of(grant).as_millis().saturating_sub(grant.not_before.as_millis());
         let seconds = u64::try_from(lasted).unwrap_or(0) / 1_000;
@@ -223,6 +262,29 @@ impl OfRule {
         if let Some(usage) = usage {
             self.sessions = self.sessions.saturating_add(usage.sessions);
             self.last_used = self.last_used.max(Some(usage.last));
+        }
+    }
+
+    fn give(&mut self, repo: &str, entry: &ResourceGrant, usage: Option<&Usage>, touched: Option<&Touched>) {
+        let given = self.resources.entry((repo.to_owned(), entry.resource.to_string())).or_default();
+        given.grants = given.grants.saturating_add(1);
+        given.used = given.used.saturating_add(u64::from(usage.is_some()));
+        let met = touched.is_some_and(|touched| touched.has_met(entry));
+        given.touched = given.touched.saturating_add(u64::from(met));
+    }
+
+    fn touch(&mut self, repo: &str, touched: &Touched) {
+        self.more |= touched.more;
+        for (resource, privileges) in &touched.resources {
+            for privilege in privileges {
+                let key = (repo.to_owned(), resource.to_string(), *privilege);
+                if self.touched.len() >= MOST_TOUCHED && !self.touched.contains_key(&key) {
+                    self.more = true;
+                    continue;
+                }
+                let grants = self.touched.entry(key).or_default();
+                *grants = grants.saturating_add(1);
+            }
         }
     }
 }

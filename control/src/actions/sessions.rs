@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use postern_protocol::gate::{SessionId, SessionReport, SidecarName};
+use postern_protocol::gate::{RepoName, SessionId, SessionReport, SidecarName};
 use postern_service::audit::Event;
 
 use super::{Caller, Failure};
 use crate::{
-    domain::{Grant, Kill, Refusal, Session, Usage},
+    domain::{Grant, Kill, Refusal, Session, Sidecar, Usage},
     feed::Outcome,
     plane::ControlPlane,
     store::Filter,
@@ -50,12 +50,20 @@ pub(crate) async fn report(
             }
         }
     }
+    let teller: Option<Sidecar> = work.load(sidecar.as_str()).await?;
+    let serves =
+        |repo: &RepoName| teller.as_ref().is_some_and(|sidecar| sidecar.serves(repo.as_str()).is_some());
     for start in started {
         let known: Option<Session> = work.load(start.id.as_str()).await?;
         match known {
             // Another sidecar's session is not this one's to rewrite; and a repeated report must not undo a kill.
             Some(_) => {}
-            None => begin(&mut work, Session::reported(start, sidecar, &instance)).await?,
+            None if serves(&start.repo) => {
+                begin(&mut work, Session::reported(start, sidecar, &instance)).await?;
+            }
+            None => {
+                tracing::warn!(%sidecar, repo = %start.repo, "it does not serve what it reports a session of");
+            }
         }
     }
     for end in ended {
@@ -70,8 +78,10 @@ pub(crate) async fn report(
 
 /// Enters a session. Each sidecar counts those of a grant for itself; one that is too many over all of them is killed.
 async fn begin(work: &mut Work, mut session: Session) -> Result<(), Failure> {
-    used(work, &session).await?;
     let grant: Option<Grant> = work.load(session.grant.as_str()).await?;
+    if grant.as_ref().is_some_and(|grant| grant.repo == session.repo) {
+        used(work, &session).await?;
+    }
     let most = grant.and_then(|grant| grant.session.max_sessions);
     if let Some(most) = most {
         let own = Filter { identity: Some(session.identity.to_string()), ..Filter::default() };

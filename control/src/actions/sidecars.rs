@@ -8,7 +8,7 @@ use postern_service::{
     random,
 };
 
-use super::{Caller, Failure, fleet};
+use super::{Caller, Failure, fleet, usages};
 use crate::{
     domain::{Process, Refusal, Repo, Session, Sidecar, check_name},
     plane::ControlPlane,
@@ -177,6 +177,7 @@ pub(crate) async fn audit(
     let last = work.tx().audit_last(&chain).await?;
     let fresh = unknown(&chain, last.as_ref(), records)?;
     work.keep(&fresh).await?;
+    usages::heed(&mut work, name, &fresh).await?;
     work.commit().await?;
     Ok(())
 }

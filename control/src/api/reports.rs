@@ -1,6 +1,9 @@
 //! `/v1/reports/…`
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
+use postern_protocol::gate::{Privilege, Resource, ResourceGrant, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +13,11 @@ use super::{
     extract::Query,
     page::{List, cursor, size},
     problem::Problem,
-    views::{At, GrantView},
+    views::{At, GrantView, ResourceView, resources},
 };
 use crate::{
-    actions::reports::{self, Access, Period},
-    domain::{Moment, canonical},
+    actions::reports::{self, Access, Given, Period},
+    domain::{Moment, Touched, canonical},
 };
 
 /// Which accesses.
@@ -77,11 +80,18 @@ pub(super) struct AccessView {
     sessions: u64,
     first_used: Option<At>,
     last_used: Option<At>,
+    /// The tables and columns that statements, let through, read or wrote; a table without a column where none in
+    /// particular was used. Null where the grant is whole: statements are not looked at then.
+    used_resources: Option<Vec<ResourceView>>,
+    /// Whether they used more than is listed.
+    used_more: bool,
+    /// What was given and nothing was done with; null where that is not known.
+    unused_resources: Option<Vec<ResourceView>>,
 }
 
 impl AccessView {
     fn new(access: &Access, now: Moment) -> Self {
-        let usage = access.usage.as_ref();
+        let (usage, touched) = (access.usage.as_ref(), access.touched.as_ref());
         Self {
             grant: GrantView::new(&access.grant, now),
             reason: access.reason.clone(),
@@ -90,7 +100,27 @@ impl AccessView {
             sessions: usage.map_or(0, |usage| usage.sessions),
             first_used: usage.map(|usage| usage.first.into()),
             last_used: usage.map(|usage| usage.last.into()),
+            used_resources: touched.map(used_resources),
+            used_more: touched.is_some_and(|touched| touched.more),
+            unused_resources: touched.and_then(|touched| unused_resources(touched, access)),
         }
+    }
+}
+
+fn used_resources(touched: &Touched) -> Vec<ResourceView> {
+    let used = |(resource, privileges): (&Resource, &BTreeSet<Privilege>)| ResourceGrant {
+        resource: resource.clone(),
+        privileges: privileges.iter().copied().collect(),
+    };
+    resources(&touched.resources.iter().map(used).collect::<Vec<_>>())
+}
+
+/// Where somebody connected and no word came of what they did, nothing is known of what they did not.
+fn unused_resources(touched: &Touched, access: &Access) -> Option<Vec<ResourceView>> {
+    match &access.grant.scope {
+        Scope::Limited(_) if access.usage.is_some() && touched.resources.is_empty() => None,
+        Scope::Limited(given) => touched.untouched(given).map(|list| resources(&list)),
+        Scope::Whole => None,
     }
 }
 
@@ -115,6 +145,10 @@ pub(super) struct RuleUsage {
     accounts: Vec<AccountUsage>,
     /// The same for each table and column that grants named.
     resources: Vec<ResourceUsage>,
+    /// What statements of limited grants' sessions really read and wrote.
+    used_resources: Vec<UsedResource>,
+    /// Whether they used more than is listed.
+    used_more: bool,
 }
 
 /// What the grants of one rule for one account came to.
@@ -137,6 +171,19 @@ pub(super) struct ResourceUsage {
     grants: u64,
     /// How many of them anybody connected with, whatever they read then.
     used: u64,
+    /// In how many of them statements read or wrote something of it.
+    touched: u64,
+}
+
+/// Something that statements did with a table or a column.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct UsedResource {
+    repo: String,
+    /// A table where no column in particular was used.
+    resource: String,
+    privilege: &'static str,
+    /// In how many grants' sessions.
+    grants: u64,
 }
 
 /// `GET /v1/reports/access`
@@ -161,7 +208,16 @@ pub(super) async fn rules(
     let period = which.read(app.plane.clock.now())?;
     let found = reports::by_rule(&app.plane, &period).await?;
     let account = |((repo, account), (grants, used))| AccountUsage { repo, account, grants, used };
-    let resource = |((repo, resource), (grants, used))| ResourceUsage { repo, resource, grants, used };
+    let resource = |((repo, resource), given)| {
+        let Given { grants, used, touched } = given;
+        ResourceUsage { repo, resource, grants, used, touched }
+    };
+    let touched = |((repo, resource, privilege), grants): ((_, _, Privilege), _)| UsedResource {
+        repo,
+        resource,
+        privilege: privilege.as_str(),
+        grants,
+    };
     let usage = |(rule, of): (String, reports::OfRule)| RuleUsage {
         rule,
         grants: of.grants,
@@ -173,6 +229,8 @@ pub(super) async fn rules(
         last_used: of.last_used.map(At::from),
         accounts: of.accounts.into_iter().map(account).collect(),
         resources: of.resources.into_iter().map(resource).collect(),
+        used_resources: of.touched.into_iter().map(touched).collect(),
+        used_more: of.more,
     };
     Ok(axum::Json(List::new(found.into_iter().map(usage).collect(), None)))
 }

@@ -8,7 +8,7 @@ use super::{Filter, Put, Read, StoreError, Table, Write};
 use crate::domain::{
     ApiClient, ApiToken, Bundle, Delivery, DeviceLogin, DirectoryGroup, DirectoryUser, Favourite, Grant,
     IdentityRecord, IssuedToken, Login, Membership, Moment, Process, Replay, Repo, Request, RunningPlane,
-    Session, Sidecar, StoredRule, TokenUse, Usage, Webhook,
+    Session, Sidecar, StoredRule, TokenUse, Touched, Usage, Webhook,
 };
 
 /// What a record can be found by.
@@ -443,6 +443,18 @@ impl Entity for Membership {
 
 impl Entity for Usage {
     const TABLE: Table = Table::Usages;
+
+    fn id(&self) -> &str {
+        self.grant.as_str()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns::default()
+    }
+}
+
+impl Entity for Touched {
+    const TABLE: Table = Table::Touched;
 
     fn id(&self) -> &str {
         self.grant.as_str()

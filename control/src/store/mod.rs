@@ -97,12 +97,14 @@ pub(crate) enum Table {
     Memberships,
     /// [`crate::domain::Usage`]
     Usages,
+    /// [`crate::domain::Touched`]
+    Touched,
 }
 
 impl Table {
     /// Every kind.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::ApiClients,
         Self::ApiTokens,
         Self::Sidecars,
@@ -129,6 +131,8 @@ impl Table {
         Self::DirectoryUsers,
         Self::DirectoryGroups,
         Self::Memberships,
+        Self::Usages,
+        Self::Touched,
     ];
 
     /// Its name in the database.
@@ -161,6 +165,7 @@ impl Table {
             Self::DirectoryGroups => "directory_groups",
             Self::Memberships => "memberships",
             Self::Usages => "usages",
+            Self::Touched => "touched",
         }
     }
 }

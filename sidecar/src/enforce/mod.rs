@@ -12,6 +12,7 @@ mod news;
 pub(crate) mod postgres;
 mod quota;
 mod remedy;
+mod uses;
 mod verdicts;
 
 pub(crate) use breach::Breach;
@@ -20,4 +21,5 @@ pub(crate) use limits::{Columns, Limits, TableLimits};
 pub(crate) use news::News;
 pub(crate) use quota::{Quota, Tally};
 pub(crate) use remedy::Remedy;
+pub(crate) use uses::{Fresh, Notes, Use, Uses};
 pub(crate) use verdicts::{Footing, LONGEST_KEPT, Verdict, Verdicts};

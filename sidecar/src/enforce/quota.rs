@@ -1,5 +1,5 @@
-//! How much a session moves: rows in one answer, rows and statements in a minute. The minutes are the grant's: all of
-//! its sessions here share one [`Tally`].
+//! How much a session moves: rows in one answer, rows and statements in a minute; and which tables. The minutes are the
+//! grant's: all of its sessions here share one [`Tally`].
 //!
 //! A statement too many is refused, and the session goes on. Rows too many are not there to be refused any more: the
 //! answer is cut off, and the session ends with it.
@@ -11,7 +11,10 @@ use std::{
 
 use postern_protocol::gate::MovementLimits;
 
-use super::{Denial, Reason};
+use super::{
+    Denial, Reason,
+    uses::{Ledger, Met, Uses},
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -39,20 +42,27 @@ impl Window {
     }
 }
 
-/// What all sessions of a grant have moved in the minutes that run.
+/// What all sessions of a grant have moved in the minutes that run, and what they have used.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     statements: Mutex<Window>,
     rows: Mutex<Window>,
+    ledger: Ledger,
 }
 
 impl Tally {
-    /// Whether nothing that it counted counts any more.
+    /// Whether nothing that it counted counts any more, and all of it is told.
     pub(crate) fn is_over(&self) -> bool {
         let now = Instant::now();
-        [&self.statements, &self.rows]
+        let over = [&self.statements, &self.rows]
             .iter()
-            .all(|window| window.lock().unwrap_or_else(PoisonError::into_inner).is_over(now))
+            .all(|window| window.lock().unwrap_or_else(PoisonError::into_inner).is_over(now));
+        over && self.ledger.is_told()
+    }
+
+    /// What was used.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 }
 
@@ -65,12 +75,18 @@ fn add(window: &Mutex<Window>, count: u64, most: u64) -> Option<Duration> {
 pub(crate) struct Quota {
     tally: Arc<Tally>,
     in_answer: u64,
+    met: Met,
 }
 
 impl Quota {
     /// Of a session that adds to this tally.
-    pub(crate) const fn new(tally: Arc<Tally>) -> Self {
-        Self { tally, in_answer: 0 }
+    pub(crate) fn new(tally: Arc<Tally>) -> Self {
+        Self { tally, in_answer: 0, met: Met::default() }
+    }
+
+    /// A statement that uses this is let through.
+    pub(crate) fn uses(&mut self, uses: &Arc<Uses>) {
+        self.met.meet(uses, &self.tally.ledger);
     }
 
     /// Leave to run so many statements more.

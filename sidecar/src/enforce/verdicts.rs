@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Denial, Limits};
+use super::{Denial, Limits, Uses};
 
 /// What statements are judged on, as far as it decides a verdict.
 pub(crate) trait Footing {
@@ -25,8 +25,10 @@ pub(crate) trait Footing {
     fn catalog(&self) -> u64;
     /// What besides decides.
     fn rest(&self) -> Self::Rest;
-    /// How many bytes a judgement holds.
+    /// How many bytes are sent in the place of the text.
     fn room(judgement: &Self::Judgement) -> usize;
+    /// What it uses.
+    fn uses(judgement: &Self::Judgement) -> &Uses;
 }
 
 /// What is found about a text.
@@ -118,17 +120,18 @@ impl<F: Footing> Verdicts<F> {
     /// Remembers what was found; not what another catalog may know better.
     pub(crate) fn keep(&self, text: impl AsRef<[u8]>, footing: &F, verdict: &Verdict<F::Judgement>) {
         let text = text.as_ref();
-        let told = match verdict {
-            Ok(judgement) => F::room(judgement),
+        let (told, used) = match verdict {
+            Ok(judgement) => (F::room(judgement), F::uses(judgement).room()),
             Err(denial) if denial.stale => return,
             Err(denial) => {
-                [&denial.message, &denial.detail, &denial.hint, &denial.culprit].map(String::len).iter().sum()
+                let parts = [&denial.message, &denial.detail, &denial.hint, &denial.culprit];
+                (parts.map(String::len).iter().sum(), 0)
             }
         };
         if text.len() > LONGEST_KEPT || told > LONGEST_KEPT {
             return;
         }
-        let (rest, room) = (footing.rest(), text.len() + told);
+        let (rest, room) = (footing.rest(), text.len() + told + used);
         let hash = self.hash(text, footing, &rest);
         let (limits, catalog) = (Arc::clone(footing.limits()), footing.catalog());
         let known = Known { text: text.into(), limits, rest, catalog, room, verdict: verdict.clone() };

@@ -7,7 +7,6 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use dashmap::DashMap;
 use postern_protocol::gate::{AccountName, Change, EndCause, GrantId, Identity, RepoName};
 use tokio::time::Instant;
 
@@ -15,6 +14,7 @@ use super::{
     clock::ControlClock,
     held::{Held, Hour},
     picture::{Draft, Picture},
+    tallies::{Tallies, Used},
 };
 use crate::{
     enforce::{Limits, Tally},
@@ -85,24 +85,6 @@ pub(crate) enum Denied {
     IdentityOff,
 }
 
-/// What the sessions of limited grants have moved lately, whatever the grants' revisions.
-#[derive(Debug, Default)]
-struct Tallies(DashMap<GrantId, Arc<Tally>>);
-
-impl Tallies {
-    fn of(&self, grant: &GrantId) -> Arc<Tally> {
-        if let Some(known) = self.0.get(grant).map(|known| Arc::clone(known.value())) {
-            return known;
-        }
-        Arc::clone(self.0.entry(grant.clone()).or_default().value())
-    }
-
-    /// Forgets those that nobody adds to and whose minutes are over: a new one would say the same.
-    fn sweep(&self) {
-        self.0.retain(|_, tally| Arc::strong_count(tally) > 1 || !tally.is_over());
-    }
-}
-
 /// The book.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
@@ -143,7 +125,7 @@ impl Book {
             }
         }
         let (grant, deadline) = best.ok_or(denied)?;
-        let limits = grant.limits.clone().map(|limits| (limits, self.tallies.of(&grant.id)));
+        let limits = grant.limits.clone().map(|limits| (limits, self.tallies.of(&grant)));
         Ok(Admission { grant, deadline, limits })
     }
 
@@ -203,6 +185,11 @@ impl Book {
     pub(crate) fn sweep(&self) {
         self.picture.load().sweep(Instant::now());
         self.tallies.sweep();
+    }
+
+    /// What sessions have used of their grants since this was asked last.
+    pub(crate) fn take_used(&self) -> Vec<Used> {
+        self.tallies.take_used()
     }
 }
 
@@ -331,7 +318,7 @@ mod tests {
         assert!(Arc::ptr_eq(&counted, &still));
         drop((counted, still));
         book.sweep();
-        assert!(book.tallies.0.is_empty());
+        assert!(book.tallies.is_empty());
     }
 
     #[tokio::test]

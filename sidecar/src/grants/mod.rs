@@ -13,6 +13,7 @@ mod lease;
 mod picture;
 mod report;
 mod sse;
+mod tallies;
 mod verify;
 
 pub(crate) use book::{Access, Book, Denied, Standing};
@@ -20,3 +21,4 @@ pub(crate) use drain::Draining;
 pub(crate) use feed::{Feed, FeedState};
 pub(crate) use lease::Lease;
 pub(crate) use report::{NoAnswer, Reports};
+pub(crate) use tallies::Used;

@@ -235,3 +235,30 @@ async fn a_view_gives_no_more_than_what_its_callers_rights_reach_on_15() {
 async fn a_view_gives_no_more_than_what_its_callers_rights_reach_on_18() {
     a_view_gives_no_more_than_what_its_callers_rights_reach(Version::Eighteen).await;
 }
+
+#[tokio::test]
+async fn the_access_report_tells_what_a_session_read_and_wrote_of_what_it_was_given() {
+    let (stage, access) = limited().await;
+    let mut raw = stage.raw(&access).await.unwrap();
+    assert_eq!(kinds(&raw.ask("select sku from sales where id = 1").await), "TDCZ");
+    assert_eq!(kinds(&raw.ask("select card_number from sales").await), "EZ");
+    assert_eq!(kinds(&raw.ask("prepare p as update orders set qty = 2 where id = 1").await), "CZ");
+    assert_eq!(kinds(&raw.ask("execute p").await), "CZ");
+    let done = json!([
+        {"resource": "public.orders.id", "privileges": ["SELECT"]},
+        {"resource": "public.orders.qty", "privileges": ["UPDATE"]},
+        {"resource": "public.sales.id", "privileges": ["SELECT"]},
+        {"resource": "public.sales.sku", "privileges": ["SELECT"]},
+    ]);
+    until("the control plane to be told", async || {
+        let report = stage.api.get("/v1/reports/access").await.ok();
+        report["items"][0]["used_resources"] == done
+    })
+    .await;
+    let report = stage.api.get("/v1/reports/access").await.ok();
+    let left = json!([
+        {"resource": "public.orders", "privileges": ["INSERT"]},
+        {"resource": "public.sales.prod_name", "privileges": ["SELECT"]},
+    ]);
+    assert_eq!(report["items"][0]["unused_resources"], left);
+}

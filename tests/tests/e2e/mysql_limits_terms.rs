@@ -144,3 +144,20 @@ async fn tell(raw: &mut Raw, sql: &str) -> String {
         raw.ask("show errors").await
     )
 }
+
+#[tokio::test]
+async fn the_access_report_tells_what_statements_read_and_wrote() {
+    for version in BOTH {
+        let Some((stage, access)) = under(version, &json!({"star": "expand"})).await else { continue };
+        let mut raw = stage.raw(&access).await.unwrap();
+        raw.ask("select * from sales where ID = 1").await.unwrap();
+        raw.ask("prepare p from 'insert into orders(sale_id) values (1)'").await.unwrap();
+        let told = async || stage.api.get("/v1/reports/access").await.ok()["items"][0].clone();
+        let shop = |name: &str, privilege: &str| json!({"resource": format!("shop.{name}"), "privileges": [privilege]});
+        let read = ["sales.id", "sales.prod_name", "sales.sku"].map(|name| shop(name, "SELECT"));
+        until("the reads to be told", async || told().await["used_resources"] == json!(read)).await;
+        raw.ask("execute p").await.unwrap();
+        let all = [&[shop("orders.sale_id", "INSERT")], &read[..]].concat();
+        until("the write to be told", async || told().await["used_resources"] == json!(all)).await;
+    }
+}

@@ -13,7 +13,7 @@ use super::{
     tree::{By, Derived, Join, Json, Name, Path, Source, TableRef},
     walk::{Columns, Place, Walk, split},
 };
-use crate::enforce::{Denial, TableLimits};
+use crate::enforce::{Denial, Notes, TableLimits};
 
 /// So many pairs of names are compared for one join by name.
 const MOST_COMPARED: usize = 250_000;
@@ -48,14 +48,19 @@ impl Ground {
     }
 
     /// The table of the grant that is named. Fails if nothing at all may be done with it.
-    pub(super) fn base<'a>(&'a self, path: &Path<'_>, privilege: &str) -> Result<Base<'a>, Denial> {
+    pub(super) fn base<'a>(
+        &'a self,
+        path: &Path<'_>,
+        privilege: &str,
+        notes: &'a Notes,
+    ) -> Result<Base<'a>, Denial> {
         let (qualifier, name) = split(path);
         let schema = self.schema_of(qualifier)?;
         let denied = || no_table(privilege, &self.user, name);
         let table = self.catalog.table(schema, name).ok_or_else(|| denied().stale())?;
         let limits = self.rights(table).ok_or_else(denied)?;
         match table.kind {
-            Kind::Table | Kind::View => Ok(Base { table, limits }),
+            Kind::Table | Kind::View => Ok(Base { table, limits, notes }),
             // A native account would need what it reads and writes as well.
             Kind::Invoker => Err(refuse("a view that runs with the rights of whoever uses it")),
             Kind::System | Kind::Other => Err(denied()),
@@ -82,7 +87,11 @@ impl<'a> Walk<'a> {
                 Err(no_table("SELECT", &self.ground.user, &base.table.name)
                     .about(&base.table.schema, &base.table.name))
             }
-            Shape::Base(_) | Shape::Derived(_) => Ok(()),
+            Shape::Base(base) => {
+                base.note(Privilege::Select, None);
+                Ok(())
+            }
+            Shape::Derived(_) => Ok(()),
         }
     }
 
@@ -140,7 +149,7 @@ impl<'a> Walk<'a> {
         if self.ground.schema_of(qualifier)?.eq_ignore_ascii_case(INFORMATION_SCHEMA) {
             return self.system_view(table, alias);
         }
-        let base = self.ground.base(&table.path, "SELECT")?;
+        let base = self.ground.base(&table.path, "SELECT", self.notes)?;
         if table.parted && !base.reads_all() {
             // Which rows are where tells what is in the columns that they are parted by.
             return Err(refuse("a partition of a table of which only some columns are granted"));

@@ -8,7 +8,7 @@ use super::{
     tree::Rowwise,
     walk::{Edit, Walk},
 };
-use crate::enforce::{Denial, Reason};
+use crate::enforce::{Denial, Notes, Reason};
 
 /// Judges all statements of a text.
 pub(crate) fn judge(text: &[u8], ground: &Ground) -> Result<Judgement, Denial> {
@@ -16,7 +16,7 @@ pub(crate) fn judge(text: &[u8], ground: &Ground) -> Result<Judgement, Denial> {
     let tokens = Tokens::read(text, server, ground.mode)?;
     let mut parser = Parser::new(&tokens, server);
     let (mut steps, mut edits) = (Vec::new(), Vec::new());
-    let mut claims = Vec::new();
+    let (mut claims, notes) = (Vec::new(), Notes::default());
     loop {
         while parser.symbol(";") {}
         if parser.at_end() {
@@ -25,7 +25,7 @@ pub(crate) fn judge(text: &[u8], ground: &Ground) -> Result<Judgement, Denial> {
         if !steps.is_empty() {
             may_follow(&steps, &parser, ground)?;
         }
-        let mut walk = Walk::new(ground, &tokens);
+        let mut walk = Walk::new(ground, &tokens, &notes);
         steps.push(walk.statement(&mut parser)?);
         if !parser.at_end() {
             return Err(parser.error());
@@ -34,7 +34,8 @@ pub(crate) fn judge(text: &[u8], ground: &Ground) -> Result<Judgement, Denial> {
         edits.append(&mut walk.edits);
     }
     account(&tokens, &parser, &claims)?;
-    Ok(Judgement { instead: edited(text, &tokens, edits), steps: steps.into() })
+    let instead = edited(text, &tokens, edits);
+    Ok(Judgement { instead, steps: steps.into(), uses: notes.into_uses().into() })
 }
 
 /// Whether one more statement may stand in a text. Each is read under what those before it leave behind.
@@ -160,7 +161,7 @@ impl<'a> Walk<'a> {
     /// A statement that reads or writes rows, if one stands here.
     fn rows(&mut self, parser: &mut Parser<'a>) -> Result<Option<Step>, Denial> {
         let Some(statement) = parser.rowwise()? else { return Ok(None) };
-        let mut inner = Walk::new(self.ground, self.tokens);
+        let mut inner = Walk::new(self.ground, self.tokens, self.notes);
         inner.rowwise(&statement)?;
         let Walk { claims, edits, mixed, views, tables, computed, .. } = inner;
         self.claims.extend(claims);
@@ -286,7 +287,7 @@ impl<'a> Walk<'a> {
     /// Leave to prepare a text: one statement that may be sent as it is.
     fn is_preparable(&self, text: &[u8]) -> Result<(), Denial> {
         let ground = Ground { several: false, ..self.ground.clone() };
-        let Judgement { instead, steps } = judge(text, &ground)?;
+        let Judgement { instead, steps, .. } = judge(text, &ground)?;
         match (instead, &*steps) {
             (None, [Step { class, change: Change::Nothing, .. }]) if *class != Class::Report => Ok(()),
             _ => Err(refuse("PREPARE of this statement")),

@@ -38,7 +38,7 @@ pub(crate) use judge::judge;
 pub(crate) use mode::{Modes, SqlMode};
 pub(crate) use told::told;
 
-use super::{Footing, Limits};
+use super::{Footing, Limits, Uses};
 
 /// What a statement is judged on. The session's `character_set_client` is one of the UTF-8 ones.
 #[derive(Clone, Debug)]
@@ -77,6 +77,10 @@ impl Footing for Ground {
 
     fn room(judgement: &Judgement) -> usize {
         judgement.instead.as_deref().map_or(0, <[u8]>::len)
+    }
+
+    fn uses(judgement: &Judgement) -> &Uses {
+        &judgement.uses
     }
 }
 
@@ -150,6 +154,8 @@ pub(crate) struct Judgement {
     pub(crate) instead: Option<Box<[u8]>>,
     /// One for each statement of the text, in order. None for an empty text.
     pub(crate) steps: Box<[Step]>,
+    /// What it reads and writes of what the grant covers.
+    pub(crate) uses: Arc<Uses>,
 }
 
 impl Judgement {

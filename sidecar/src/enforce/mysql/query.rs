@@ -86,10 +86,12 @@ impl<'a> Walk<'a> {
         if self.ground.schema_of(qualifier)?.eq_ignore_ascii_case(INFORMATION_SCHEMA) {
             return Err(refuse("TABLE with a table of information_schema"));
         }
-        let base = self.ground.base(path, "SELECT")?;
+        let base = self.ground.base(path, "SELECT", self.notes)?;
         if !base.reads_all() || !base.limits.select.any() {
             return Err(no_table("SELECT", &self.ground.user, name));
         }
+        base.note(Privilege::Select, None);
+        base.note_star();
         (self.mixed, self.tables) = (true, true);
         self.views |= base.table.kind == Kind::View;
         let names = base.table.columns.iter().filter(|column| !column.invisible);
@@ -208,6 +210,9 @@ impl<'a> Walk<'a> {
             Shape::Base(_) | Shape::Derived(_) => None,
         });
         let Some(closed) = closed else {
+            for item in &items {
+                item.note_star();
+            }
             return Ok(items.iter().flat_map(|item| visible(item)).collect());
         };
         if self.ground.limits.terms.star == Star::Deny {
@@ -235,6 +240,7 @@ impl<'a> Walk<'a> {
                     Shape::Derived(_) => true,
                 };
                 if readable {
+                    item.note(name);
                     names.push(Some(name));
                     texts.push(format!("{}.{}", quoted(item.name), quoted(name)));
                 }
@@ -261,6 +267,8 @@ impl<'a> Walk<'a> {
                     return Err(no_table("SELECT with locking clause", &self.ground.user, &base.table.name)
                         .about(&base.table.schema, &base.table.name));
                 }
+                let privilege = if base.limits.update.any() { Privilege::Update } else { Privilege::Delete };
+                base.note(privilege, None);
             }
         }
         Ok(())

@@ -3,6 +3,8 @@
 //! A level of a query has items: tables and derived tables. A name that no item has is looked for further out. Wherever
 //! more than one thing could be meant, all of them must be allowed.
 
+use postern_protocol::gate::Privilege;
+
 use super::{
     Ground,
     catalog::Table,
@@ -11,13 +13,15 @@ use super::{
     tree::{Name, Path},
     walk::{Columns, split},
 };
-use crate::enforce::{self, Denial, TableLimits};
+use crate::enforce::{self, Denial, Notes, TableLimits};
 
 /// A table of the grant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Base<'a> {
     pub(super) table: &'a Table,
     pub(super) limits: &'a TableLimits,
+    /// Where it is noted what is used of it.
+    pub(super) notes: &'a Notes,
 }
 
 /// Columns that tables have without being asked, and that no catalog names: `_rowid` is another name of the primary key,
@@ -34,6 +38,17 @@ pub(super) fn covers(columns: &enforce::Columns, name: &str) -> bool {
 }
 
 impl Base<'_> {
+    /// It is used, or one column of it, by the catalog's own spelling.
+    pub(super) fn note(&self, privilege: Privilege, column: Option<&str>) {
+        self.notes.note(self.table, (&self.table.schema, &self.table.name), privilege, column);
+    }
+
+    /// All columns that a star stands for are read.
+    pub(super) fn note_star(&self) {
+        let columns = self.table.columns.iter().filter(|column| !column.invisible);
+        columns.for_each(|column| self.note(Privilege::Select, Some(&column.name)));
+    }
+
     /// Whether a column may be read.
     pub(super) fn reads(&self, column: &str) -> bool {
         covers(&self.limits.select, column)
@@ -88,7 +103,26 @@ impl<'a> Item<'a> {
                 Err(no_column("SELECT", &ground.user, column, &base.table.name)
                     .about(&base.table.schema, &base.table.name))
             }
-            Shape::Base(_) | Shape::Derived(_) => Ok(()),
+            Shape::Base(base) => {
+                let known = base.table.column(column);
+                base.note(Privilege::Select, known.map(|known| &*known.name));
+                Ok(())
+            }
+            Shape::Derived(_) => Ok(()),
+        }
+    }
+
+    /// All columns that a star stands for are read.
+    pub(super) fn note_star(&self) {
+        if let Shape::Base(base) = &self.shape {
+            base.note_star();
+        }
+    }
+
+    /// A column is read.
+    pub(super) fn note(&self, column: &str) {
+        if let Shape::Base(base) = &self.shape {
+            base.note(Privilege::Select, Some(column));
         }
     }
 

@@ -170,7 +170,7 @@ fn tracks_more(value: &Expr<'_>) -> bool {
 impl<'a> Walk<'a> {
     /// An expression that stands outside any query. It does not outlive its judgement.
     pub(super) fn expr_of_its_own(&mut self, value: &Expr<'a>) -> Result<(), Denial> {
-        let mut inner = Walk::new(self.ground, self.tokens);
+        let mut inner = Walk::new(self.ground, self.tokens, self.notes);
         inner.expr(value, Place::NOWHERE)?;
         let Walk { claims, edits, views, computed, .. } = inner;
         self.claims.extend(claims);

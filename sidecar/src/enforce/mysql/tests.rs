@@ -82,8 +82,34 @@ fn denied(text: &str) -> Denial {
 }
 
 fn allowed_change(text: &str) -> Change {
-    let Judgement { instead: None, steps } = judge(text.as_bytes(), &mysql()).expect(text) else {
+    let Judgement { instead: None, steps, .. } = judge(text.as_bytes(), &mysql()).expect(text) else {
         panic!("{text} is sent in other words");
     };
     steps.last().expect(text).change.clone()
+}
+
+#[test]
+fn a_verdict_tells_what_its_text_reads_and_writes() {
+    for (text, expected) in [
+        ("SELECT 1", vec![]),
+        ("SELECT s.SKU FROM sales s WHERE s.id = 1", vec!["SELECT shop.sales.id", "SELECT shop.sales.sku"]),
+        ("SELECT count(*) FROM orders", vec!["SELECT shop.orders"]),
+        (
+            "INSERT INTO orders(sale_id) SELECT id FROM sales",
+            vec!["INSERT shop.orders.sale_id", "SELECT shop.sales.id"],
+        ),
+        (
+            "UPDATE orders SET qty = qty + 1 WHERE id = 7",
+            vec!["SELECT shop.orders.id", "SELECT shop.orders.qty", "UPDATE shop.orders.qty"],
+        ),
+        ("SELECT id FROM orders FOR UPDATE", vec!["SELECT shop.orders.id", "UPDATE shop.orders"]),
+        ("SHOW TABLES", vec![]),
+    ] {
+        let mut uses = judge(text.as_bytes(), &mysql()).expect(text).uses.list();
+        uses.sort();
+        assert_eq!(uses, expected, "{text}");
+    }
+    let expanding = ground_of(shop_parts(MYSQL), Star::Expand);
+    let sales = ["SELECT shop.sales.id", "SELECT shop.sales.prod_name", "SELECT shop.sales.sku"];
+    assert_eq!(judge(b"SELECT * FROM sales", &expanding).unwrap().uses.list(), sales);
 }

@@ -10,7 +10,7 @@ use super::{
     told::refuse,
     tree::{Name, Path},
 };
-use crate::enforce::Denial;
+use crate::enforce::{Denial, Notes};
 
 /// The names of a derived table's columns; none where the server's choice cannot be told.
 pub(super) type Columns<'a> = Rc<[Option<&'a str>]>;
@@ -83,6 +83,8 @@ pub(super) struct Edit {
 pub(super) struct Walk<'a> {
     pub(super) ground: &'a Ground,
     pub(super) tokens: &'a Tokens<'a>,
+    /// What it uses.
+    pub(super) notes: &'a Notes,
     /// Every identifier that was looked at.
     pub(super) claims: Vec<usize>,
     pub(super) edits: Vec<Edit>,
@@ -108,10 +110,11 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// The beginning.
-    pub(super) const fn new(ground: &'a Ground, tokens: &'a Tokens<'a>) -> Self {
+    pub(super) const fn new(ground: &'a Ground, tokens: &'a Tokens<'a>, notes: &'a Notes) -> Self {
         Self {
             ground,
             tokens,
+            notes,
             claims: Vec::new(),
             edits: Vec::new(),
             inserting: None,

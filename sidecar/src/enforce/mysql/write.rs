@@ -38,6 +38,7 @@ impl<'a> Walk<'a> {
     fn writes(&self, base: Base<'_>, privilege: Privilege, column: &str) -> Result<(), Denial> {
         let known = base.table.column(column).ok_or_else(|| unknown_column(column))?;
         if covers(base.limits.of(privilege), &known.name) {
+            base.note(privilege, Some(&known.name));
             return Ok(());
         }
         Err(no_column(verb(privilege), &self.ground.user, column, &base.table.name)
@@ -47,6 +48,7 @@ impl<'a> Walk<'a> {
     /// Leave to do something with a table at all.
     fn may(&self, base: Base<'_>, privilege: Privilege) -> Result<(), Denial> {
         if base.limits.of(privilege).any() {
+            base.note(privilege, None);
             return Ok(());
         }
         Err(no_table(verb(privilege), &self.ground.user, &base.table.name)
@@ -56,7 +58,7 @@ impl<'a> Walk<'a> {
     fn insert(&mut self, insert: &'a Insert<'a>) -> Result<(), Denial> {
         let path = &insert.target.path;
         self.claim_all(path.iter().chain(&insert.target.hints));
-        let base = self.ground.base(path, "INSERT")?;
+        let base = self.ground.base(path, "INSERT", self.notes)?;
         if base.table.kind == Kind::View {
             (self.views, self.mixed) = (true, true);
         }
@@ -92,6 +94,9 @@ impl<'a> Walk<'a> {
             if closed {
                 return Err(no_table("INSERT", &self.ground.user, &base.table.name)
                     .about(&base.table.schema, &base.table.name));
+            }
+            for column in &all {
+                base.note(Privilege::Insert, Some(column));
             }
             return Ok(super::from::columns(all));
         };

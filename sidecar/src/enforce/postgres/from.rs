@@ -79,7 +79,11 @@ impl<'a> Walk<'a> {
         }
         let relation = self.ground.relation(range)?;
         let opened = self.opened == Some(&*relation.name) && *relation.schema == *PG_CATALOG;
-        let base = if opened { Base { relation, read: Read::Open(&[]) } } else { self.reading(relation)? };
+        let base = if opened {
+            Base { relation, read: Read::Open(&[]), notes: self.notes }
+        } else {
+            self.reading(relation)?
+        };
         Ok(self.based(base, alias))
     }
 

@@ -15,7 +15,7 @@ use super::{
     shape::shape,
     walk::{Walk, refuse},
 };
-use crate::enforce::{Denial, Reason};
+use crate::enforce::{Denial, Notes, Reason};
 
 /// A text may have so many tokens, and what is more makes a tree of several hundred megabytes. Long constants are one.
 const TOKENS: usize = 2 * 1024 * 1024;
@@ -38,7 +38,8 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
             return without_comments(text, ground).unwrap_or_else(|| Err(unreadable(&error)));
         }
     };
-    let mut walk = Walk::new(ground, text.len());
+    let notes = Notes::default();
+    let mut walk = Walk::new(ground, &notes, text.len());
     let mut steps = Vec::new();
     for raw in tree.iter() {
         walk.begin = usize::try_from(raw.stmt_location).unwrap_or(0);
@@ -51,12 +52,14 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
     }
     if walk.edits.is_empty() {
         let alike = steps.iter().all(|step| *step == Step::Plain) && walk.has_passed_all_numbers(text);
-        return Ok(Judgement { instead: None, steps: steps.into(), alike });
+        return Ok(Judgement { instead: None, steps: steps.into(), uses: notes.into_uses().into(), alike });
     }
     // What is sent is judged as well; nothing in it is left to be changed.
     let sent = account::edited(text, &walk.edits)?;
     match judge_text(&sent, ground)? {
-        Judgement { instead: None, steps, .. } => Ok(Judgement { instead: Some(sent), steps, alike: false }),
+        Judgement { instead: None, steps, uses, .. } => {
+            Ok(Judgement { instead: Some(sent), steps, uses, alike: false })
+        }
         Judgement { .. } => Err(refuse("a part of it")),
     }
 }
@@ -76,6 +79,7 @@ fn without_comments(text: &str, ground: &Ground) -> Option<Result<Judgement, Den
     Some(judge_text(&plain, ground).map(|judgement| Judgement {
         instead: Some(judgement.instead.unwrap_or_else(|| plain.into())),
         steps: judgement.steps,
+        uses: judgement.uses,
         alike: false,
     }))
 }
@@ -84,7 +88,7 @@ impl<'a> Walk<'a> {
     /// Leave to read a relation. What a view reads with the rights of whoever reads it must be granted, too; what that is
     /// the denial does not say.
     pub(super) fn reading(&mut self, relation: &'a Relation) -> Result<Base<'a>, Denial> {
-        let base = self.ground.reading(relation)?;
+        let base = self.ground.reading(relation, self.notes)?;
         if relation.kind != b'v' {
             return Ok(base);
         }

@@ -37,7 +37,7 @@ use catalog::Catalog;
 pub(crate) use guard::{Guard, Judged, Pace, Pinned, redact};
 pub(crate) use judge::judge;
 
-use super::{Denial, Footing, Limits, Reason};
+use super::{Denial, Footing, Limits, Reason, Uses};
 
 /// The first version that tells its clients when the search path changes.
 const REPORTS_SEARCH_PATH: u32 = 18;
@@ -94,6 +94,10 @@ impl Footing for Ground {
     fn room(judgement: &Judgement) -> usize {
         judgement.instead.as_deref().map_or(0, str::len)
     }
+
+    fn uses(judgement: &Judgement) -> &Uses {
+        &judgement.uses
+    }
 }
 
 /// What a statement does to the names that a session holds at the server. Prepared statements of the protocol and of
@@ -135,6 +139,8 @@ pub(crate) struct Judgement {
     pub(crate) instead: Option<Box<str>>,
     /// One for each statement of the text, in order. None for an empty text.
     pub(crate) steps: Box<[Step]>,
+    /// What it reads and writes of what the grant covers.
+    pub(crate) uses: Arc<Uses>,
     /// Whether the same holds for every text of this one's shape.
     alike: bool,
 }
@@ -142,8 +148,8 @@ pub(crate) struct Judgement {
 impl Judgement {
     /// One that holds for its text alone.
     #[cfg(test)]
-    pub(crate) const fn new(instead: Option<Box<str>>, steps: Box<[Step]>) -> Self {
-        Self { instead, steps, alike: false }
+    pub(crate) fn new(instead: Option<Box<str>>, steps: Box<[Step]>) -> Self {
+        Self { instead, steps, uses: Arc::default(), alike: false }
     }
 }
 

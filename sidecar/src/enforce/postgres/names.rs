@@ -5,6 +5,7 @@ use pg_raw_parse::{
     list::NodeList,
     nodes::{FuncCall, RangeVar, TypeName},
 };
+use postern_protocol::gate::Privilege;
 use smallvec::SmallVec;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     closed::open_catalog,
     scope::{Base, Read},
 };
-use crate::enforce::{Denial, Reason};
+use crate::enforce::{Denial, Notes, Reason};
 
 const INFORMATION_SCHEMA: &str = "information_schema";
 
@@ -61,17 +62,26 @@ impl Ground {
     }
 
     /// How a relation is read. Fails if nothing of it may be.
-    pub(super) fn reading<'a>(&'a self, relation: &'a Relation) -> Result<Base<'a>, Denial> {
+    pub(super) fn reading<'a>(
+        &'a self,
+        relation: &'a Relation,
+        notes: &'a Notes,
+    ) -> Result<Base<'a>, Denial> {
         let deny = || relation.deny();
         if !matches!(relation.kind, b'r' | b'p' | b'v' | b'm' | b'f') {
             return Err(deny());
         }
         if is_system(relation) {
             let closed = open_catalog(&relation.schema, &relation.name).ok_or_else(deny)?;
-            return Ok(Base { relation, read: Read::Open(closed) });
+            return Ok(Base { relation, read: Read::Open(closed), notes });
         }
         let limits = self.limits.table(&relation.schema, &relation.name).ok_or_else(deny)?;
-        if limits.select.any() { Ok(Base { relation, read: Read::Granted(limits) }) } else { Err(deny()) }
+        if !limits.select.any() {
+            return Err(deny());
+        }
+        let base = Base { relation, read: Read::Granted(limits), notes };
+        base.note(Privilege::Select, None);
+        Ok(base)
     }
 
     /// Whether a table's existence and shape are the session's to ask about.

@@ -8,7 +8,7 @@ use pg_raw_parse::{
     nodes::{CommonTableExpr, LockingClause, ResTarget, SelectStmt, SortBy, WithClause},
     raw::SetOperation,
 };
-use postern_protocol::gate::Star;
+use postern_protocol::gate::{Privilege, Star};
 
 use super::{
     Ground,
@@ -399,6 +399,7 @@ fn lock(item: &Item<'_>, ground: &Ground) -> Result<(), Denial> {
             Read::Granted(limits)
                 if limits.update.any() && !ground.catalog.has_invokers(base.relation.oid) =>
             {
+                base.note(Privilege::Update, None);
                 Ok(())
             }
             Read::Granted(_) | Read::Open(_) => Err(base.relation.deny()),

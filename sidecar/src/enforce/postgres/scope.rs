@@ -5,8 +5,10 @@
 
 use std::rc::Rc;
 
+use postern_protocol::gate::Privilege;
+
 use super::catalog::{Column, Relation};
-use crate::enforce::{Denial, TableLimits};
+use crate::enforce::{Denial, Notes, TableLimits};
 
 /// How reading from a relation is decided.
 #[derive(Clone, Copy, Debug)]
@@ -31,23 +33,41 @@ impl Read<'_> {
 pub(super) struct Base<'a> {
     pub(super) relation: &'a Relation,
     pub(super) read: Read<'a>,
+    /// Where it is noted what is read of it.
+    pub(super) notes: &'a Notes,
 }
 
 impl Base<'_> {
+    fn covers(&self, column: &str) -> bool {
+        let covers = self.read.covers(column);
+        if covers {
+            self.note(Privilege::Select, Some(column));
+        }
+        covers
+    }
+
+    /// It is used, or one column of it. What the server's own tables say is nobody's.
+    pub(super) fn note(&self, privilege: Privilege, column: Option<&str>) {
+        if let Read::Granted(_) = self.read {
+            let name = (&*self.relation.schema, &*self.relation.name);
+            self.notes.note(self.relation, name, privilege, column);
+        }
+    }
+
     /// Leave to read a column.
     pub(super) fn column(&self, column: &str) -> Result<(), Denial> {
-        if self.read.covers(column) { Ok(()) } else { Err(self.relation.deny_column(column)) }
+        if self.covers(column) { Ok(()) } else { Err(self.relation.deny_column(column)) }
     }
 
     /// The same for a statement that did not call the column by its name, and shall not learn it.
     fn unnamed_column(&self, column: &str) -> Result<(), Denial> {
-        if self.read.covers(column) { Ok(()) } else { Err(self.relation.deny()) }
+        if self.covers(column) { Ok(()) } else { Err(self.relation.deny()) }
     }
 
     /// Leave to read a whole row: every column there is.
     pub(super) fn row(&self) -> Result<(), Denial> {
         let mut columns = self.relation.columns.iter();
-        if columns.all(|column| self.read.covers(&column.name)) { Ok(()) } else { Err(self.relation.deny()) }
+        if columns.all(|column| self.covers(&column.name)) { Ok(()) } else { Err(self.relation.deny()) }
     }
 }
 

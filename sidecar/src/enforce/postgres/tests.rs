@@ -378,3 +378,33 @@ fn depth_and_odd_bytes_are_refused_and_break_nothing() {
     }
     assert_eq!(verdict("").unwrap().steps.len(), 0);
 }
+
+#[test]
+fn a_verdict_tells_what_its_text_reads_and_writes() {
+    for (text, expected) in [
+        ("SELECT 1", vec![]),
+        (
+            "SELECT s.sku FROM sales s WHERE s.id = 1",
+            vec!["SELECT public.sales.id", "SELECT public.sales.sku"],
+        ),
+        ("SELECT count(*) FROM orders", vec!["SELECT public.orders"]),
+        (
+            "INSERT INTO orders(sale_id) SELECT id FROM sales",
+            vec!["INSERT public.orders.sale_id", "SELECT public.sales.id"],
+        ),
+        (
+            "UPDATE orders SET qty = qty + 1 WHERE id = 7",
+            vec!["SELECT public.orders.id", "SELECT public.orders.qty", "UPDATE public.orders.qty"],
+        ),
+        ("SELECT id FROM orders FOR UPDATE", vec!["SELECT public.orders.id", "UPDATE public.orders"]),
+        ("PREPARE p AS SELECT sku FROM sales", vec!["SELECT public.sales.sku"]),
+        ("SELECT relname FROM pg_class", vec![]),
+    ] {
+        let mut uses = verdict(text).expect(text).uses.list();
+        uses.sort();
+        assert_eq!(uses, expected, "{text}");
+    }
+    let expanding = ground_of(shop_parts(), Star::Expand);
+    let sales = ["SELECT public.sales.id", "SELECT public.sales.prod_name", "SELECT public.sales.sku"];
+    assert_eq!(judge("SELECT * FROM sales", &expanding).unwrap().uses.list(), sales);
+}

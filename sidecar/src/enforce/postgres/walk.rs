@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use pg_raw_parse::{Node, list::NodeList};
 
 use super::{Ground, scope::Derived};
-use crate::enforce::{Denial, Reason};
+use crate::enforce::{Denial, Notes, Reason};
 
 /// How deep expressions and queries may be nested.
 pub(super) const DEPTH: u32 = 500;
@@ -73,6 +73,8 @@ pub(super) enum Edit {
 /// The walk over one text.
 pub(super) struct Walk<'a> {
     pub(super) ground: &'a Ground,
+    /// What it uses.
+    pub(super) notes: &'a Notes,
     /// Every identifier that was looked at.
     pub(super) claims: Vec<&'a str>,
     /// What is put in the place of parts of the text, by where these begin.
@@ -100,10 +102,11 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// The beginning, for a text of this length.
-    pub(super) fn new(ground: &'a Ground, length: usize) -> Self {
+    pub(super) fn new(ground: &'a Ground, notes: &'a Notes, length: usize) -> Self {
         Self {
             fuel: length.saturating_mul(LOOKS_PER_BYTE).saturating_add(LOOKS).min(MOST_LOOKS),
             ground,
+            notes,
             claims: Vec::new(),
             edits: Vec::new(),
             table: None,
@@ -119,9 +122,12 @@ impl<'a> Walk<'a> {
     }
 
     /// A walk over the query of a view that stands in a place of this one. It spends what this one has left.
-    pub(super) fn beneath<'b>(&mut self, ground: &'b Ground) -> Walk<'b> {
+    pub(super) fn beneath<'b>(&mut self, ground: &'b Ground) -> Walk<'b>
+    where
+        'a: 'b,
+    {
         let views = std::mem::take(&mut self.views);
-        Walk { views, depth: self.depth + 1, fuel: self.fuel, ..Walk::new(ground, 0) }
+        Walk { views, depth: self.depth + 1, fuel: self.fuel, ..Walk::new(ground, self.notes, 0) }
     }
 
     /// Back from there.

@@ -20,29 +20,38 @@ use super::{
     scope::{Base, Item, Read, Scope},
     walk::{self, Ctes, Walk, refuse},
 };
-use crate::enforce::{Denial, TableLimits};
+use crate::enforce::{Denial, Notes, TableLimits};
 
 /// A table that is written to.
 #[derive(Clone, Copy)]
 struct Target<'a> {
     relation: &'a Relation,
     limits: &'a TableLimits,
+    notes: &'a Notes,
 }
 
 impl<'a> Target<'a> {
     fn base(self) -> Base<'a> {
-        Base { relation: self.relation, read: Read::Granted(self.limits) }
+        Base { relation: self.relation, read: Read::Granted(self.limits), notes: self.notes }
     }
 
     /// Leave to do this to any part of the table.
     fn any(self, privilege: Privilege) -> Result<(), Denial> {
-        if self.limits.of(privilege).any() { Ok(()) } else { Err(self.relation.deny()) }
+        if !self.limits.of(privilege).any() {
+            return Err(self.relation.deny());
+        }
+        self.base().note(privilege, None);
+        Ok(())
     }
 
     /// Leave to do this to one column.
     fn column(self, privilege: Privilege, name: &str) -> Result<(), Denial> {
         exists(self.relation, name)?;
-        if self.limits.of(privilege).covers(name) { Ok(()) } else { Err(self.relation.deny_column(name)) }
+        if !self.limits.of(privilege).covers(name) {
+            return Err(self.relation.deny_column(name));
+        }
+        self.base().note(privilege, Some(name));
+        Ok(())
     }
 }
 
@@ -58,7 +67,7 @@ impl<'a> Walk<'a> {
             return Err(deny());
         }
         let limits = self.ground.limits.table(&relation.schema, &relation.name).ok_or_else(deny)?;
-        Ok(Target { relation, limits })
+        Ok(Target { relation, limits, notes: self.notes })
     }
 
     pub(super) fn insert(

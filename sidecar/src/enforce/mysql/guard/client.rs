@@ -213,6 +213,9 @@ impl Guard {
             self.statements.renew(number, self.epoch);
         }
         self.quota.statements(1, self.ground.limits.terms.limits)?;
+        if let Some(text) = self.statements.get(number) {
+            self.quota.uses(&text.judgement.uses);
+        }
         Ok(number)
     }
 
@@ -324,6 +327,7 @@ impl Guard {
             return Err(told::unclear(Reason::Statement, "", why).into());
         }
         self.quota.statements(judgement.steps.len() as u64, ground.limits.terms.limits)?;
+        self.used(&judgement);
         self.news.allowed += judgement.steps.len() as u64;
         let text = Text::new(query.text, Arc::clone(&judgement), &ground, self.epoch);
         let instead = self.killing(&judgement).or_else(|| judgement.instead.as_deref().map(<[u8]>::to_vec));
@@ -334,6 +338,18 @@ impl Guard {
                 Fate::Replace(running, [&[Command::Query.code()], query.attributes, &instead].concat())
             }
         })
+    }
+
+    /// What a text uses is used, and what it executes by name.
+    fn used(&mut self, judgement: &Judgement) {
+        self.quota.uses(&judgement.uses);
+        for step in &judgement.steps {
+            if let Change::Execute(name) = &step.change
+                && let Some(text) = self.statements.named(name)
+            {
+                self.quota.uses(&text.judgement.uses);
+            }
+        }
     }
 
     /// `KILL` with the server's number in the place of ours.

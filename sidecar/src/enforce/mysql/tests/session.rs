@@ -74,7 +74,7 @@ fn the_server_s_mode_is_the_one_that_the_session_began_with() {
             format!("SET sql_mode = (SELECT CONCAT({text}, ',ANSI_QUOTES'))"),
         ),
     ] {
-        let Judgement { instead, steps } = judge(asked.as_bytes(), &ground).expect(asked);
+        let Judgement { instead, steps, .. } = judge(asked.as_bytes(), &ground).expect(asked);
         assert_eq!(String::from_utf8(instead.unwrap().into()).unwrap(), sent);
         let ansi_quotes = asked.contains("ANSI");
         let expected = SqlMode { ansi_quotes, ..begun.reading() };

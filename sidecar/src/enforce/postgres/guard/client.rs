@@ -184,6 +184,7 @@ impl Guard {
         let (text, used) = self.admit(text)?;
         let texts = union(one(&text), &used)?;
         self.quota.statements(text.steps().len().max(1) as u64, self.ground.limits.terms.limits)?;
+        texts.iter().for_each(|text| self.quota.uses(&text.judgement.uses));
         self.news.allowed += 1;
         self.replies.keep_used(&used);
         self.replies.expect(Sent::Query, effects(&text, 1), Some(texts));
@@ -234,6 +235,7 @@ impl Guard {
         let (texts, mut used) = self.under(Space::Portals, portal)?;
         let all = union(Texts::clone(&texts), &used)?;
         self.quota.statements(1, self.ground.limits.terms.limits)?;
+        all.iter().for_each(|text| self.quota.uses(&text.judgement.uses));
         used.read_by(portal)?;
         self.replies.keep_used(&used);
         let effects = texts.iter().flat_map(|text| effects(text, texts.len()));
