@@ -219,9 +219,11 @@ async fn a_view_gives_no_more_than_what_its_callers_rights_reach(version: Versio
         assert!(kinds(&raw.ask(text).await).ends_with("DCZ"), "{text}");
     }
     owner.batch_execute("create or replace view over_fair as select id, sku from mine").await.unwrap();
-    // Refused; or ended, where it is known of while a statement is on its way that was allowed by the old one.
+    // Refused; or ended, where it is known of while a statement is on its way that was allowed by the old one. A busy
+    // machine may be too late for the last word.
     until("the view's new query to be known", async || {
-        ["42501", "57P01"].contains(&error(&raw.ask("select sku from over_fair").await).code())
+        let answer = raw.ask("select sku from over_fair").await;
+        answer.is_empty() || ["42501", "57P01"].contains(&error(&answer).code())
     })
     .await;
 }

@@ -275,22 +275,24 @@ pub(super) const INTROSPECTION: &[&str] = &[
 pub(super) const ON_SESSION: &[&str] = &[
     "current_query", "get_current_ts_config", "getdatabaseencoding", "inet_client_addr", "inet_client_port",
     "inet_server_port", "jsonb_populate_record_valid", "lastval", "pg_advisory_unlock_all",
-    "pg_available_extension_versions", "pg_available_extensions", "pg_conf_load_time", "pg_get_wal_replay_pause_state",
-    "pg_is_wal_replay_paused", "pg_last_xact_replay_timestamp", "pg_listening_channels", "pg_notification_queue_usage",
-    "pg_stat_force_next_flush", "pg_stat_get_snapshot_timestamp", "pg_tablespace_location", "xml_is_well_formed",
+    "pg_available_extension_versions", "pg_available_extensions", "pg_listening_channels", "pg_stat_force_next_flush",
+    "pg_stat_get_snapshot_timestamp", "pg_tablespace_location", "xml_is_well_formed",
 ];
 
-/// Count what the background writer and the checkpointer have written, of all databases together. Sorted.
+/// Tell of the server as a whole: its configuration's age, its replay, and what its background processes have written of
+/// all databases together. Sorted.
 #[rustfmt::skip]
 pub(super) const OF_SERVER: &[&str] = &[
-    "pg_stat_get_bgwriter_buf_written_checkpoints", "pg_stat_get_bgwriter_buf_written_clean",
-    "pg_stat_get_bgwriter_maxwritten_clean", "pg_stat_get_bgwriter_requested_checkpoints",
-    "pg_stat_get_bgwriter_stat_reset_time", "pg_stat_get_bgwriter_timed_checkpoints", "pg_stat_get_buf_alloc",
-    "pg_stat_get_buf_fsync_backend", "pg_stat_get_buf_written_backend", "pg_stat_get_checkpoint_sync_time",
-    "pg_stat_get_checkpoint_write_time", "pg_stat_get_checkpointer_buffers_written",
-    "pg_stat_get_checkpointer_num_performed", "pg_stat_get_checkpointer_num_requested",
-    "pg_stat_get_checkpointer_num_timed", "pg_stat_get_checkpointer_restartpoints_performed",
-    "pg_stat_get_checkpointer_restartpoints_requested", "pg_stat_get_checkpointer_restartpoints_timed",
-    "pg_stat_get_checkpointer_slru_written", "pg_stat_get_checkpointer_stat_reset_time",
-    "pg_stat_get_checkpointer_sync_time", "pg_stat_get_checkpointer_write_time",
+    "pg_conf_load_time", "pg_get_wal_replay_pause_state", "pg_is_wal_replay_paused", "pg_last_xact_replay_timestamp",
+    "pg_notification_queue_usage", "pg_stat_get_bgwriter_buf_written_checkpoints",
+    "pg_stat_get_bgwriter_buf_written_clean", "pg_stat_get_bgwriter_maxwritten_clean",
+    "pg_stat_get_bgwriter_requested_checkpoints", "pg_stat_get_bgwriter_stat_reset_time",
+    "pg_stat_get_bgwriter_timed_checkpoints", "pg_stat_get_buf_alloc", "pg_stat_get_buf_fsync_backend",
+    "pg_stat_get_buf_written_backend", "pg_stat_get_checkpoint_sync_time", "pg_stat_get_checkpoint_write_time",
+    "pg_stat_get_checkpointer_buffers_written", "pg_stat_get_checkpointer_num_performed",
+    "pg_stat_get_checkpointer_num_requested", "pg_stat_get_checkpointer_num_timed",
+    "pg_stat_get_checkpointer_restartpoints_performed", "pg_stat_get_checkpointer_restartpoints_requested",
+    "pg_stat_get_checkpointer_restartpoints_timed", "pg_stat_get_checkpointer_slru_written",
+    "pg_stat_get_checkpointer_stat_reset_time", "pg_stat_get_checkpointer_sync_time",
+    "pg_stat_get_checkpointer_write_time",
 ];

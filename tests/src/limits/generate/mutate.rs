@@ -154,7 +154,9 @@ fn name(tokens: &[Token], at: usize, dice: &mut Dice) -> String {
     let before: Vec<&Token> =
         tokens[..at].iter().rev().filter(|token| **token != Token::Space).take(2).collect();
     let (last, earlier) = (spelt(before.first().copied()), spelt(before.get(1).copied()));
-    let table = dice.pick(&TABLES.iter().collect::<Vec<_>>());
+    // Nobody finds those of `desk` without their schema.
+    let near = TABLES.iter().filter(|table| last == "." || table.schema != "desk");
+    let table = dice.pick(&near.collect::<Vec<_>>());
     let column = dice.pick(&table.columns.iter().map(|column| column.name).collect::<Vec<_>>());
     if BEFORE_TABLE.contains(&&*if last == "." { earlier } else { last.clone() }) {
         return table.name.to_owned();
