@@ -8,7 +8,7 @@ use postern_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::limits_wire::{error, kinds, limited, resources, stage_for};
+use crate::limits_wire::{error, kinds, limited, resources, rows, stage_for};
 
 /// The grant without one of its resources.
 fn without(resource: &str) -> Value {
@@ -65,6 +65,26 @@ async fn a_table_that_is_made_during_a_session_is_found() {
     owner.batch_execute(anew).await.unwrap();
     assert_eq!(kinds(&raw.ask("select a from later").await), "TDCZ", "the table has another number now");
     assert_eq!(kinds(&raw.ask("select b from later").await), "TDCZ");
+}
+
+/// What Npgsql's pool sends before it gives a connection away that has prepared statements.
+const POOLS_RESET: &str = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;\
+    SELECT pg_advisory_unlock_all();DISCARD SEQUENCES;DISCARD TEMP";
+
+#[tokio::test]
+async fn a_pool_gets_its_session_back_with_the_statements_that_it_prepared() {
+    for version in [Version::Fifteen, Version::Eighteen] {
+        let Some((stage, access)) = stage_for(version, &resources()).await else { return };
+        let mut raw = stage.raw(&access).await.unwrap();
+        assert_eq!(kinds(&raw.ask("prepare s as select sku from sales where id = 1").await), "CZ");
+        let before = rows(&raw.ask("select current_user || session_user").await);
+        assert_eq!(kinds(&raw.ask(POOLS_RESET).await), "CCCCTDCCCZ");
+        assert_eq!(kinds(&raw.ask("execute s").await), "TDCZ");
+        assert_eq!(rows(&raw.ask("select current_user || session_user").await), before);
+        for text in ["select card_number from sales", "set session authorization default", "set role none"] {
+            assert_eq!(error(&raw.ask(text).await).code(), "42501", "{text}");
+        }
+    }
 }
 
 #[tokio::test]

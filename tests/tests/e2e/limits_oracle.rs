@@ -120,7 +120,7 @@ const REASONS: &[(&str, &[&str])] = &[
     ]),
     ("they count what is done with a table", &["pg_stat_get_", "pg_stat_reset", "pg_stat_have_stats"]),
     ("they tell of objects in ways that no tool was seen to need", &[
-        "has_", "pg_identify_", "pg_get_", "pg_relation_", "pg_filenode_", "pg_column_is_", "pg_index_has_", "pg_sequence_",
+        "has_", "_pg_", "pg_identify_", "pg_get_", "pg_relation_", "pg_filenode_", "pg_column_is_", "pg_index_has_", "pg_sequence_",
         "pg_collation_actual", "pg_database_collation", "row_security_active", "currtid", "amvalidate", "pg_settings_get_",
         "pg_extension_update_", "pg_event_trigger_", "pg_timezone_", "pg_cursor", "pg_prepared_", "pg_lock_status",
         "ts_debug", "ts_parse", "ts_token_type", "pg_basetype", "pg_mcv_list_items", "pg_input_", "pg_indexam_progress",

@@ -86,7 +86,7 @@ pub(crate) fn error(messages: &[Message]) -> Fields {
     messages.iter().find(|message| message.kind == b'E').map(Message::fields).unwrap_or_default()
 }
 
-fn rows(messages: &[Message]) -> Vec<String> {
+pub(crate) fn rows(messages: &[Message]) -> Vec<String> {
     messages.iter().filter(|message| message.kind == b'D').filter_map(Message::first_column).collect()
 }
 

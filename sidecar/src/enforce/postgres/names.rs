@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::{
     Ground,
     builtin::{FUNCTIONS, INTROSPECTION, OF_SERVER, ON_SESSION},
-    catalog::{PG_CATALOG, Relation, Type},
+    catalog::{FIRST_USER_OID, PG_CATALOG, Relation, Type},
     closed::open_catalog,
     scope::{Base, Read},
 };
@@ -201,7 +201,7 @@ impl Ground {
     }
 
     /// Whether this is one of the server's own pseudo types that a value of its kind may be cast to. It stays what it is:
-    /// nobody's code runs, and of `record` every row is one already.
+    /// nobody's code runs, and every row is a `record`, every value `any` already.
     pub(super) fn is_pseudo_type(&self, name: &TypeName) -> bool {
         let parts: Vec<&str> = name.names().iter().filter_map(|part| part.sval()).collect();
         let found = match parts.as_slice() {
@@ -211,7 +211,8 @@ impl Ground {
         };
         let plain =
             !name.setof && !name.pct_type && name.array_bounds().is_empty() && name.typmods().is_empty();
-        plain && found.is_some_and(|found| *found.schema == *PG_CATALOG && !self.catalog.casts_to(found.oid))
+        let own = |found: &Type| *found.schema == *PG_CATALOG && found.oid < FIRST_USER_OID;
+        plain && found.is_some_and(|found| own(found) && !self.catalog.casts_to(found.oid))
     }
 
     /// The first of this name on the path; nothing if that is a row type.
@@ -235,9 +236,9 @@ fn deny_operator(name: &str) -> Denial {
     Denial::unclear(Reason::Operator, name, format!("operator {name} is not the server's own"))
 }
 
-/// Whether a type of this name may be a row, or nothing that a table could hold.
+/// Whether a type of this name may be one that leaves a value what it is, a row for example, or that no table could hold.
 pub(super) fn is_pseudo(name: &str) -> bool {
-    matches!(name, "record" | "cstring")
+    matches!(name, "record" | "cstring" | "_cstring" | "void") || name.starts_with("any")
 }
 
 /// The strings of a list. A name has three at most, as a rule.

@@ -107,7 +107,7 @@ impl Writer {
                 text += &self.renamed(&mut item);
             }
         }
-        if self.dice.one_in(25) {
+        if self.dice.one_in(25) && table.schema != "desk" {
             text += " tablesample bernoulli (100) repeatable (1)";
         }
         (text, item)

@@ -100,7 +100,7 @@ pub(crate) const TABLES: &[Table] = &[
     },
     Table {
         schema: "desk",
-        name: "both",
+        name: "pairs",
         columns: &[granted("id", Kind::Int), granted("sku", Kind::Text), granted("qty", Kind::Int)],
     },
     Table { schema: "desk", name: "over", columns: &[granted("id", Kind::Int), granted("sku", Kind::Text)] },

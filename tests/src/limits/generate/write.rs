@@ -49,7 +49,7 @@ impl Writer {
         let mut item = Item::of(table);
         let hidden = self.shelf.iter().any(|shelved| shelved.item.name == item.name);
         let mut text = format!("\"{}\"", item.name);
-        if hidden || self.dice.one_in(2) {
+        if hidden || table.schema != "public" || self.dice.one_in(2) {
             text = format!("\"{}\".{text}", table.schema);
         }
         if self.dice.one_in(2) {

@@ -27,6 +27,10 @@ fn what_a_function_in_from_gives_is_not_guessed_where_it_may_be_a_row() {
         "SELECT (SELECT price FROM unnest(ARRAY[o::record]) AS price) FROM sales, orders o",
         "SELECT (SELECT price FROM unnest(ARRAY[ARRAY[o::record]]) AS price) FROM sales, orders o",
         "SELECT (SELECT price FROM lower(o::record) AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM CAST(o AS anyelement) AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM CAST(o AS \"any\") AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM unnest(CAST(ARRAY[o] AS anyarray)) AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM unnest(ARRAY[o::anycompatible]) AS price) FROM sales, orders o",
     ] {
         judge(text, &shop_with("area")).expect_err(text);
     }
@@ -55,6 +59,9 @@ fn a_row_that_is_called_a_record_is_the_row_that_it_was() {
         "SELECT 1 FROM sales s WHERE s::record > ROW(1)",
         "SELECT ('a'::text::record).pg_read_file",
         "SELECT record(s) FROM sales s",
+        "SELECT CAST(s AS anyelement) FROM sales s",
+        "SELECT (CAST(s AS \"any\")).card_number FROM sales s",
+        "SELECT CAST('employees' AS anyelement)::regclass",
         "SELECT s.record_out FROM sales s",
         "SELECT (CAST(NULL AS record[])) FROM orders",
         "SELECT CAST(NULL AS _record) FROM orders",
@@ -67,7 +74,8 @@ fn a_row_that_is_called_a_record_is_the_row_that_it_was() {
     for text in [
         "SELECT CAST(NULL AS record) < CAST(NULL AS pg_catalog.record), CAST(NULL AS record) *<> ROW(1, 'a')",
         "SELECT ROW(id, sku)::record, poly_in(CAST('1' AS cstring)) FROM sales",
-        "SELECT to_jsonb(o::record), record_out(o) FROM orders o",
+        "SELECT to_jsonb(o::record), record_out(o), CAST(o AS anyelement) FROM orders o",
+        "SELECT CAST(NULL AS \"any\"), CAST(NULL AS anymultirange), CAST('{a}' AS _cstring)",
         "SELECT t.a FROM json_populate_record(CAST(NULL AS record), '{}') AS t(a int)",
     ] {
         verdict(text).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
