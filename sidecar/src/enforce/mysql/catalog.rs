@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
 };
 
-use super::fold;
+use super::{fold, letters::Uncertain};
 
 /// The database of the server's own views on its catalog. Its names know no case.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
@@ -152,6 +152,7 @@ pub(crate) struct Catalog {
     schemas: HashMap<Box<str>, Arc<str>>,
     tables: HashMap<Box<str>, HashMap<Box<str>, Table>>,
     functions: HashSet<Box<str>>,
+    uncertain: Uncertain,
 }
 
 impl Catalog {
@@ -162,6 +163,10 @@ impl Catalog {
             catalog.schemas.insert(catalog.key(&schema).into(), schema);
         }
         for table in parts.tables {
+            let columns = table.columns.iter().map(|column| &*column.name);
+            for name in columns.chain([&*table.name, &*table.schema]) {
+                catalog.uncertain.keep(name);
+            }
             let (schema, name) = catalog.keys(&table.schema, &table.name);
             let (schema, name): (Box<str>, Box<str>) = (schema.into(), name.into());
             catalog.tables.entry(schema).or_default().insert(name, table);
@@ -191,6 +196,11 @@ impl Catalog {
         let schema = self.key(schema);
         let table = if schema == INFORMATION_SCHEMA { fold(table) } else { self.server.table_name(table) };
         (schema, table)
+    }
+
+    /// The names of tables and columns that servers may take for others.
+    pub(super) const fn uncertain(&self) -> &Uncertain {
+        &self.uncertain
     }
 
     /// A database, by the name that it has itself.

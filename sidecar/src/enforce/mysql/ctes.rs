@@ -10,8 +10,8 @@ use super::{
 };
 use crate::enforce::Denial;
 
-/// So many of one statement are left out, for to see that takes a look at all of it.
-const MOST_LEFT_OUT: u32 = 8;
+/// So many of one statement may be left out, for to see that of one takes a look at all of it.
+const MOST_LOOKED_FOR: usize = 16;
 
 impl<'a> Walk<'a> {
     /// The common table expressions of a statement. Each knows those before it; a recursive one itself, too. On MariaDB
@@ -24,7 +24,8 @@ impl<'a> Walk<'a> {
     ) -> Result<(), Denial> {
         let Some(with) = with else { return Ok(()) };
         self.mixed = true;
-        for cte in &with.ctes {
+        let mut left_out = None;
+        for (number, cte) in with.ctes.iter().enumerate() {
             self.claim(&cte.name);
             let mut here = ctes.here.borrow().clone();
             if with.recursive {
@@ -36,25 +37,45 @@ impl<'a> Walk<'a> {
             let columns = self.query(&cte.query, Place { ctes: Some(&inside), ..place });
             match columns.and_then(|outcome| self.renamed(&cte.columns, outcome.columns)) {
                 Ok(columns) => ctes.here.borrow_mut().push(Known { name: &cte.name.text, columns }),
-                Err(_) if self.is_left_out(cte) => self.leave_out(cte, edits),
+                Err(_) if self.is_left_out(with, number, &mut left_out) => self.leave_out(cte, edits),
                 Err(denial) => return Err(denial),
             }
         }
         Ok(())
     }
 
-    /// Whether nothing in the statement can name a common table expression, but for itself. MySQL reads the grammar of
-    /// such a one and nothing more, whatever stands in it.
-    fn is_left_out(&mut self, cte: &Cte<'_>) -> bool {
-        self.left_out += 1;
-        if self.ground.catalog.server().is_maria() || self.left_out > MOST_LEFT_OUT {
-            return false;
+    /// Whether nothing that is looked at can name a common table expression. MySQL reads the grammar of such a one and
+    /// nothing more, whatever stands in it.
+    fn is_left_out(&mut self, with: &With<'_>, number: usize, known: &mut Option<Vec<bool>>) -> bool {
+        let known = known.get_or_insert_with(|| self.left_out(with));
+        known.get(number).is_some_and(|left_out| *left_out)
+    }
+
+    /// Which ones of a `WITH` are left out. The later ones first, for they can name those before them.
+    fn left_out(&mut self, with: &With<'_>) -> Vec<bool> {
+        self.looked_for += with.ctes.len();
+        let mut list = vec![false; with.ctes.len()];
+        if self.ground.catalog.server().is_maria() || self.looked_for > MOST_LOOKED_FOR {
+            return list;
         }
-        let (from, to) = cte.body;
+        let mut unread = Vec::new();
+        for (cte, left_out) in with.ctes.iter().zip(&mut list).rev() {
+            unread.push(cte.body);
+            *left_out = !self.is_named(cte, &unread);
+            if !*left_out {
+                unread.pop();
+            }
+        }
+        list
+    }
+
+    /// Whether a common table expression may be named elsewhere in its statement than in these parts, which nobody reads.
+    fn is_named(&self, cte: &Cte<'_>, unread: &[(usize, usize)]) -> bool {
         let here = |at: &usize| self.tokens.kind(*at).is_some_and(|kind| kind != Kind::Symbol(";"));
+        let read = |at: usize| !unread.iter().any(|(from, to)| (*from..*to).contains(&at));
         let before = (0..cte.name.at).rev().take_while(here);
-        let behind = (cte.name.at + 1..).take_while(here).filter(|at| !(from..to).contains(at));
-        !before.chain(behind).any(|at| self.may_be_table(at, &cte.name.text))
+        let behind = (cte.name.at + 1..).take_while(here);
+        before.chain(behind).any(|at| self.may_be_table(at, &cte.name.text) && read(at))
     }
 
     /// Whether this name stands here, and not as another thing's alias or as a part of a longer name.

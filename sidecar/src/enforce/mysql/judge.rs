@@ -14,6 +14,7 @@ use crate::enforce::{Denial, Notes, Reason};
 pub(crate) fn judge(text: &[u8], ground: &Ground) -> Result<Judgement, Denial> {
     let server = ground.catalog.server();
     let tokens = Tokens::read(text, server, ground.mode)?;
+    ground.tells_names_apart(text, &tokens)?;
     let mut parser = Parser::new(&tokens, server);
     let (mut steps, mut edits) = (Vec::new(), Vec::new());
     let (mut claims, notes) = (Vec::new(), Notes::default());
@@ -278,7 +279,7 @@ impl<'a> Walk<'a> {
     fn statement_name(&mut self, parser: &mut Parser<'a>) -> Result<Box<str>, Denial> {
         let name = parser.name()?;
         self.claim(&name);
-        if !name.text.is_ascii() {
+        if !name.text.is_ascii() || name.text.ends_with(|letter: char| !letter.is_ascii_graphic()) {
             return Err(refuse("a statement's name with letters that servers take for others"));
         }
         Ok(super::fold(&name.text).into())

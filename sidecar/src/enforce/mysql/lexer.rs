@@ -522,13 +522,15 @@ pub(super) fn check_name(name: &[u8]) -> Result<(), Denial> {
         return Err(unreadable("a name is not in UTF-8"));
     };
     let stripped = |letter: char| letter.is_whitespace() || letter.is_control();
-    if name.is_empty() || name.starts_with(stripped) || name.ends_with(stripped) || name.contains('\0') {
-        return Err(unreadable("a name begins or ends with a blank, or is empty"));
+    if name.is_empty() || name.starts_with(stripped) || name.contains('\0') {
+        return Err(unreadable("a name begins with a blank, or is empty"));
     }
     if name.chars().count() > LONGEST_NAME {
         return Err(unreadable("a name is too long"));
     }
-    if !name.is_ascii() && super::fold(name).is_ascii() {
+    // Beyond the basic plane every letter becomes a question mark.
+    let lost = name.chars().any(|letter| u32::from(letter) > 0xffff);
+    if lost || !name.is_ascii() && super::fold(name).is_ascii() {
         return Err(unreadable("a name holds letters that may stand for others"));
     }
     Ok(())

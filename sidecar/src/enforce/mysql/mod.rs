@@ -14,6 +14,7 @@ mod from;
 mod functions;
 mod guard;
 mod judge;
+mod letters;
 mod lexer;
 mod mode;
 mod parse;

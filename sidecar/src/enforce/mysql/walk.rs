@@ -104,8 +104,8 @@ pub(super) struct Walk<'a> {
     pub(super) reports: bool,
     /// How many bytes have been put in the place of others.
     pub(super) put: usize,
-    /// How many common table expressions it was asked whether they are left out.
-    pub(super) left_out: u32,
+    /// Of how many common table expressions it was asked whether they are left out.
+    pub(super) looked_for: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -125,7 +125,7 @@ impl<'a> Walk<'a> {
             system: Vec::new(),
             reports: false,
             put: 0,
-            left_out: 0,
+            looked_for: 0,
         }
     }
 

@@ -14,6 +14,7 @@ mod write;
 pub(super) use self::words::is_reserved;
 use super::{
     catalog::Server,
+    letters::is_uncertain,
     lexer::{Kind, Tokens, check_name},
     told::{refuse, syntax},
     tree::{Name, Path},
@@ -206,6 +207,9 @@ impl<'t> Parser<'t> {
         }
         let text = self.tokens.text(self.at).ok_or_else(|| refuse("this alias"))?;
         check_name(text.as_bytes())?;
+        if is_uncertain(&text) {
+            return Err(refuse("an alias in quotes with letters that servers take for others"));
+        }
         let name = Name { text, at: self.at };
         self.at += 1;
         Ok(name)

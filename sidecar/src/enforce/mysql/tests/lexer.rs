@@ -131,7 +131,8 @@ fn numbers_that_some_servers_read_as_nothing_are_refused() {
 #[test]
 fn names_that_servers_cut_strip_or_fold_are_refused() {
     let long = "x".repeat(65);
-    for name in ["` a`", "`a `", "``", "`\u{17f}ku`", "\u{212a}ey", &long, "$a", "`a\0b`"] {
+    for name in ["` a`", "`\ta`", "``", "`\u{17f}ku`", "\u{212a}ey", "`a😀`", "😎", &long, "$a", "`a\0b`"]
+    {
         assert!(refused(name), "{name}");
     }
     assert_eq!(tokens("stra\u{df}e `na me` `a``b`"), ["stra\u{df}e", "`na me`", "`a``b`"]);

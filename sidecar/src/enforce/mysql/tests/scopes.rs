@@ -52,6 +52,56 @@ fn an_alias_comes_first_only_where_a_bare_name_stands_behind_order_by_or_having(
 }
 
 #[test]
+fn a_letter_that_is_another_one_s_to_some_servers_hides_no_column() {
+    for text in [
+        "SELECT (SELECT `pr\u{130}ce` FROM sales LIMIT 1) FROM (SELECT 1 AS `pr\u{130}ce`) d",
+        "SELECT (SELECT größe FROM (SELECT 1 AS grö\u{1e9e}e) d) FROM (SELECT 1 AS größe) t",
+        "WITH `😀` AS (SELECT 1 AS price) SELECT (WITH `😎` AS (SELECT 1 AS a) SELECT price FROM `😀`) FROM sales",
+        "SELECT (SELECT `😎`.price FROM sales AS `😀` LIMIT 1) FROM (SELECT 1 AS price) AS `😎`",
+        "SELECT 1 AS 'pr\u{130}ce'",
+    ] {
+        assert!(!allowed(text), "{text}");
+    }
+    for text in
+        ["SELECT id AS größe FROM sales ORDER BY GRÖßE", "SELECT id AS τίτλος FROM sales HAVING τίτλος > 1"]
+    {
+        assert!(allowed(text), "{text}");
+    }
+    let mut parts = shop_parts(MYSQL);
+    let sales = parts.tables.iter_mut().find(|table| &*table.name == "sales").unwrap();
+    sales.columns[3].name = "pr\u{130}ce".into();
+    let ground = ground_of(parts, Star::Deny);
+    let outside = "SELECT (SELECT price FROM sales LIMIT 1) FROM (SELECT 1 AS price) d";
+    assert!(judge(outside.as_bytes(), &ground).is_err());
+    assert!(judge(b"SELECT id FROM sales", &ground).is_ok());
+}
+
+#[test]
+fn a_blank_behind_a_name_makes_another_name_of_it() {
+    for text in [
+        "SELECT `s `.id FROM sales AS `s `",
+        "SELECT MAX(sku) AS `price ` FROM sales HAVING `price ` > 'a'",
+        "SELECT `x ` FROM (SELECT id AS `x ` FROM sales) AS d",
+        "WITH x (`a `) AS (SELECT 1) SELECT `a ` FROM x",
+    ] {
+        assert!(allowed(text), "{text}");
+    }
+    for text in [
+        "SELECT s.id FROM sales AS `s `",
+        "SELECT MAX(sku) AS `price ` FROM sales HAVING price > 'a'",
+        "SELECT sku AS `price ` FROM sales ORDER BY price",
+        "SELECT price FROM (SELECT 1 AS `price `) AS d",
+        "SELECT (SELECT price FROM (SELECT 1 AS `price `) AS d) FROM sales",
+        "SELECT s.sku FROM sales s NATURAL JOIN (SELECT 1 AS `price `, 'x' AS card_number) d",
+        "SELECT `price ` FROM sales",
+        "SELECT id FROM `sales `",
+    ] {
+        assert!(!allowed(text), "{text}");
+    }
+    denied("PREPARE `s ` FROM 'SELECT 1'");
+}
+
+#[test]
 fn a_column_that_no_catalog_names_is_nobody_s() {
     for text in [
         "SELECT _rowid FROM sales",
@@ -110,6 +160,7 @@ fn a_table_expression_that_nothing_can_name_may_hold_what_it_will() {
         "WITH x AS (SELECT nothing FROM nowhere), y (n) AS (SELECT 1) SELECT n FROM y",
         "WITH RECURSIVE x (n) AS (SELECT 1 UNION ALL SELECT ssn FROM x) SELECT x.id FROM sales AS x",
         "WITH x AS (SELECT * FROM information_schema.tables WHERE hidden = 1) SELECT 1",
+        "WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1 FROM x), z AS (SELECT * FROM x, y) SELECT 1",
     ] {
         assert!(judge(text.as_bytes(), &mysql()).expect(text).instead.is_none(), "{text}");
         assert!(judge(text.as_bytes(), &maria()).is_err(), "{text}");
@@ -127,14 +178,16 @@ fn a_table_expression_that_nothing_can_name_may_hold_what_it_will() {
     ] {
         denied(&format!("WITH x AS (SELECT card_number FROM sales) {reading}"));
     }
-    denied("WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1 FROM x) SELECT 1");
+    denied("WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1 FROM x) SELECT 1 FROM y");
+    denied("WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1 FROM x), z AS (SELECT 1 FROM y) TABLE z");
+    denied("WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1) SELECT (SELECT 1 FROM x)");
     denied("WITH x AS (SELECT ssn FROM employees) SELECT 1 FROM sales; TABLE employees");
     let many = |count: usize| {
         let list: Vec<_> =
             (0..count).map(|number| format!("x{number} AS (SELECT ssn FROM employees)")).collect();
         judge(format!("WITH {} SELECT 1", list.join(", ")).as_bytes(), &mysql())
     };
-    assert!(many(8).is_ok() && many(9).is_err());
+    assert!(many(16).is_ok() && many(17).is_err());
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod schema;
 mod spelling;
 mod write;
 
-pub use mutate::mutated;
+pub use mutate::{mutated, respelled};
 
 use crate::limits::generate::{
     dice::Dice,

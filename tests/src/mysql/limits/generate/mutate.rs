@@ -224,6 +224,26 @@ fn name(dice: &mut Dice) -> String {
     ])
 }
 
+/// The statement with one of its words in letters that some servers take for others, wherever it stands.
+pub fn respelled(text: &str, seed: u64) -> String {
+    let mut dice = Dice::new(seed);
+    let mut pieces = pieces(text);
+    let words: Vec<String> = pieces.iter().filter(|piece| is_word(piece)).cloned().collect();
+    if words.is_empty() {
+        return text.to_owned();
+    }
+    let old = dice.pick(&words);
+    let new = dice.pick(&[
+        old.replace('i', "\u{130}"),
+        old.replace('s', "\u{17f}"),
+        old.replace('e', "😀"),
+        format!("{old}😎"),
+        format!("`{old} `"),
+    ]);
+    pieces.iter_mut().filter(|piece| **piece == old).for_each(|piece| piece.clone_from(&new));
+    pieces.concat()
+}
+
 /// The same word, read otherwise or not.
 fn wrapped(word: &str, dice: &mut Dice) -> String {
     dice.pick(&[
