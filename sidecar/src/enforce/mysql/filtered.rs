@@ -56,8 +56,9 @@ const EMPTY: [&str; 18] = [
     "view_table_usage",
 ];
 
-/// Columns that hold counts, sizes and times of use, or what may name other columns: for whole tables only.
-const FIGURES: [&str; 12] = [
+/// Columns that hold counts, sizes and times of use, or what may name other columns or tell of their values: for whole
+/// tables only.
+const FIGURES: [&str; 15] = [
     "AUTO_INCREMENT",
     "AVG_ROW_LENGTH",
     "CARDINALITY",
@@ -68,6 +69,9 @@ const FIGURES: [&str; 12] = [
     "DATA_LENGTH",
     "GENERATION_EXPRESSION",
     "INDEX_LENGTH",
+    "PARTITION_DESCRIPTION",
+    "PARTITION_EXPRESSION",
+    "SUBPARTITION_EXPRESSION",
     "TABLE_ROWS",
     "UPDATE_TIME",
 ];

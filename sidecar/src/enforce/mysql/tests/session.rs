@@ -130,6 +130,11 @@ fn lists_of_the_server_are_held_to_the_grant() {
         assert!(columns.contains("'prod_name'") && !columns.contains("price"), "{columns}");
         let rows = sent("SELECT table_name FROM information_schema.tables").unwrap();
         assert!(rows.contains("'orders', 'sales'") && rows.ends_with("AS `tables`"), "{rows}");
+        // By what a table is parted may be a hidden column, and where are its values.
+        let parts = sent("SELECT 1 FROM information_schema.partitions").unwrap();
+        for column in ["PARTITION_EXPRESSION", "SUBPARTITION_EXPRESSION", "PARTITION_DESCRIPTION"] {
+            assert!(parts.contains(&format!("`{column}`, NULL) AS `{column}`")), "{parts}");
+        }
         let grants = sent("SHOW GRANTS").unwrap();
         assert!(grants.starts_with("SELECT ") && !grants.contains("SHOW"), "{grants}");
         assert_eq!(sent("SHOW TRIGGERS LIKE 'x'").unwrap(), "SHOW TRIGGERS FROM `shop` WHERE FALSE");
