@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{fold, letters::Uncertain};
+use super::{fold, letters::is_uncertain};
 
 /// The database of the server's own views on its catalog. Its names know no case.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
@@ -152,7 +152,7 @@ pub(crate) struct Catalog {
     schemas: HashMap<Box<str>, Arc<str>>,
     tables: HashMap<Box<str>, HashMap<Box<str>, Table>>,
     functions: HashSet<Box<str>>,
-    uncertain: Uncertain,
+    uncertain: bool,
 }
 
 impl Catalog {
@@ -163,10 +163,7 @@ impl Catalog {
             catalog.schemas.insert(catalog.key(&schema).into(), schema);
         }
         for table in parts.tables {
-            let columns = table.columns.iter().map(|column| &*column.name);
-            for name in columns.chain([&*table.name, &*table.schema]) {
-                catalog.uncertain.keep(name);
-            }
+            catalog.uncertain |= table.columns.iter().any(|column| is_uncertain(&column.name));
             let (schema, name) = catalog.keys(&table.schema, &table.name);
             let (schema, name): (Box<str>, Box<str>) = (schema.into(), name.into());
             catalog.tables.entry(schema).or_default().insert(name, table);
@@ -198,9 +195,9 @@ impl Catalog {
         (schema, table)
     }
 
-    /// The names of tables and columns that servers may take for others.
-    pub(super) const fn uncertain(&self) -> &Uncertain {
-        &self.uncertain
+    /// Whether a column has a name that servers may take for another one.
+    pub(super) const fn has_uncertain_names(&self) -> bool {
+        self.uncertain
     }
 
     /// A database, by the name that it has itself.

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{Ground, fold, lexer::Tokens, told::unclear};
+use super::{Ground, fold, lexer::Tokens, scope::UNNAMED, told::unclear};
 use crate::enforce::{Denial, Reason};
 
 /// Letters with case of which all tables say the same, from and to: of Latin, Greek, Cyrillic and Armenian.
@@ -47,11 +47,11 @@ fn strict(name: &str) -> String {
 
 /// Names that servers may take for others than they are.
 #[derive(Debug, Default)]
-pub(super) struct Uncertain(HashMap<Box<str>, Box<str>>);
+struct Uncertain(HashMap<Box<str>, Box<str>>);
 
 impl Uncertain {
     /// Keeps a name in mind, if it is one of them. Whether it may be taken for another one that is kept.
-    pub(super) fn keep(&mut self, name: &str) -> bool {
+    fn keep(&mut self, name: &str) -> bool {
         let doubted = self.doubts(name);
         if is_uncertain(name) {
             self.0.entry(broad(name).into()).or_insert_with(|| strict(name).into());
@@ -59,29 +59,32 @@ impl Uncertain {
         doubted
     }
 
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether one of them may be taken for this one, or it for one of them, and they are not the same everywhere.
     fn doubts(&self, name: &str) -> bool {
-        !self.is_empty() && self.0.get(&*broad(name)).is_some_and(|known| **known != *strict(name))
+        !self.0.is_empty() && self.0.get(&*broad(name)).is_some_and(|known| **known != *strict(name))
     }
 }
 
 impl Ground {
-    /// Leave to compare the names of a text with each other and with those of the catalog.
+    /// Leave to compare the names of a text with each other and with those of the tables that it may be about.
     pub(super) fn tells_names_apart(&self, text: &[u8], tokens: &Tokens<'_>) -> Result<(), Denial> {
-        let known = self.catalog.uncertain();
-        if text.is_ascii() && known.is_empty() {
+        if text.is_ascii() && !self.catalog.has_uncertain_names() {
             return Ok(());
         }
-        let mut said = Uncertain::default();
         let names: Vec<Cow<'_, str>> = (0..tokens.len()).filter_map(|at| tokens.name(at)).collect();
+        if !self.catalog.has_uncertain_names() && !names.iter().any(|name| is_uncertain(name)) {
+            return Ok(());
+        }
+        let granted = self.granted();
+        let columns = granted.iter().flat_map(|granted| granted.table.columns.iter());
+        let columns: Vec<&str> = columns.map(|column| &*column.name).chain(UNNAMED).collect();
+        let (mut said, mut known) = (Uncertain::default(), Uncertain::default());
         let twice = names.iter().fold(false, |twice, name| said.keep(name) | twice);
+        for column in &columns {
+            known.keep(column);
+        }
         let doubted = names.iter().find(|name| known.doubts(name) || said.doubts(name));
-        let mut columns = self.granted().into_iter().flat_map(|granted| granted.table.columns.iter());
-        if twice || doubted.is_some() || !said.is_empty() && columns.any(|column| said.doubts(&column.name)) {
+        if twice || doubted.is_some() || columns.iter().any(|column| said.doubts(column)) {
             let why = "a name holds letters that servers take for others";
             return Err(unclear(Reason::Name, doubted.map_or("", |name| name), why));
         }

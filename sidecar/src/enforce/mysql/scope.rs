@@ -26,7 +26,7 @@ pub(super) struct Base<'a> {
 
 /// Columns that tables have without being asked, and that no catalog names: `_rowid` is another name of the primary key,
 /// `row_start` and `row_end` are those of versioned tables, `my_row_id` is a key that the server made.
-const UNNAMED: [&str; 4] = ["_rowid", "row_start", "row_end", "my_row_id"];
+pub(super) const UNNAMED: [&str; 4] = ["_rowid", "row_start", "row_end", "my_row_id"];
 
 /// Whether this column is among them, in whatever case the grant writes it.
 pub(super) fn covers(columns: &enforce::Columns, name: &str) -> bool {

@@ -58,6 +58,7 @@ fn a_letter_that_is_another_one_s_to_some_servers_hides_no_column() {
         "SELECT (SELECT größe FROM (SELECT 1 AS grö\u{1e9e}e) d) FROM (SELECT 1 AS größe) t",
         "WITH `😀` AS (SELECT 1 AS price) SELECT (WITH `😎` AS (SELECT 1 AS a) SELECT price FROM `😀`) FROM sales",
         "SELECT (SELECT `😎`.price FROM sales AS `😀` LIMIT 1) FROM (SELECT 1 AS price) AS `😎`",
+        "SELECT (SELECT `_row\u{130}d` FROM orders LIMIT 1) FROM (SELECT 1 AS `_row\u{130}d`) d",
         "SELECT 1 AS 'pr\u{130}ce'",
     ] {
         assert!(!allowed(text), "{text}");
