@@ -279,12 +279,12 @@ pub(super) const ON_SESSION: &[&str] = &[
     "pg_stat_get_snapshot_timestamp", "pg_tablespace_location", "xml_is_well_formed",
 ];
 
-/// Tell of the server as a whole: its configuration's age, its replay, and what its background processes have written of
-/// all databases together. Sorted.
+/// Tell of the server as a whole: its machine, its configuration's age, its replay, and what its background processes
+/// have written of all databases together. Sorted.
 #[rustfmt::skip]
 pub(super) const OF_SERVER: &[&str] = &[
     "pg_conf_load_time", "pg_get_wal_replay_pause_state", "pg_is_wal_replay_paused", "pg_last_xact_replay_timestamp",
-    "pg_notification_queue_usage", "pg_stat_get_bgwriter_buf_written_checkpoints",
+    "pg_notification_queue_usage", "pg_numa_available", "pg_stat_get_bgwriter_buf_written_checkpoints",
     "pg_stat_get_bgwriter_buf_written_clean", "pg_stat_get_bgwriter_maxwritten_clean",
     "pg_stat_get_bgwriter_requested_checkpoints", "pg_stat_get_bgwriter_stat_reset_time",
     "pg_stat_get_bgwriter_timed_checkpoints", "pg_stat_get_buf_alloc", "pg_stat_get_buf_fsync_backend",
