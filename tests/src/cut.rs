@@ -30,29 +30,36 @@ enum State {
     Severed,
 }
 
+/// What it does now, and how often it was severed: whoever looks late still sees that.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    state: State,
+    cuts: u64,
+}
+
 /// A relay from a port of its own to a target.
 #[derive(Debug)]
 pub struct Wire {
     port: u16,
-    state: watch::Sender<State>,
+    line: watch::Sender<Line>,
     connections: Arc<AtomicU64>,
     target: Arc<AtomicU16>,
     runtime: Option<Runtime>,
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        if state.wait_for(|state| *state == State::Whole).await.is_err() {
+        if line.wait_for(|line| line.state == State::Whole).await.is_err() {
             return;
         }
         tokio::select! {
             biased;
-            changed = state.changed() => if changed.is_err() { return },
+            changed = line.changed() => if changed.is_err() { return },
             read = from.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(length) => {
-                    let _ = state.wait_for(|state| *state != State::Frozen).await;
+                    let _ = line.wait_for(|line| line.state != State::Frozen).await;
                     if to.write_all(buffer.get(..length).unwrap_or_default()).await.is_err() {
                         return;
                     }
@@ -62,23 +69,26 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch:
     }
 }
 
-async fn relay(client: TcpStream, target: SocketAddr, state: watch::Receiver<State>) {
-    let mut until_severed = state.clone();
+async fn relay(client: TcpStream, target: SocketAddr, line: watch::Receiver<Line>) {
+    let mut until_severed = line.clone();
+    let before = line.borrow().cuts;
     let work = async {
-        let mut thawed = state.clone();
-        let _ = thawed.wait_for(|state| *state == State::Whole).await;
+        let mut thawed = line.clone();
+        let _ = thawed.wait_for(|line| line.state == State::Whole).await;
         let Ok(server) = TcpStream::connect(target).await else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         tokio::select! {
-            () = pump(from_client, to_server, state.clone()) => {}
-            () = pump(from_server, to_client, state) => {}
+            () = pump(from_client, to_server, line.clone()) => {}
+            () = pump(from_server, to_client, line) => {}
         }
     };
+    // Nothing passes once it is severed, even if it is whole again before anybody has looked.
     tokio::select! {
+        biased;
+        _ = until_severed.wait_for(|line| line.state == State::Severed || line.cuts > before) => {}
         () = work => {}
-        _ = until_severed.wait_for(|state| *state == State::Severed) => {}
     }
 }
 
@@ -89,7 +99,7 @@ impl Wire {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread");
         let listening = runtime.spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
         let listener = listening.await.expect("it does not panic").expect("the port is free");
-        let (state, seen) = watch::channel(State::Whole);
+        let (line, seen) = watch::channel(Line { state: State::Whole, cuts: 0 });
         let target = Arc::new(AtomicU16::new(target));
         let end = Arc::clone(&target);
         let connections = Arc::new(AtomicU64::new(0));
@@ -101,7 +111,7 @@ impl Wire {
                 tokio::spawn(relay(client, target, seen.clone()));
             }
         });
-        Self { port, state, connections, target, runtime: Some(runtime) }
+        Self { port, line, connections, target, runtime: Some(runtime) }
     }
 
     /// Where to connect to.
@@ -121,17 +131,17 @@ impl Wire {
 
     /// Bytes stop in both directions; connections stay open, new ones hang. Like a network gone dark.
     pub fn freeze(&self) {
-        self.state.send_replace(State::Frozen);
+        self.line.send_modify(|line| line.state = State::Frozen);
     }
 
     /// Every connection is closed, and so is every new one.
     pub fn sever(&self) {
-        self.state.send_replace(State::Severed);
+        self.line.send_modify(|line| *line = Line { state: State::Severed, cuts: line.cuts + 1 });
     }
 
     /// As if nothing had happened.
     pub fn heal(&self) {
-        self.state.send_replace(State::Whole);
+        self.line.send_modify(|line| line.state = State::Whole);
     }
 }
 

@@ -23,7 +23,9 @@ fn line(change: &Value) -> String {
         Some("delete") => ('-', String::new()),
         Some(_) | None => ('~', fields(&change["before"], &change["after"])),
     };
-    format!("{mark} {} {}\n{fields}", word(&change["kind"]), word(&change["name"]))
+    let caution = change["caution"].as_str().map(|text| format!("    ! {}\n", visible(text)));
+    let caution = caution.unwrap_or_default();
+    format!("{mark} {} {}\n{caution}{fields}", word(&change["kind"]), word(&change["name"]))
 }
 
 fn word(value: &Value) -> String {
@@ -61,11 +63,14 @@ mod tests {
             {"kind": "rule", "name": "b", "action": "change", "before": {"name": "b", "whole": true, "star": "deny"},
              "after": {"name": "b", "whole": false, "knock": true}},
             {"kind": "rule", "name": "c\u{1b}", "action": "delete", "before": {"name": "c"}, "after": null},
+            {"kind": "repo", "name": "d", "action": "change", "before": {"open": false}, "after": {"open": true},
+             "caution": "reopens what was closed by a\u{1b}"},
         ]});
         assert_eq!(
             text(&answer),
             "+ rule a\n    priority: 1\n~ rule b\n    knock: true\n    star: \"deny\" -> (none)\n    whole: true -> false\n\
-             - rule c\\u{1b}\n1 created, 1 changed, 1 deleted (dry run: nothing was changed)\n"
+             - rule c\\u{1b}\n~ repo d\n    ! reopens what was closed by a\\u{1b}\n    open: false -> true\n\
+             1 created, 2 changed, 1 deleted (dry run: nothing was changed)\n"
         );
     }
 }

@@ -50,6 +50,7 @@ pub(super) async fn set(
     repo.ephemeral_access = enabled;
     actor.clone_into(&mut repo.switched_by);
     reason.clone_into(&mut repo.switch_reason);
+    repo.switched_at = Some(work.now());
     work.save(repo).await?;
     let kind = if enabled { "repo.enabled" } else { "repo.disabled" };
     let event = Event { actor: actor.to_owned(), repo: repo.name.to_string(), ..Event::new(kind) };

@@ -143,6 +143,8 @@ pub(super) struct DifferenceView {
     before: Option<Value>,
     /// As it is to be; of a secret only whether it is another one.
     after: Option<Value>,
+    /// What it undoes that somebody decided by hand.
+    caution: Option<String>,
 }
 
 /// What became of a file.
@@ -155,8 +157,8 @@ pub(super) struct Applied {
 }
 
 impl From<Difference> for DifferenceView {
-    fn from(Difference { kind, name, what, before, after }: Difference) -> Self {
-        Self { kind, name, action: what, before, after }
+    fn from(Difference { kind, name, what, before, after, caution }: Difference) -> Self {
+        Self { kind, name, action: what, before, after, caution }
     }
 }
 

@@ -103,6 +103,9 @@ pub(crate) struct Repo {
     pub switched_by: String,
     /// Why.
     pub switch_reason: String,
+    /// When, where that was written down.
+    #[serde(default)]
+    pub switched_at: Option<Moment>,
     /// Whose word it is whether grants may be used; nobody's yet where nobody gave it.
     #[serde(default)]
     pub owner: Option<Owner>,
@@ -120,9 +123,21 @@ impl Repo {
             ephemeral_access: true,
             switched_by: String::new(),
             switch_reason: String::new(),
+            switched_at: None,
             owner: None,
             created_at: now,
         }
+    }
+
+    /// Who closed it by hand, when and why, while it is closed so.
+    pub(crate) fn closing(&self) -> Option<String> {
+        let by_hand = !self.ephemeral_access && self.owner.as_ref().is_some_and(Owner::is_rest);
+        let at = self.switched_at.map_or_else(String::new, |at| format!(" at {}", at.timestamp()));
+        let reason = match self.switch_reason.as_str() {
+            "" => String::new(),
+            reason => format!(": {reason}"),
+        };
+        by_hand.then(|| format!("closed by {}{at}{reason}", self.switched_by))
     }
 }
 

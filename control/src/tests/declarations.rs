@@ -87,9 +87,19 @@ async fn what_belongs_to_a_file_is_changed_there_and_a_repo_can_be_closed_by_han
     ] {
         assert_eq!(refused.problem(409), "conflict");
     }
-    house.admin.patch("/v1/repos/sales", json!({"ephemeral_access": false})).await.expect(200);
+    let close = json!({"ephemeral_access": false, "reason": "a leak"});
+    house.admin.patch("/v1/repos/sales", close).await.expect(200);
     assert_eq!(repo_shown(&house).await, (json!(false), json!("rest")));
-    assert_eq!(apply(&house, says.clone(), "").await.problem(409), "conflict");
+    let at = house.plane.clock.now().timestamp();
+    let by = house.admin.get("/v1/audit?kind=repo.disabled").await.expect(200)["items"][0]["actor"].clone();
+    let caution = format!("reopens what was closed by {} at {at}: a leak", by.as_str().unwrap());
+    for query in ["", "?dry_run=true"] {
+        let refused = apply(&house, says.clone(), query).await;
+        assert!(refused.body["detail"].as_str().unwrap().contains(&caution), "{:#}", refused.body);
+        assert_eq!(refused.problem(409), "conflict");
+    }
+    let tried = apply(&house, says.clone(), "?adopt=true&dry_run=true").await.expect(200);
+    assert_eq!(tried["changes"][0]["caution"], json!(caution));
     assert_eq!(repo_shown(&house).await.0, json!(false), "no file opens it by the way");
     assert_eq!(told(&apply(&house, says, "?adopt=true").await.expect(200)), ["change repo sales"]);
     let closed = json!({"bundles": [bundle("app_ro")], "webhooks": [hook(KEY)], "repos": [repo(false)]});

@@ -186,6 +186,11 @@ impl Declared for RepoSetting {
         Ok(serde_json::to_value(self)?)
     }
 
+    fn caution(&self, stored: &Repo) -> Option<String> {
+        let closing = stored.closing().filter(|_| self.ephemeral_access)?;
+        Some(format!("reopens what was {closing}"))
+    }
+
     async fn put(self, work: &mut Work, before: Option<Repo>, file: &File<'_>) -> Result<(), Failure> {
         let Some(mut repo) = before else {
             let unknown = "there is none: it is known once a sidecar has connected that serves it";

@@ -87,6 +87,8 @@ pub(crate) struct Difference {
     pub before: Option<Value>,
     /// As it is to be, without secrets.
     pub after: Option<Value>,
+    /// What whoever reads this should know before they do it.
+    pub caution: Option<String>,
 }
 
 /// A kind of thing that files declare.
@@ -114,6 +116,11 @@ trait Declared: Sized + PartialEq + Send + Sync {
 
     /// For people, without secrets; beside what it was, so that it shows when a secret is another one.
     fn shown(&self, before: Option<&Self>) -> Result<Value, StoreError>;
+
+    /// Whose decision of the moment it undoes, if it does.
+    fn caution(&self, _: &Self::Stored) -> Option<String> {
+        None
+    }
 
     /// Makes it so.
     async fn put(self, work: &mut Work, before: Option<Self::Stored>, file: &File<'_>)
@@ -202,6 +209,7 @@ async fn compare<D: Declared>(
             what: What::Delete,
             before: Some(was.shown(None)?),
             after: None,
+            caution: None,
         };
         steps.push(Step { difference, before: Some(gone), after: None });
     }
@@ -217,10 +225,11 @@ fn step<D: Declared>(
 ) -> Result<Option<Step<D>>, Failure> {
     let owner = before.as_ref().and_then(D::owner);
     let was = before.as_ref().filter(|_| owner.is_some()).map(D::of);
+    let caution = before.as_ref().and_then(|before| after.caution(before));
     match owner {
         Some(owner) if *owner == file.owner && was.as_ref() == Some(&after) => return Ok(None),
         Some(owner) if *owner != file.owner && !(file.adopt && owner.is_rest()) => {
-            return Err(taken::<D>(after.name(), owner).into());
+            return Err(taken::<D>(after.name(), owner, caution.as_deref()).into());
         }
         Some(_) | None => {}
     }
@@ -230,6 +239,7 @@ fn step<D: Declared>(
         what: if was.is_some() { What::Change } else { What::Create },
         before: was.as_ref().map(|was| was.shown(None)).transpose()?,
         after: Some(after.shown(was.as_ref())?),
+        caution,
     };
     Ok(Some(Step { difference, before, after: Some(after) }))
 }
@@ -272,8 +282,9 @@ fn named<D: Declared>(name: &str, failure: Failure) -> Failure {
     }
 }
 
-fn taken<D: Declared>(name: &str, owner: &Owner) -> Refusal {
+fn taken<D: Declared>(name: &str, owner: &Owner, caution: Option<&str>) -> Refusal {
     let (kind, other) = (D::KIND, owner.words());
     let way = if owner.is_rest() { "adopt it, or rename one of them" } else { "rename one of them" };
-    Refusal::Conflict(format!("{kind} `{name}`: a {kind} of that name belongs to {other}; {way}"))
+    let caution = caution.map_or_else(String::new, |caution| format!("; this {caution}"));
+    Refusal::Conflict(format!("{kind} `{name}`: a {kind} of that name belongs to {other}; {way}{caution}"))
 }
