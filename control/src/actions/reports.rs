@@ -6,7 +6,7 @@ use postern_protocol::gate::{Privilege, ResourceGrant, Scope};
 
 use super::Failure;
 use crate::{
-    domain::{Decision, Grant, GrantState, Moment, Request, RequestStatus, Touched, Usage},
+    domain::{Decision, Grant, GrantState, Moment, Names, Request, RequestStatus, Touched, Usage},
     plane::ControlPlane,
     store::{Entity, Filter, Order, Page, Read, Row, StoreError, find, find_all, load_all},
 };
@@ -248,8 +248,9 @@ impl OfRule {
         match &grant.scope {
             Scope::Whole => self.whole = self.whole.saturating_add(1),
             Scope::Limited(resources) => {
+                let used = touched.map(Touched::names).unwrap_or_default();
                 for entry in resources {
-                    self.give(&repo, entry, usage, touched);
+                    self.give(&repo, entry, usage, &used);
                 }
             }
         }
@@ -265,12 +266,11 @@ impl OfRule {
         }
     }
 
-    fn give(&mut self, repo: &str, entry: &ResourceGrant, usage: Option<&Usage>, touched: Option<&Touched>) {
+    fn give(&mut self, repo: &str, entry: &ResourceGrant, usage: Option<&Usage>, touched: &Names) {
         let given = self.resources.entry((repo.to_owned(), entry.resource.to_string())).or_default();
         given.grants = given.grants.saturating_add(1);
         given.used = given.used.saturating_add(u64::from(usage.is_some()));
-        let met = touched.is_some_and(|touched| touched.has_met(entry));
-        given.touched = given.touched.saturating_add(u64::from(met));
+        given.touched = given.touched.saturating_add(u64::from(touched.have_any(entry)));
     }
 
     fn touch(&mut self, repo: &str, touched: &Touched) {

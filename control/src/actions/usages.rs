@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Failure, fleet};
 use crate::{
-    domain::{Grant, Request, Touched},
+    domain::{Grant, Names, Request, Touched},
     work::Work,
 };
 
@@ -35,12 +35,12 @@ pub(crate) async fn heed(work: &mut Work, sidecar: &SidecarName, records: &[Reco
         }
     }
     for (grant, used) in of_grants {
-        add(work, sidecar, grant, &used).await?;
+        add(work, sidecar, grant, used).await?;
     }
     Ok(())
 }
 
-async fn add(work: &mut Work, sidecar: &SidecarName, grant: &str, used: &[Used]) -> Result<(), Failure> {
+async fn add(work: &mut Work, sidecar: &SidecarName, grant: &str, used: Vec<Used>) -> Result<(), Failure> {
     let Some(grant) = work.load::<Grant>(grant).await? else { return Ok(()) };
     if !fleet::serves(work.tx(), sidecar, &grant.repo).await? {
         return Ok(());
@@ -49,8 +49,9 @@ async fn add(work: &mut Work, sidecar: &SidecarName, grant: &str, used: &[Used])
     let Some(request) = work.load::<Request>(grant.request.as_str()).await? else { return Ok(()) };
     let before: Option<Touched> = work.load(grant.id.as_str()).await?;
     let mut touched = before.clone().unwrap_or_else(|| Touched::new(grant.id.clone()));
+    let given = Names::of(&request.resources);
     for Used { resources, more } in used {
-        touched.add(&request.resources, resources, *more && !request.resources.is_empty());
+        touched.add(&given, resources, more && !request.resources.is_empty());
     }
     if before.as_ref() != Some(&touched) {
         work.save(&touched).await?;

@@ -58,6 +58,6 @@ pub(crate) use request::{Ask, Request, RequestStatus, Scoped};
 pub(crate) use review::{Decision, Opinion, Progress, Review, Tally, Transition};
 pub(crate) use rule::{Approval, Judgement, Rule, RuleSet, StoredRule, Verdict};
 pub(crate) use sidecar::{Draining, Kill, Repo, Session, Sidecar};
-pub(crate) use usage::{Touched, Usage};
+pub(crate) use usage::{Names, Touched, Usage};
 pub(crate) use version::{Seen, Versioned};
 pub(crate) use webhook::{Format, Key, Webhook, WebhookSpec};

@@ -38,6 +38,9 @@ impl Usage {
 /// So many tables and columns of one grant are remembered.
 const MOST: usize = 1_000;
 
+/// No database's names are longer, in bytes.
+const LONGEST: usize = 256;
+
 /// What statements that were let through read and wrote of what a limited grant gave. Sessions of whole grants are not
 /// looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,59 +61,93 @@ impl Touched {
 
     /// Adds what a sidecar says was used. What was not among the things `given` is nothing that it could have let
     /// through, so its word does not count for that.
-    pub(crate) fn add(&mut self, given: &[ResourceGrant], used: &[ResourceGrant], more: bool) {
+    pub(crate) fn add(&mut self, given: &Names, used: Vec<ResourceGrant>, more: bool) {
         self.more |= more;
-        for ResourceGrant { resource, privileges } in used {
-            for privilege in privileges {
-                if !given.iter().any(|entry| falls_under(resource, *privilege, entry)) {
-                    continue;
-                }
-                if self.resources.len() >= MOST && !self.resources.contains_key(resource) {
-                    self.more = true;
-                    continue;
-                }
-                self.resources.entry(resource.clone()).or_default().insert(*privilege);
+        for ResourceGrant { resource, mut privileges } in used {
+            privileges.retain(|privilege| given.allow(&resource, *privilege));
+            if resource.column.as_deref().is_some_and(|column| column.len() > LONGEST) {
+                continue;
             }
+            if privileges.is_empty() {
+                continue;
+            }
+            if self.resources.len() >= MOST && !self.resources.contains_key(&resource) {
+                self.more = true;
+                continue;
+            }
+            self.resources.entry(resource).or_default().extend(privileges);
         }
+    }
+
+    /// What was used, to be asked for what a grant names.
+    pub(crate) fn names(&self) -> Names {
+        let each = |(resource, privileges): (&'_ Resource, &'_ BTreeSet<Privilege>)| ResourceGrant {
+            resource: resource.clone(),
+            privileges: privileges.iter().copied().collect(),
+        };
+        Names::of(&self.resources.iter().map(each).collect::<Vec<_>>())
     }
 
     /// What of these nothing was done with, privilege by privilege; unknown where not everything is remembered.
     pub(crate) fn untouched(&self, given: &[ResourceGrant]) -> Option<Vec<ResourceGrant>> {
+        let used = self.names();
         let idle = |entry: &ResourceGrant| {
-            let used = |privilege: &Privilege| self.has_touched(entry, *privilege);
-            let left: Vec<_> =
-                entry.privileges.iter().filter(|privilege| !used(privilege)).copied().collect();
-            (!left.is_empty()).then(|| ResourceGrant { privileges: left, ..entry.clone() })
+            let mut left = entry.clone();
+            left.privileges.retain(|privilege| !used.have(&entry.resource, *privilege));
+            (!left.privileges.is_empty()).then_some(left)
         };
         (!self.more).then(|| given.iter().filter_map(idle).collect())
     }
+}
 
-    /// Whether anything was done under this entry of a grant.
-    pub(crate) fn has_met(&self, entry: &ResourceGrant) -> bool {
-        entry.privileges.iter().any(|privilege| self.has_touched(entry, *privilege))
+/// Tables and columns by their names. Some servers tell names apart by case and some do not, so it does not count here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(BTreeMap<(String, String, Privilege), Columns>);
+
+#[derive(Clone, Debug, Default)]
+struct Columns {
+    /// Whether the table itself is named.
+    table: bool,
+    names: BTreeSet<String>,
+}
+
+impl Names {
+    /// Of everything on a list.
+    pub(crate) fn of(list: &[ResourceGrant]) -> Self {
+        let mut all = Self::default();
+        for ResourceGrant { resource, privileges } in list {
+            for privilege in privileges {
+                let columns = all.0.entry(key(resource, *privilege)).or_default();
+                match &resource.column {
+                    None => columns.table = true,
+                    Some(column) => drop(columns.names.insert(column.to_lowercase())),
+                }
+            }
+        }
+        all
     }
 
-    fn has_touched(&self, entry: &ResourceGrant, privilege: Privilege) -> bool {
-        self.resources.iter().any(|(resource, privileges)| {
-            let whose = entry.resource.column.is_none() || resource.column.is_some();
-            privileges.contains(&privilege) && whose && falls_under(resource, privilege, entry)
-        })
+    /// Whether these, as a grant gives them, allow a use.
+    fn allow(&self, used: &Resource, privilege: Privilege) -> bool {
+        let Some(columns) = self.0.get(&key(used, privilege)) else { return false };
+        let has = |column: &str| columns.names.contains(&column.to_lowercase());
+        columns.table || used.column.as_deref().is_none_or(has)
+    }
+
+    /// Whether these, as they were used, are a use of what a grant names.
+    fn have(&self, given: &Resource, privilege: Privilege) -> bool {
+        let Some(columns) = self.0.get(&key(given, privilege)) else { return false };
+        given.column.as_deref().is_none_or(|column| columns.names.contains(&column.to_lowercase()))
+    }
+
+    /// Whether these, as they were used, are a use of an entry of a grant.
+    pub(crate) fn have_any(&self, given: &ResourceGrant) -> bool {
+        given.privileges.iter().any(|privilege| self.have(&given.resource, *privilege))
     }
 }
 
-/// Whether an entry of a grant is what allowed a use. Some servers tell names apart by case and some do not, so it does
-/// not count here.
-fn falls_under(used: &Resource, privilege: Privilege, entry: &ResourceGrant) -> bool {
-    let same = |one: &str, other: &str| one == other || one.to_lowercase() == other.to_lowercase();
-    let given = &entry.resource;
-    let column = match (&given.column, &used.column) {
-        (None, _) | (_, None) => true,
-        (Some(given), Some(used)) => same(given, used),
-    };
-    entry.privileges.contains(&privilege)
-        && column
-        && same(&given.schema, &used.schema)
-        && same(&given.table, &used.table)
+fn key(resource: &Resource, privilege: Privilege) -> (String, String, Privilege) {
+    (resource.schema.to_lowercase(), resource.table.to_lowercase(), privilege)
 }
 
 #[cfg(test)]
@@ -129,17 +166,14 @@ mod tests {
             entry("public.Sales.id", &[select]),
             entry("public.Sales.note", &[select]),
         ];
-        let mut touched = Touched::new("g_1".into());
-        touched.add(&given, &[entry("public.sales", &[select])], false);
-        assert!(!touched.has_met(&given[1]), "no column in particular");
-        touched.add(
-            &given,
-            &[entry("public.sales.id", &[select]), entry("public.orders.qty", &[select])],
-            false,
-        );
+        let (names, mut touched) = (Names::of(&given), Touched::new("g_1".into()));
+        touched.add(&names, vec![entry("public.sales", &[select])], false);
+        assert!(!touched.names().have_any(&given[1]), "no column in particular");
+        let more = vec![entry("public.sales.id", &[select]), entry("public.orders.qty", &[select])];
+        touched.add(&names, more, false);
         let idle = [entry("public.orders", &[update]), entry("public.Sales.note", &[select])];
         assert_eq!(touched.untouched(&given), Some(idle.to_vec()));
-        touched.add(&given, &[], true);
+        touched.add(&names, Vec::new(), true);
         assert_eq!(touched.untouched(&given), None);
     }
 
@@ -147,11 +181,14 @@ mod tests {
     fn what_the_grant_did_not_give_is_not_believed_and_the_memory_is_bounded() {
         let (select, delete) = (Privilege::Select, Privilege::Delete);
         let given = [entry("public.sales", &[select])];
-        let mut touched = Touched::new("g_1".into());
-        touched.add(&given, &[entry("hr.employees", &[select]), entry("public.sales", &[delete])], false);
+        let (names, mut touched) = (Names::of(&given), Touched::new("g_1".into()));
+        let others = vec![entry("hr.employees", &[select]), entry("public.sales", &[delete])];
+        touched.add(&names, others, false);
+        let long = vec![entry(&format!("public.sales.{}", "x".repeat(LONGEST + 1)), &[select])];
+        touched.add(&names, long, false);
         assert!(touched.resources.is_empty());
         for number in 0..MOST + 5 {
-            touched.add(&given, &[entry(&format!("public.sales.c{number}"), &[select])], false);
+            touched.add(&names, vec![entry(&format!("public.sales.c{number}"), &[select])], false);
         }
         assert!(touched.more && touched.resources.len() == MOST);
     }

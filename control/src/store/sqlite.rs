@@ -261,7 +261,23 @@ mod tests {
             (AuditFilter { chain: some(), ..all.clone() }, "audit_by_chain (chain=? AND n>?)"),
             (AuditFilter { identity: some(), ..all.clone() }, "audit_by_identity (identity=? AND n>?)"),
             (AuditFilter { repo: some(), ..all.clone() }, "audit_by_repo (repo=? AND n>?)"),
-            (AuditFilter { kind: some(), ..all }, "audit_by_kind (kind=? AND n>?)"),
+            (AuditFilter { kind: some(), ..all.clone() }, "audit_by_kind (kind=? AND n>?)"),
+            (
+                AuditFilter { identity: some(), repo: some(), ..all.clone() },
+                "audit_by_identity_repo (identity=? AND repo=? AND n>?)",
+            ),
+            (
+                AuditFilter { identity: some(), kind: some(), ..all.clone() },
+                "audit_by_identity_kind (identity=? AND kind=? AND n>?)",
+            ),
+            (
+                AuditFilter { repo: some(), kind: some(), ..all.clone() },
+                "audit_by_repo_kind (repo=? AND kind=? AND n>?)",
+            ),
+            (
+                AuditFilter { identity: some(), repo: some(), kind: some(), ..all },
+                "audit_by_identity_repo_kind (identity=? AND repo=? AND kind=? AND n>?)",
+            ),
         ] {
             let plan = plan_of(&store, Statement::audit(&filter)).await;
             assert!(plan.contains(way) && !plan.contains("B-TREE"), "{plan}");
