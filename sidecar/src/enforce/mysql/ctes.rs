@@ -51,28 +51,29 @@ impl<'a> Walk<'a> {
         known.get(number).is_some_and(|left_out| *left_out)
     }
 
-    /// Which ones of a `WITH` are left out. The later ones first, for they can name those before them.
+    /// Which ones of a `WITH` are left out. The later ones first, for they can name those before them, and not the other
+    /// way round: there the name means something else.
     fn left_out(&mut self, with: &With<'_>) -> Vec<bool> {
         self.looked_for += with.ctes.len();
         let mut list = vec![false; with.ctes.len()];
         if self.ground.catalog.server().is_maria() || self.looked_for > MOST_LOOKED_FOR {
             return list;
         }
-        let mut unread = Vec::new();
-        for (cte, left_out) in with.ctes.iter().zip(&mut list).rev() {
-            unread.push(cte.body);
-            *left_out = !self.is_named(cte, &unread);
+        let mut deaf: Vec<_> = with.ctes.iter().map(|cte| cte.body).collect();
+        for ((number, cte), left_out) in with.ctes.iter().enumerate().zip(&mut list).rev() {
+            *left_out = !self.is_named(cte, &deaf);
             if !*left_out {
-                unread.pop();
+                deaf.remove(number);
             }
         }
         list
     }
 
-    /// Whether a common table expression may be named elsewhere in its statement than in these parts, which nobody reads.
-    fn is_named(&self, cte: &Cte<'_>, unread: &[(usize, usize)]) -> bool {
+    /// Whether a common table expression may be named elsewhere in its statement than in these parts, which nobody reads or
+    /// which do not know it.
+    fn is_named(&self, cte: &Cte<'_>, deaf: &[(usize, usize)]) -> bool {
         let here = |at: &usize| self.tokens.kind(*at).is_some_and(|kind| kind != Kind::Symbol(";"));
-        let read = |at: usize| !unread.iter().any(|(from, to)| (*from..*to).contains(&at));
+        let read = |at: usize| !deaf.iter().any(|(from, to)| (*from..*to).contains(&at));
         let before = (0..cte.name.at).rev().take_while(here);
         let behind = (cte.name.at + 1..).take_while(here);
         before.chain(behind).any(|at| self.may_be_table(at, &cte.name.text) && read(at))

@@ -162,6 +162,7 @@ fn a_table_expression_that_nothing_can_name_may_hold_what_it_will() {
         "WITH RECURSIVE x (n) AS (SELECT 1 UNION ALL SELECT ssn FROM x) SELECT x.id FROM sales AS x",
         "WITH x AS (SELECT * FROM information_schema.tables WHERE hidden = 1) SELECT 1",
         "WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1 FROM x), z AS (SELECT * FROM x, y) SELECT 1",
+        "WITH x AS (SELECT id FROM sales), sales AS (SELECT ssn FROM employees, x) SELECT id FROM x",
     ] {
         assert!(judge(text.as_bytes(), &mysql()).expect(text).instead.is_none(), "{text}");
         assert!(judge(text.as_bytes(), &maria()).is_err(), "{text}");
@@ -182,6 +183,12 @@ fn a_table_expression_that_nothing_can_name_may_hold_what_it_will() {
     denied("WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1 FROM x) SELECT 1 FROM y");
     denied("WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1 FROM x), z AS (SELECT 1 FROM y) TABLE z");
     denied("WITH x AS (SELECT ssn FROM employees), y AS (SELECT 1) SELECT (SELECT 1 FROM x)");
+    denied(
+        "WITH x AS (SELECT id FROM sales), sales AS (SELECT ssn AS id FROM employees) SELECT id FROM sales",
+    );
+    denied(
+        "WITH x AS (SELECT 1 FROM sales), sales AS (SELECT ssn FROM employees), z AS (TABLE sales) TABLE z",
+    );
     denied("WITH x AS (SELECT ssn FROM employees) SELECT 1 FROM sales; TABLE employees");
     let many = |count: usize| {
         let list: Vec<_> =
