@@ -4,26 +4,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use postern_protocol::{
     duration::Span,
-    gate::{Change, Hello, RepoName, ServedRepo, SidecarName},
+    gate::{Change, Hello, RepoName, ServedRepo},
 };
 
 use super::{Caller, Failure, sidecars::about};
 use crate::{
     domain::{Draining, Sidecar},
     plane::ControlPlane,
-    store::{Filter, Read, StoreError, load},
+    store::Filter,
     work::{Audience, Work},
 };
-
-/// Whether a sidecar serves a repo. Its word counts for those that it does, whose secrets it holds anyway.
-pub(crate) async fn serves(
-    tx: &mut dyn Read,
-    name: &SidecarName,
-    repo: &RepoName,
-) -> Result<bool, StoreError> {
-    let sidecar: Option<Sidecar> = load(tx, name.as_str()).await?;
-    Ok(sidecar.is_some_and(|sidecar| sidecar.serves(repo.as_str()).is_some()))
-}
 
 /// Lets a sidecar take no new sessions until the order is taken back, whatever restarts in between. Its sessions go
 /// on, for as long as `within` says if it says anything.

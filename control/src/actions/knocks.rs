@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use postern_protocol::gate::{Knock, KnockState, Knocked, RepoName, SidecarName};
 
-use super::{Caller, Failure, drafts::Draft, fleet, identities, requests};
+use super::{Caller, Failure, drafts::Draft, identities, requests};
 use crate::{
-    domain::{Ask, IdentityRecord, Moment, Person, Refusal, Request, RequestStatus, canonical},
+    domain::{Ask, IdentityRecord, Moment, Person, Refusal, Request, RequestStatus, Sidecar, canonical},
     plane::ControlPlane,
     store::{Filter, Order, Read, load},
     work::Work,
@@ -48,7 +48,8 @@ pub(crate) async fn state(plane: &ControlPlane, sidecar: &SidecarName, id: &str)
 }
 
 async fn serves(tx: &mut dyn Read, name: &SidecarName, repo: &RepoName) -> Result<(), Failure> {
-    if fleet::serves(tx, name, repo).await? {
+    let sidecar: Option<Sidecar> = load(tx, name.as_str()).await?;
+    if sidecar.is_some_and(|sidecar| sidecar.serves(repo.as_str()).is_some()) {
         return Ok(());
     }
     Err(Refusal::Forbidden(format!("the sidecar `{name}` does not serve `{repo}`")).into())

@@ -9,9 +9,9 @@ use postern_service::audit::Record;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Failure, fleet};
+use super::Failure;
 use crate::{
-    domain::{Grant, Names, Request, Touched},
+    domain::{Grant, Names, Request, Sidecar, Touched},
     work::Work,
 };
 
@@ -34,15 +34,19 @@ pub(crate) async fn heed(work: &mut Work, sidecar: &SidecarName, records: &[Reco
             of_grants.entry(&record.grant).or_default().push(used);
         }
     }
+    if of_grants.is_empty() {
+        return Ok(());
+    }
+    let Some(teller) = work.load::<Sidecar>(sidecar.as_str()).await? else { return Ok(()) };
     for (grant, used) in of_grants {
-        add(work, sidecar, grant, used).await?;
+        add(work, &teller, grant, used).await?;
     }
     Ok(())
 }
 
-async fn add(work: &mut Work, sidecar: &SidecarName, grant: &str, used: Vec<Used>) -> Result<(), Failure> {
+async fn add(work: &mut Work, teller: &Sidecar, grant: &str, used: Vec<Used>) -> Result<(), Failure> {
     let Some(grant) = work.load::<Grant>(grant).await? else { return Ok(()) };
-    if !fleet::serves(work.tx(), sidecar, &grant.repo).await? {
+    if teller.serves(grant.repo.as_str()).is_none() {
         return Ok(());
     }
     // The grant may have shrunk since: what was asked for holds all that it ever gave.

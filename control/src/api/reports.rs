@@ -1,9 +1,7 @@
 //! `/v1/reports/…`
 
-use std::collections::BTreeSet;
-
 use axum::extract::State;
-use postern_protocol::gate::{Privilege, Resource, ResourceGrant, Scope};
+use postern_protocol::gate::{Privilege, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -100,19 +98,11 @@ impl AccessView {
             sessions: usage.map_or(0, |usage| usage.sessions),
             first_used: usage.map(|usage| usage.first.into()),
             last_used: usage.map(|usage| usage.last.into()),
-            used_resources: touched.map(used_resources),
+            used_resources: touched.map(|touched| resources(&touched.list())),
             used_more: touched.is_some_and(|touched| touched.more),
             unused_resources: touched.and_then(|touched| unused_resources(touched, access)),
         }
     }
-}
-
-fn used_resources(touched: &Touched) -> Vec<ResourceView> {
-    let used = |(resource, privileges): (&Resource, &BTreeSet<Privilege>)| ResourceGrant {
-        resource: resource.clone(),
-        privileges: privileges.iter().copied().collect(),
-    };
-    resources(&touched.resources.iter().map(used).collect::<Vec<_>>())
 }
 
 /// Where somebody connected and no word came of what they did, nothing is known of what they did not.

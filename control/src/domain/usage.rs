@@ -65,10 +65,9 @@ impl Touched {
         self.more |= more;
         for ResourceGrant { resource, mut privileges } in used {
             privileges.retain(|privilege| given.allow(&resource, *privilege));
-            if resource.column.as_deref().is_some_and(|column| column.len() > LONGEST) {
-                continue;
-            }
-            if privileges.is_empty() {
+            if privileges.is_empty()
+                || resource.column.as_deref().is_some_and(|column| column.len() > LONGEST)
+            {
                 continue;
             }
             if self.resources.len() >= MOST && !self.resources.contains_key(&resource) {
@@ -79,13 +78,18 @@ impl Touched {
         }
     }
 
-    /// What was used, to be asked for what a grant names.
-    pub(crate) fn names(&self) -> Names {
-        let each = |(resource, privileges): (&'_ Resource, &'_ BTreeSet<Privilege>)| ResourceGrant {
+    /// What was used, one by one.
+    pub(crate) fn list(&self) -> Vec<ResourceGrant> {
+        let each = |(resource, privileges): (&Resource, &BTreeSet<Privilege>)| ResourceGrant {
             resource: resource.clone(),
             privileges: privileges.iter().copied().collect(),
         };
-        Names::of(&self.resources.iter().map(each).collect::<Vec<_>>())
+        self.resources.iter().map(each).collect()
+    }
+
+    /// The same, to be asked for what a grant names.
+    pub(crate) fn names(&self) -> Names {
+        Names::of(&self.list())
     }
 
     /// What of these nothing was done with, privilege by privilege; unknown where not everything is remembered.
