@@ -4,6 +4,7 @@
 //! Out: what came otherwise. The same grant exists as a native role, [`NATIVE`], which is the oracle.
 
 pub mod case;
+pub mod functions;
 pub mod generate;
 pub mod ground;
 pub mod markers;

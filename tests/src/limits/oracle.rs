@@ -82,6 +82,18 @@ impl Oracle {
         count(&mut self.tally, sql, &native, &gate);
         native.error().is_none()
     }
+
+    /// Whether the native role is refused each of these, of which one at least is there.
+    pub async fn denies(&mut self, statements: &[String]) -> bool {
+        let mut denied = false;
+        for sql in statements {
+            match self.native.run(sql).await.error() {
+                None => return false,
+                Some(error) => denied |= error.code() == "42501",
+            }
+        }
+        denied
+    }
 }
 
 fn count(tally: &mut Tally, sql: &str, native: &Answer, gate: &Answer) {

@@ -296,3 +296,11 @@ pub(super) const OF_SERVER: &[&str] = &[
     "pg_stat_get_checkpointer_stat_reset_time", "pg_stat_get_checkpointer_sync_time",
     "pg_stat_get_checkpointer_write_time",
 ];
+
+/// With what the views of `information_schema` reckon, all in that schema: types, and positions in keys. Sorted.
+#[rustfmt::skip]
+pub(super) const OF_INFORMATION_SCHEMA: &[&str] = &[
+    "_pg_char_max_length", "_pg_char_octet_length", "_pg_datetime_precision", "_pg_expandarray", "_pg_index_position",
+    "_pg_interval_type", "_pg_numeric_precision", "_pg_numeric_precision_radix", "_pg_numeric_scale", "_pg_truetypid",
+    "_pg_truetypmod",
+];

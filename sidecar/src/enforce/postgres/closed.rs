@@ -71,14 +71,17 @@ pub(super) fn open_catalog(schema: &str, name: &str) -> Option<&'static [&'stati
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::builtin::{FUNCTIONS, INTROSPECTION, OF_INFORMATION_SCHEMA, OF_SERVER},
+        *,
+    };
 
     #[test]
     fn the_lists_are_sorted() {
         assert!(PG_OPEN.is_sorted_by_key(|(name, _)| name) && INFORMATION_CLOSED.is_sorted());
-        assert!(
-            super::super::builtin::FUNCTIONS.is_sorted() && super::super::builtin::INTROSPECTION.is_sorted()
-        );
+        for list in [FUNCTIONS, INTROSPECTION, OF_SERVER, OF_INFORMATION_SCHEMA] {
+            assert!(list.is_sorted());
+        }
     }
 
     #[test]

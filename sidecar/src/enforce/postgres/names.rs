@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::{
     Ground,
-    builtin::{FUNCTIONS, INTROSPECTION, OF_SERVER, ON_SESSION},
+    builtin::{FUNCTIONS, INTROSPECTION, OF_INFORMATION_SCHEMA, OF_SERVER, ON_SESSION},
     catalog::{FIRST_USER_OID, PG_CATALOG, Relation, Type},
     closed::open_catalog,
     scope::{Base, Read},
@@ -103,14 +103,17 @@ impl Ground {
         let theirs = self.catalog.function_schemas(name);
         let shadowed = match schema {
             None => theirs.iter().any(|schema| **schema == *PG_CATALOG || self.path.contains(schema)),
-            Some(PG_CATALOG) => theirs.iter().any(|schema| **schema == *PG_CATALOG),
-            Some(INFORMATION_SCHEMA) if name == "_pg_expandarray" => return Ok(Function::Harmless),
+            Some(own @ (PG_CATALOG | INFORMATION_SCHEMA)) => theirs.iter().any(|schema| **schema == *own),
             Some(_) => true,
         };
         if shadowed || call.args().len() == 1 && self.is_foreign_cast(schema, name) {
             return Err(deny_function(name));
         }
         match name {
+            _ if schema == Some(INFORMATION_SCHEMA) => match OF_INFORMATION_SCHEMA.binary_search(&name) {
+                Ok(_) => Ok(Function::Harmless),
+                Err(_) => Err(deny_function(name)),
+            },
             "set_config" | "current_setting" => Ok(Function::Setting),
             _ if FUNCTIONS.binary_search(&name).is_ok() => Ok(Function::Harmless),
             _ if ON_SESSION.contains(&name) || OF_SERVER.binary_search(&name).is_ok() => {

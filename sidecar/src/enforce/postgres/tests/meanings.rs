@@ -238,6 +238,17 @@ fn a_call_that_may_be_a_cast_to_somebodys_type_is_refused() {
 }
 
 #[test]
+fn what_information_schema_reckons_with_is_called_where_nobody_has_put_more_beside_it() {
+    let text = "SELECT information_schema._pg_char_max_length(25, -1)";
+    verdict(text).unwrap();
+    verdict("SELECT _pg_char_max_length(25, -1)").unwrap_err();
+    verdict("SELECT information_schema.lower('A')").unwrap_err();
+    let (schema, name) = ("information_schema".into(), "_pg_char_max_length".into());
+    let parts = Parts { functions: vec![Named { schema, name }], ..shop_parts() };
+    judge(text, &ground_of(parts, Star::Deny)).unwrap_err();
+}
+
+#[test]
 fn where_any_value_may_run_somebodys_function_nothing_is_read() {
     let ground = ground_of(Parts { implicit_casts: true, ..shop_parts() }, Star::Deny);
     for text in [
