@@ -145,6 +145,11 @@ impl<'a> Walk<'a> {
         match item.column(name) {
             Known::Once(found) => found.read(name),
             Known::Often => Err(Denial::ambiguous(name)),
+            Known::Unsure(found) => {
+                found.read(name)?;
+                item.row()?;
+                self.ground.attribute(name)
+            }
             Known::Perhaps => {
                 item.row()?;
                 self.ground.attribute(name)
@@ -159,14 +164,23 @@ impl<'a> Walk<'a> {
 
     /// A name that stands alone: a column of this level or one around it, else a whole row.
     fn bare(&mut self, scope: &Scope<'_, 'a>, name: &str) -> Result<(), Denial> {
+        if self.known(scope, name)? {
+            return Ok(());
+        }
+        Err(Denial::missing("42703", format!("column \"{name}\" does not exist"), name))
+    }
+
+    /// Leave to read whatever a name that stands alone may mean; whether it may mean anything.
+    pub(super) fn known(&mut self, scope: &Scope<'_, 'a>, name: &str) -> Result<bool, Denial> {
         let mut looks = 0;
         let meaning = scope.column(name, &mut looks);
         self.spend(looks)?;
         let meaning = meaning?;
         if let Some(found) = meaning.column {
             found.read(name)?;
+            meaning.or_else.iter().try_for_each(|found| found.read(name))?;
             if !meaning.perhaps {
-                return Ok(());
+                return Ok(true);
             }
         }
         let mut looks = 0;
@@ -175,10 +189,9 @@ impl<'a> Walk<'a> {
         match item? {
             Some(item) => {
                 self.spend(item.width())?;
-                item.row()
+                item.row().map(|()| true)
             }
-            None if meaning.perhaps || meaning.column.is_some() => Ok(()),
-            None => Err(Denial::missing("42703", format!("column \"{name}\" does not exist"), name)),
+            None => Ok(meaning.perhaps || meaning.column.is_some()),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     outputs::name_of,
     query::renamed,
     rows::SETTINGS,
-    scope::{Base, Derived, Item, Known, Read, Scope},
+    scope::{Base, Certainty, Derived, Item, Known, Read, Scope},
     walk::{Ctes, Walk, refuse},
 };
 use crate::enforce::{Denial, Reason};
@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
         self.claim_alias(alias);
         let Some(alias) = alias else { return Ok(Item::derived(None, columns, vague)) };
         let columns = if columns.is_empty() && vague {
-            alias.colnames().iter().map(|name| Derived::free(name.as_str())).collect()
+            alias.colnames().iter().map(|name| Derived::sure(name.as_str())).collect()
         } else if alias.colnames().is_empty() {
             columns
         } else {
@@ -173,14 +173,15 @@ impl<'a> Walk<'a> {
                 columns.extend(more);
                 vague |= perhaps;
             }
-            name = name.or_else(|| name_of(call));
+            // What else may stand here without an alias has a name that nobody uses.
+            name = name.or_else(|| name_of(call).filter(|_| matches!(call, Node::FuncCall(_))));
         }
         for column in range.coldeflist().iter() {
             let column = self.column_definition(column)?;
             columns.push(column);
         }
         if range.ordinality {
-            columns.push(Derived::free(Some("ordinality")));
+            columns.push(Derived::sure(Some("ordinality")));
         }
         let item = self.with_alias(range.alias(), columns.into(), vague)?;
         Ok(Item { name, named: name.is_some(), ..item })
@@ -205,7 +206,7 @@ impl<'a> Walk<'a> {
         if let Some(collate) = column.coll_clause() {
             self.claim_all(collate.collname());
         }
-        Ok(Derived::free(column.colname()))
+        Ok(Derived::sure(column.colname()))
     }
 
     fn xml_table(
@@ -229,7 +230,7 @@ impl<'a> Walk<'a> {
             column.type_name().map_or(Ok(()), |name| self.type_name(name))?;
             self.expression(column.colexpr(), here)?;
             self.expression(column.coldefexpr(), here)?;
-            columns.push(Derived::free(column.colname()));
+            columns.push(Derived::sure(column.colname()));
         }
         self.with_alias(table.alias(), columns.into(), false)
     }
@@ -278,7 +279,7 @@ impl<'a> Walk<'a> {
             self.expression(join.quals(), Place { scope: Some(&scope), ..place })?;
         }
         let vague = left_side.1 || right_side.1;
-        let free = merged.iter().map(|name| Derived::free(Some(name)));
+        let free = merged.iter().map(|name| Derived::sure(Some(name)));
         let rest = left_side.0.iter().chain(&right_side.0).copied();
         self.spend((left_side.0.len() + right_side.0.len()).saturating_mul(merged.len()))?;
         let rest = rest.filter(|column| column.name.is_none_or(|name| !merged.contains(&name)));
@@ -295,7 +296,7 @@ impl<'a> Walk<'a> {
         }
         items.push(whole);
         if let Some(alias) = join.join_using_alias() {
-            let columns = merged.iter().map(|name| Derived::free(Some(name))).collect();
+            let columns = merged.iter().map(|name| Derived::sure(Some(name))).collect();
             let item = Item::derived(alias.aliasname(), columns, false);
             items.push(Item { open: false, join: true, ..item });
         }
@@ -314,8 +315,15 @@ impl<'a> Walk<'a> {
             return Ok(Vec::new());
         }
         self.ground.operator_named("=")?;
-        let certain =
-            |side: &(Vec<Derived<'a>>, bool)| !side.1 && side.0.iter().all(|column| column.name.is_some());
+        // Nothing is merged that is not named, unless the join is natural.
+        let certain = |side: &(Vec<Derived<'a>>, bool)| {
+            let sure = |column: &Derived<'a>| match column.certainty {
+                Certainty::Sure => column.name.is_some(),
+                Certainty::Guessed => column.name.is_some() && !join.is_natural,
+                Certainty::Doubtful => false,
+            };
+            !side.1 && side.0.iter().all(sure)
+        };
         if !certain(left) || !certain(right) {
             return Err(refuse("a join by name over columns whose names are not known"));
         }
@@ -334,8 +342,8 @@ impl<'a> Walk<'a> {
             for item in &sides {
                 match item.column(name) {
                     // A natural join names no columns, so neither does its refusal.
-                    Known::Once(found) if join.is_natural => found.read("")?,
-                    Known::Once(found) => found.read(name)?,
+                    Known::Once(found) | Known::Unsure(found) if join.is_natural => found.read("")?,
+                    Known::Once(found) | Known::Unsure(found) => found.read(name)?,
                     Known::Often => return Err(Denial::ambiguous(name)),
                     Known::No | Known::Perhaps => {
                         let message = format!("column \"{name}\" specified in USING clause does not exist");

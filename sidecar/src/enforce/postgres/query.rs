@@ -16,7 +16,7 @@ use super::{
     names::texts,
     outputs::{is_star, name_of},
     rows::opened,
-    scope::{Columns, Derived, Item, Read, Scope},
+    scope::{Certainty, Columns, Derived, Item, Read, Scope},
     walk::{self, Cte, Ctes, Edit, Walk, refuse},
 };
 use crate::enforce::{Denial, Reason};
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
             vague |= row.iter().any(is_star);
             self.expressions(row, place)?;
         }
-        let names = (1..=width).map(|number| Derived::free(NUMBERED.get(number - 1).copied()));
+        let names = (1..=width).map(|number| Derived::sure(NUMBERED.get(number - 1).copied()));
         let output = (names.collect(), vague);
         self.tail(select, &output, place)?;
         Ok(output)
@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
         place: Place<'_, 'a>,
     ) -> Result<(), Denial> {
         self.keep(output.0.len())?;
-        let free = output.0.iter().map(|column| Derived::free(column.name)).collect();
+        let free = output.0.iter().map(|column| Derived::free(column.name, column.certainty)).collect();
         let items = [Item::derived(None, free, output.1)];
         let scope = Scope { outer: place.scope, items: &items };
         let here = Place { scope: Some(&scope), ..place };
@@ -167,7 +167,11 @@ impl<'a> Walk<'a> {
                 vague |= more;
             } else {
                 self.expression(target.val(), place)?;
-                output.push(Derived::free(target.name().or_else(|| name_of(target.val()))));
+                output.push(match (target.name(), target.val()) {
+                    (Some(name), _) => Derived::sure(Some(name)),
+                    (None, node @ Node::ColumnRef(_)) => Derived::sure(name_of(node)),
+                    (None, node) => Derived::guessed(name_of(node)),
+                });
             }
             walk::width(output.len())?;
         }
@@ -206,7 +210,7 @@ impl<'a> Walk<'a> {
         for item in found {
             item.row()?;
             let (columns, more) = item.all();
-            output.extend(columns.iter().map(|column| Derived::free(column.name)));
+            output.extend(columns.iter().map(|column| Derived::free(column.name, column.certainty)));
             vague |= more;
         }
         Ok((output, vague))
@@ -216,12 +220,13 @@ impl<'a> Walk<'a> {
     fn expand(&mut self, at: usize, found: &[&Item<'a>]) -> Result<Output<'a>, Denial> {
         let (mut output, mut list) = (Vec::new(), Vec::new());
         for item in found {
-            let (columns, vague) = item.all();
+            let (columns, mut vague) = item.all();
+            vague |= columns.iter().any(|column| column.certainty == Certainty::Doubtful);
             for column in columns.iter().filter(|column| column.read().is_ok()) {
                 let called = column.name.ok_or_else(|| refuse("a star over columns without names"))?;
                 let by = column.by.map(|by| format!("{}.", quoted(by))).unwrap_or_default();
                 list.push(format!("{by}{}", quoted(called)));
-                output.push(Derived::free(Some(called)));
+                output.push(Derived::sure(Some(called)));
             }
             if vague || list.is_empty() {
                 item.row()?;
@@ -244,9 +249,8 @@ impl<'a> Walk<'a> {
         self.spend(looks)?;
         if let Some(name) = bare_name(node)
             && !is_here
-            && output.0.iter().any(|column| column.name == Some(name))
+            && self.is_output(name, output, place)?
         {
-            self.claim(Some(name));
             return Ok(());
         }
         match node {
@@ -261,12 +265,31 @@ impl<'a> Walk<'a> {
     fn ordered(&mut self, node: Node<'a>, output: &Output<'a>, place: Place<'_, 'a>) -> Result<(), Denial> {
         self.spend(output.0.len())?;
         if let Some(name) = bare_name(node)
-            && output.0.iter().any(|column| column.name == Some(name))
+            && self.is_output(name, output, place)?
         {
-            self.claim(Some(name));
             return Ok(());
         }
         self.expression(node, place)
+    }
+
+    /// Whether this is an output's name. If that is not sure, what else it may mean must be allowed.
+    fn is_output(
+        &mut self,
+        name: &'a str,
+        output: &Output<'a>,
+        place: Place<'_, 'a>,
+    ) -> Result<bool, Denial> {
+        let called = |column: &&Derived<'a>| column.name == Some(name);
+        let Some(certainty) = output.0.iter().filter(called).map(|column| column.certainty).min() else {
+            return Ok(false);
+        };
+        self.claim(Some(name));
+        if certainty != Certainty::Sure
+            && let Some(scope) = place.scope
+        {
+            self.known(scope, name)?;
+        }
+        Ok(true)
     }
 
     fn sorted(&mut self, sort: &'a SortBy, output: &Output<'a>, place: Place<'_, 'a>) -> Result<(), Denial> {
@@ -352,10 +375,12 @@ impl<'a> Walk<'a> {
         ctes: &Ctes<'_, 'a>,
     ) -> Result<(), Denial> {
         let (mut columns, vague) = (renamed(output.0, cte.aliascolnames()), output.1);
+        // A star of a query further in leaves these out.
+        let mut add = |name| columns.push(Derived::free(name, Certainty::Doubtful));
         if let Some(search) = cte.search_clause() {
             self.claim_all(search.search_col_list());
             self.claim(search.search_seq_column());
-            columns.push(Derived::free(search.search_seq_column()));
+            add(search.search_seq_column());
         }
         if let Some(cycle) = cte.cycle_clause() {
             self.claim_all(cycle.cycle_col_list());
@@ -363,8 +388,8 @@ impl<'a> Walk<'a> {
             self.claim(cycle.cycle_path_column());
             self.expression(cycle.cycle_mark_value(), Place::NOWHERE)?;
             self.expression(cycle.cycle_mark_default(), Place::NOWHERE)?;
-            columns.push(Derived::free(cycle.cycle_mark_column()));
-            columns.push(Derived::free(cycle.cycle_path_column()));
+            add(cycle.cycle_mark_column());
+            add(cycle.cycle_path_column());
         }
         self.spend(ctes.len())?;
         known(cte, (columns, vague), ctes);
@@ -383,10 +408,17 @@ fn known<'a>(cte: &'a CommonTableExpr, output: Output<'a>, ctes: &Ctes<'_, 'a>) 
     }
 }
 
-/// The columns under the names of an alias list, as far as that goes.
+/// The columns under the names of an alias list, as far as that goes. A list that is too long is an error, so what is
+/// named is there; which column comes behind the last name is as certain as those before.
 pub(super) fn renamed<'a>(mut columns: Vec<Derived<'a>>, names: &'a NodeList) -> Vec<Derived<'a>> {
-    for (column, name) in columns.iter_mut().zip(names.iter()) {
-        column.name = name.as_str();
+    let doubtful = columns.iter().any(|column| column.certainty == Certainty::Doubtful);
+    let last = names.len().min(columns.len());
+    let (named, rest) = columns.split_at_mut(last);
+    for (column, name) in named.iter_mut().zip(names.iter()) {
+        *column = Derived { name: name.as_str(), certainty: Certainty::Sure, ..*column };
+    }
+    for column in rest.iter_mut().filter(|_| doubtful && last > 0) {
+        column.certainty = Certainty::Doubtful;
     }
     columns
 }

@@ -84,9 +84,10 @@ impl<'a> Walk<'a> {
         let vague = (Vec::new(), true);
         let call = match node {
             Node::FuncCall(call) => call,
-            Node::TypeCast(cast) if may_be_row(cast) => return Ok(vague),
+            // A cast that changes nothing leaves what it is given, with the names that that gives.
+            Node::TypeCast(cast) if may_be_row(cast) || !is_made(cast) => return Ok(vague),
             Node::SQLValueFunction(_) | Node::TypeCast(_) => {
-                return Ok((vec![Derived::free(alias.or_else(|| name_of(node)))], false));
+                return Ok((vec![Derived::guessed(alias.or_else(|| name_of(node)))], false));
             }
             // COALESCE and its kin give a row where they are given rows.
             _ => return Ok(vague),
@@ -104,15 +105,16 @@ impl<'a> Walk<'a> {
             return Ok(vague);
         }
         Ok(match OUTPUTS.iter().find(|(known, _)| *known == name) {
-            Some((_, columns)) => (columns.iter().map(|name| Derived::free(Some(name))).collect(), false),
-            None => (vec![Derived::free(alias.or(Some(name)))], false),
+            Some((_, columns)) => (columns.iter().map(|name| Derived::guessed(Some(name))).collect(), false),
+            None => (vec![Derived::guessed(alias.or(Some(name)))], false),
         })
     }
 
     /// Whether this is no row for certain, and no range over rows.
     fn is_plain(&mut self, node: Node<'a>, place: Place<'_, 'a>) -> Result<bool, Denial> {
         Ok(match node {
-            Node::TypeCast(cast) => !may_be_row(cast),
+            // With one argument a function may be a cast, too.
+            Node::TypeCast(cast) => !may_be_row(cast) && is_made(cast),
             Node::A_Const(_) | Node::ParamRef(_) | Node::SQLValueFunction(_) | Node::A_ArrayExpr(_) => true,
             Node::ColumnRef(column) => return self.is_plain_column(&texts(column.fields()), place),
             Node::A_Expr(expression) => {
@@ -140,7 +142,7 @@ impl<'a> Walk<'a> {
             }
             [table, name] => match self.item(scope, None, table)?.column(name) {
                 Known::Once(found) => Some(found),
-                Known::No | Known::Perhaps | Known::Often => None,
+                Known::No | Known::Perhaps | Known::Unsure(_) | Known::Often => None,
             },
             _ => None,
         };
@@ -153,11 +155,11 @@ impl<'a> Walk<'a> {
 /// What `unnest` gives: one value for each, unless it is given arrays of rows.
 fn unnested<'a>(args: &'a pg_raw_parse::list::NodeList, alias: Option<&'a str>) -> Output<'a> {
     match args.len() {
-        1 if args.iter().all(holds_values) => (vec![Derived::free(alias.or(Some("unnest")))], false),
-        1 => (vec![Derived::free(None)], true),
-        _ if args.iter().all(holds_values) => {
-            (args.iter().map(|_| Derived::free(Some("unnest"))).collect(), false)
+        1 if args.iter().all(holds_values) => (vec![Derived::guessed(alias.or(Some("unnest")))], false),
+        _ if args.len() > 1 && args.iter().all(holds_values) => {
+            (args.iter().map(|_| Derived::guessed(Some("unnest"))).collect(), false)
         }
+        // Rows may have no columns at all.
         _ => (Vec::new(), true),
     }
 }
@@ -177,6 +179,17 @@ fn is_value(node: Node<'_>) -> bool {
         Node::A_Const(_) | Node::SQLValueFunction(_) => true,
         Node::TypeCast(cast) => !may_be_row(cast),
         _ => holds_values(node),
+    }
+}
+
+/// Whether a cast is of something that calls no function.
+fn is_made(cast: &TypeCast) -> bool {
+    match cast.arg() {
+        Node::A_Const(_) | Node::ParamRef(_) | Node::SQLValueFunction(_) | Node::A_ArrayExpr(_) => true,
+        // `t.f` may be `f(t)`.
+        Node::ColumnRef(column) => column.fields().len() == 1,
+        Node::TypeCast(inner) => is_made(inner),
+        _ => false,
     }
 }
 

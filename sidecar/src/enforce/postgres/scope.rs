@@ -71,11 +71,24 @@ impl Base<'_> {
     }
 }
 
+/// Whether a column of a derived table is there as it is thought to be. What the server does not find here it looks for
+/// further out, so of whatever is not sure both must be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Certainty {
+    /// The text itself gives it its name.
+    Sure,
+    /// It is there; its name is what the server should call it.
+    Guessed,
+    /// It may not be there at all, and then those behind it come earlier.
+    Doubtful,
+}
+
 /// A column of a derived table or a join.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Derived<'a> {
     /// None where it cannot be told what the server calls it.
     pub(super) name: Option<&'a str>,
+    pub(super) certainty: Certainty,
     /// The item that it may be called by; none where it is called without.
     pub(super) by: Option<&'a str>,
     /// The column that it stands for; none when whatever it reads has been allowed already.
@@ -84,8 +97,18 @@ pub(super) struct Derived<'a> {
 
 impl<'a> Derived<'a> {
     /// A column that may be read.
-    pub(super) const fn free(name: Option<&'a str>) -> Self {
-        Self { name, by: None, of: None }
+    pub(super) const fn free(name: Option<&'a str>, certainty: Certainty) -> Self {
+        Self { name, certainty, by: None, of: None }
+    }
+
+    /// One that the text gives this name.
+    pub(super) const fn sure(name: Option<&'a str>) -> Self {
+        Self::free(name, Certainty::Sure)
+    }
+
+    /// One that the server should call so.
+    pub(super) const fn guessed(name: Option<&'a str>) -> Self {
+        Self::free(name, Certainty::Guessed)
     }
 
     /// Leave to read it, for a statement that does not name it.
@@ -151,6 +174,8 @@ pub(super) enum Known<'a> {
     Perhaps,
     /// Once.
     Once(Found<'a>),
+    /// Once, if it is there.
+    Unsure(Found<'a>),
     /// More than once.
     Often,
 }
@@ -190,6 +215,7 @@ impl<'a> Item<'a> {
             Columns::Base(base, renamed) => {
                 let column = |(at, column): (usize, &'a Column)| Derived {
                     name: Some(renamed.get(at).copied().unwrap_or(&column.name)),
+                    certainty: Certainty::Sure,
                     by: self.name,
                     of: Some((*base, column)),
                 };
@@ -223,10 +249,10 @@ impl<'a> Item<'a> {
             Columns::List(list, vague) => {
                 let mut found = list.iter().filter(|column| column.name == Some(name));
                 match (found.next(), found.next()) {
-                    (Some(Derived { of: Some((base, column)), .. }), None) => {
-                        Known::Once(Found::Column(*base, column))
+                    (Some(Derived { of, certainty, .. }), None) => {
+                        let found = of.map_or(Found::Free, |(base, column)| Found::Column(base, column));
+                        if *certainty == Certainty::Sure { Known::Once(found) } else { Known::Unsure(found) }
                     }
-                    (Some(Derived { of: None, .. }), None) => Known::Once(Found::Free),
                     (Some(_), Some(_)) => Known::Often,
                     (None, _) if *vague || list.iter().any(|column| column.name.is_none()) => Known::Perhaps,
                     (None, _) => Known::No,
@@ -261,7 +287,9 @@ pub(super) struct Scope<'s, 'a> {
 pub(super) struct Meaning<'a> {
     /// The column that is found first, if any.
     pub(super) column: Option<Found<'a>>,
-    /// Whether something on the way may have known it first.
+    /// Those further out that it is if the ones before are not there.
+    pub(super) or_else: Vec<Found<'a>>,
+    /// Whether it may be something else still.
     pub(super) perhaps: bool,
 }
 
@@ -273,24 +301,32 @@ impl<'s, 'a> Scope<'s, 'a> {
 
     /// A column by its bare name. Counts what was looked at.
     pub(super) fn column(&'s self, name: &str, looks: &mut usize) -> Result<Meaning<'a>, Denial> {
-        let mut perhaps = false;
+        let mut meaning = Meaning { column: None, or_else: Vec::new(), perhaps: false };
         for items in self.levels() {
-            let mut here = None;
+            let (mut here, mut sure) = (None, true);
             *looks += items.len();
             for item in items.iter().filter(|item| item.open) {
                 *looks += item.width();
-                match item.column(name) {
+                let known = item.column(name);
+                sure &= !matches!(known, Known::Unsure(_));
+                match known {
                     Known::No => {}
-                    Known::Perhaps => perhaps = true,
-                    Known::Once(found) if here.is_none() => here = Some(found),
-                    Known::Once(_) | Known::Often => return Err(Denial::ambiguous(name)),
+                    Known::Perhaps => meaning.perhaps = true,
+                    Known::Once(found) | Known::Unsure(found) if here.is_none() => here = Some(found),
+                    Known::Once(_) | Known::Unsure(_) | Known::Often => return Err(Denial::ambiguous(name)),
                 }
             }
-            if here.is_some() {
-                return Ok(Meaning { column: here, perhaps });
+            let Some(found) = here else { continue };
+            match meaning.column {
+                None => meaning.column = Some(found),
+                Some(_) => meaning.or_else.push(found),
             }
+            if sure {
+                return Ok(meaning);
+            }
+            meaning.perhaps = true;
         }
-        Ok(Meaning { column: None, perhaps })
+        Ok(meaning)
     }
 
     /// Whether this level itself has a column of this name. Counts what was looked at.

@@ -150,18 +150,38 @@ impl<'a> Walk<'a> {
         self.json_passing(table.passing(), place)?;
         self.json_behavior(table.on_error(), place)?;
         let mut columns = Vec::new();
-        for column in table.columns().iter() {
-            self.json_column(column, place, &mut columns)?;
-        }
+        self.json_columns(table.columns().iter(), place, &mut columns)?;
         Ok(columns)
     }
 
-    fn json_column(
+    /// The columns of one level: nested ones come behind all others.
+    fn json_columns(
         &mut self,
-        column: &'a JsonTableColumn,
+        all: impl Iterator<Item = &'a JsonTableColumn>,
         place: Place<'_, 'a>,
         columns: &mut Vec<Derived<'a>>,
     ) -> Result<(), Denial> {
+        let (nested, plain): (Vec<_>, Vec<_>) = all.partition(|column| !column.columns().is_empty());
+        for column in plain {
+            self.json_column(column, place)?;
+            columns.push(Derived::guessed(column.name()));
+        }
+        for column in nested {
+            self.json_column(column, place)?;
+            let inside: Vec<&'a JsonTableColumn> = column
+                .columns()
+                .iter()
+                .map(|node| match node {
+                    Node::JsonTableColumn(column) => Ok(column),
+                    _ => Err(refuse("JSON of this kind")),
+                })
+                .collect::<Result<_, _>>()?;
+            self.deeper(|walk| walk.json_columns(inside.into_iter(), place, columns))?;
+        }
+        Ok(())
+    }
+
+    fn json_column(&mut self, column: &'a JsonTableColumn, place: Place<'_, 'a>) -> Result<(), Denial> {
         self.claim(column.name());
         column.type_name().map_or(Ok(()), |name| self.type_name(name))?;
         if let Some(path) = column.pathspec() {
@@ -169,15 +189,6 @@ impl<'a> Walk<'a> {
             self.expression(path.string(), place)?;
         }
         self.json_behavior(column.on_empty(), place)?;
-        self.json_behavior(column.on_error(), place)?;
-        if column.columns().is_empty() {
-            columns.push(Derived::free(column.name()));
-            return Ok(());
-        }
-        for nested in column.columns() {
-            let Node::JsonTableColumn(nested) = nested else { return Err(refuse("JSON of this kind")) };
-            self.deeper(|walk| walk.json_column(nested, place, columns))?;
-        }
-        Ok(())
+        self.json_behavior(column.on_error(), place)
     }
 }

@@ -35,15 +35,101 @@ fn what_a_function_in_from_gives_is_not_guessed_where_it_may_be_a_row() {
         judge(text, &shop_with("area")).expect_err(text);
     }
     for text in [
-        "SELECT (SELECT price FROM lower('a') price) FROM sales",
-        "SELECT (SELECT price FROM lower($1::int4range) price) FROM sales",
-        "SELECT (SELECT price FROM abs(o.qty) AS price) FROM sales, orders o",
+        "SELECT (SELECT price FROM lower('a') AS x(price)) FROM sales",
+        "SELECT (SELECT x FROM lower('a') x) FROM sales",
+        "SELECT (SELECT x FROM lower($1::int4range) x) FROM sales",
+        "SELECT (SELECT x FROM abs(o.qty) AS x) FROM sales, orders o",
         "SELECT e.key FROM orders o, jsonb_each(to_jsonb(o)) e JOIN (SELECT 'a' AS key) k USING (key)",
         "SELECT * FROM unnest('{1,2}'::int[], $1::int[]) AS t(a, id) JOIN orders USING (id)",
-        "SELECT j.value FROM orders o, jsonb_array_elements(to_jsonb(o) -> 'a') j NATURAL JOIN (SELECT 1 AS x) k",
+        "SELECT j.value FROM orders o, jsonb_array_elements(to_jsonb(o) -> 'a') j JOIN (SELECT 1 AS value) k USING (value)",
+        "SELECT day, o.id FROM generate_series(1, 3) AS day LEFT JOIN orders o ON o.id = day ORDER BY day",
     ] {
         judge(text, &shop_with("area")).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
     }
+}
+
+/// The shop on a server of this version.
+fn shop_on(server_version: u32) -> Ground {
+    ground_of(Parts { server_version, ..shop_parts() }, Star::Deny)
+}
+
+#[test]
+fn what_the_server_may_call_otherwise_is_looked_for_further_out_as_well() {
+    for from in [
+        "CAST(json_array_elements('[1]'::json) AS json) AS price",
+        "CAST(CAST(json_array_elements('[1]'::json) AS json) AS json) AS price",
+        "ROWS FROM (CAST(json_array_elements('[1]'::json) AS json)) AS price",
+        "CAST(('[1]'::json).json_array_elements AS json) AS price",
+        "to_json(1) j, CAST(j.json_array_elements AS json) AS price",
+        "text(CAST(json_array_elements_text('[1]') AS text)) AS price",
+        "CAST(pg_partition_ancestors('orders') AS regclass) AS price",
+        "json_array_elements('[1]'::json) AS price",
+        "lower('a') AS price",
+        "unnest(ARRAY[1]) AS price",
+        "now() AS price",
+        "current_date AS price",
+    ] {
+        judge(&format!("SELECT (SELECT price FROM {from} LIMIT 1) FROM sales"), &shop_on(150_000))
+            .expect_err(from);
+    }
+    for from in ["lower('a') AS x(price)", "(SELECT lower('a') AS price) x", "CAST(1 AS int) AS x(price)"] {
+        judge(&format!("SELECT (SELECT price FROM {from} LIMIT 1) FROM sales"), &shop_on(150_000))
+            .expect(from);
+    }
+    for text in [
+        "SELECT (SELECT sales FROM CAST(1 AS sales)) FROM sales",
+        "SELECT (SELECT ordinality FROM orders o, unnest(o.area) WITH ORDINALITY AS t(a) LIMIT 1) FROM sales s(a, b, c, ordinality)",
+        "SELECT (SELECT generate_series FROM orders o, ROWS FROM (unnest(o.area), generate_series(1, 2)) AS t(a)) \
+         FROM sales s(a, b, c, generate_series)",
+    ] {
+        judge(text, &shop_with("area")).expect_err(text);
+    }
+}
+
+#[test]
+fn what_search_and_cycle_add_is_not_in_the_star_of_a_query_further_in() {
+    let search = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 2) \
+                  SEARCH DEPTH FIRST BY x SET price";
+    let cycle = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 2) CYCLE x SET price USING p";
+    for with in [search, cycle] {
+        for query in [
+            "SELECT (SELECT price FROM (SELECT * FROM c) d LIMIT 1) FROM sales",
+            "SELECT (SELECT price FROM (SELECT c.* FROM c) d LIMIT 1) FROM sales",
+            "SELECT (SELECT price FROM (TABLE c) d LIMIT 1) FROM sales",
+            "SELECT (SELECT price FROM (SELECT * FROM c UNION SELECT * FROM c) d LIMIT 1) FROM sales",
+            "SELECT (SELECT price FROM (SELECT * FROM c JOIN orders USING (x)) d LIMIT 1) FROM sales",
+            "SELECT (SELECT price FROM (SELECT * FROM (c CROSS JOIN orders) j) d LIMIT 1) FROM sales",
+            "SELECT (SELECT price FROM (SELECT *, 1 AS price FROM c) d(p, q) LIMIT 1) FROM sales",
+            "SELECT id FROM (SELECT * FROM c) d, sales ORDER BY price",
+            "SELECT d.* FROM (SELECT * FROM c) d, sales ORDER BY price",
+            "SELECT d.*, count(*) FROM (SELECT * FROM c) d, sales GROUP BY price",
+            "SELECT DISTINCT ON (price) d.* FROM (SELECT * FROM c) d, sales",
+            "SELECT 1 FROM (SELECT * FROM c) d NATURAL JOIN sales",
+        ] {
+            verdict(&format!("{with} {query}")).expect_err(query);
+        }
+        for query in [
+            "SELECT x, price FROM c ORDER BY price",
+            "SELECT * FROM c",
+            "SELECT d.x FROM (SELECT * FROM c) d",
+        ] {
+            verdict(&format!("{with} {query}")).expect(query);
+        }
+    }
+}
+
+#[test]
+fn nested_columns_of_a_json_table_come_behind_the_others() {
+    let text = |columns: &str, alias: &str, name: &str| {
+        let table = format!("JSON_TABLE('{{}}'::jsonb, '$' COLUMNS ({columns})) AS t{alias}");
+        judge(&format!("SELECT (SELECT {name} FROM {table} LIMIT 1) FROM sales"), &shop_on(180_000))
+    };
+    let nested = "NESTED PATH '$.x[*]' COLUMNS (n int PATH '$'), price int PATH '$.q'";
+    text(nested, "(p)", "price").unwrap_err();
+    text(nested, "(p)", "p").unwrap();
+    text(nested, "(p)", "n").unwrap();
+    text("NESTED '$.a' COLUMNS (NESTED '$.b' COLUMNS (n int), price int), q int", "(a, b)", "price")
+        .unwrap_err();
 }
 
 #[test]
