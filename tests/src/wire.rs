@@ -71,6 +71,17 @@ impl Message {
         Fields(fields.collect())
     }
 
+    /// The names in a `RowDescription`.
+    pub fn columns(&self) -> Vec<String> {
+        let mut rest = self.body.get(2..).unwrap_or_default();
+        let mut names = Vec::new();
+        while let Some(end) = rest.iter().position(|byte| *byte == 0) {
+            names.push(String::from_utf8_lossy(&rest[..end]).into_owned());
+            rest = rest.get(end + 19..).unwrap_or_default();
+        }
+        names
+    }
+
     /// The first column of a `DataRow` as text.
     pub fn first_column(&self) -> Option<String> {
         let length = i32::from_be_bytes(self.body.get(2..6)?.try_into().ok()?);

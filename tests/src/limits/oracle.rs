@@ -7,7 +7,7 @@ use super::{
     talk::{Answer, Door, Talk},
     tally::Tally,
 };
-use crate::wire::Fields;
+use crate::wire::{Fields, Message};
 
 /// Errors that come before a statement is executed.
 const BEFORE: [&str; 4] = ["42", "0A", "34", "26"];
@@ -81,6 +81,13 @@ impl Oracle {
         let gate = self.gate.run(sql).await;
         count(&mut self.tally, sql, &native, &gate);
         native.error().is_none()
+    }
+
+    /// What the server calls the columns of something that stands in FROM; nothing if that is wrong in itself.
+    pub async fn columns(&mut self, item: &str) -> Option<Vec<String>> {
+        let answer = self.native.run(&format!("select * from {item} limit 0")).await;
+        let columns = answer.messages.iter().find(|message| message.kind == b'T');
+        columns.filter(|_| answer.error().is_none()).map(Message::columns)
     }
 
     /// Whether the native role is refused each of these, of which one at least is there.

@@ -11,7 +11,11 @@ use postern_tests::{
         ACCOUNT, NATIVE,
         case::{Case, Expected},
         functions::{keep_native_role_from_them, native_role_may_call},
-        generate::{innocent, mutated, statement},
+        generate::{
+            innocent,
+            items::{item, missing},
+            mutated, statement,
+        },
         ground::{COMMON, Ground},
         number,
         oracle::Oracle,
@@ -105,6 +109,34 @@ async fn an_open_gate_would_be_noticed() {
     }
     assert!(oracle.tally.wrong.len() > 30, "{}", oracle.tally.report());
     assert!(oracle.tally.strict.is_empty(), "{}", oracle.tally.report());
+}
+
+/// What stands in FROM is asked for each name that it might be thought to have and has not. A hidden column further out has
+/// that name.
+async fn names_that_are_not_there(version: Version) {
+    let Some((_stage, mut oracle)) = court(version).await else { return };
+    let (seed, count) = (number("POSTERN_TEST_SEED", 1), number("POSTERN_TEST_STATEMENTS", 2_000));
+    for seed in seed..seed + count {
+        let from = item(seed, version.major());
+        let Some(columns) = oracle.columns(&from).await else { continue };
+        for name in missing(&from, &columns) {
+            let inner = format!("select \"{name}\"::text from {from} limit 1");
+            oracle.compare(&format!("select ({inner}) from sales as o(a1, a2, a3, \"{name}\")")).await;
+        }
+        let sum: Vec<String> = columns.iter().map(|name| format!("\"{name}\"::text")).collect();
+        oracle.compare(&format!("select {} from {from}", sum.join(", "))).await;
+    }
+    oracle.tally.hold(20);
+}
+
+#[tokio::test]
+async fn names_that_are_not_there_are_not_found_there_on_15() {
+    names_that_are_not_there(Version::Fifteen).await;
+}
+
+#[tokio::test]
+async fn names_that_are_not_there_are_not_found_there_on_18() {
+    names_that_are_not_there(Version::Eighteen).await;
 }
 
 /// The part of the schema that the grant covers, for statements that hardly reach beyond it.

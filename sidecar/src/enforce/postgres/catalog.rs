@@ -36,6 +36,9 @@ pub(crate) struct Relation {
     pub(crate) kind: u8,
     /// Those that were not dropped, in order.
     pub(crate) columns: Box<[Column]>,
+    /// The numbers of those columns of which a value, wherever it is used, may run somebody's function: a cast, a comparison;
+    /// 0 stands for the row as one value.
+    pub(crate) lively: Box<[i16]>,
 }
 
 impl Relation {
@@ -94,8 +97,11 @@ pub(crate) struct Parts {
     pub(crate) operators: Vec<Named>,
     /// The OIDs of types that a user-defined cast with a function makes, and of their arrays.
     pub(crate) cast_targets: Vec<u32>,
-    /// Whether somebody's function turns values of the server's own types into others without being asked for.
+    /// Whether somebody's function turns values of the server's own types into others, or compares them, without being
+    /// asked for.
     pub(crate) implicit_casts: bool,
+    /// Whether it turns them into others where they are written to a column.
+    pub(crate) assignment_casts: bool,
     /// Sequences, and the tables of the columns that they belong to, by OID.
     pub(crate) sequences: Vec<(u32, u32)>,
     /// Views that read with the rights of whoever reads them (`security_invoker`), by OID, and their queries with every
@@ -124,6 +130,7 @@ pub(crate) struct Catalog {
     operators: Names,
     cast_targets: HashSet<u32>,
     implicit_casts: bool,
+    assignment_casts: bool,
     sequences: HashMap<u32, u32>,
     invokers: HashMap<u32, Box<str>>,
     users_of_invokers: HashMap<u32, Vec<u32>>,
@@ -153,6 +160,7 @@ impl Catalog {
             operators: names(parts.operators),
             cast_targets: parts.cast_targets.into_iter().collect(),
             implicit_casts: parts.implicit_casts,
+            assignment_casts: parts.assignment_casts,
             sequences: parts.sequences.into_iter().collect(),
             invokers: parts.invokers.into_iter().collect(),
             ..Self::default()
@@ -240,6 +248,11 @@ impl Catalog {
     /// Whether any value of the server's own types may run somebody's function, wherever it stands.
     pub(crate) const fn has_implicit_casts(&self) -> bool {
         self.implicit_casts
+    }
+
+    /// Whether one that is written may.
+    pub(crate) const fn has_assignment_casts(&self) -> bool {
+        self.assignment_casts
     }
 
     /// The table of the column that a sequence belongs to.

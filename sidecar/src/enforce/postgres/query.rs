@@ -36,7 +36,12 @@ impl<'a> Walk<'a> {
     /// A query that may change data: what stands in WITH, COPY, EXPLAIN, PREPARE, DECLARE, or alone.
     pub(super) fn query(&mut self, node: Node<'a>, place: Place<'_, 'a>) -> Result<Output<'a>, Denial> {
         if self.ground.catalog.has_implicit_casts() {
-            let why = "the database has an implicit cast from one of the server's own types that is not in C: \
+            let why = "the database has an implicit cast from one of the server's own types, or an order for one, that is \
+                       not in C: what a statement runs cannot be established";
+            return Err(Denial::unclear(Reason::Type, "", why));
+        }
+        if self.ground.catalog.has_assignment_casts() && !matches!(node, Node::SelectStmt(_)) {
+            let why = "the database has a cast for assignment from one of the server's own types that is not in C: \
                        what a statement runs cannot be established";
             return Err(Denial::unclear(Reason::Type, "", why));
         }
@@ -203,12 +208,12 @@ impl<'a> Walk<'a> {
         self.spend(items.len())?;
         self.keep(found.iter().map(|item| item.width()).sum())?;
         self.claim_all(column.fields());
-        if self.ground.limits.terms.star == Star::Expand && found.iter().any(|item| item.row().is_err()) {
+        if self.ground.limits.terms.star == Star::Expand && found.iter().any(|item| item.each().is_err()) {
             return self.expand(usize::try_from(column.location).unwrap_or(usize::MAX), &found);
         }
         let (mut output, mut vague) = (Vec::new(), false);
         for item in found {
-            item.row()?;
+            item.each()?;
             let (columns, more) = item.all();
             output.extend(columns.iter().map(|column| Derived::free(column.name, column.certainty)));
             vague |= more;
@@ -229,7 +234,7 @@ impl<'a> Walk<'a> {
                 output.push(Derived::sure(Some(called)));
             }
             if vague || list.is_empty() {
-                item.row()?;
+                item.each()?;
                 return Err(refuse("a star over columns that are not known"));
             }
         }

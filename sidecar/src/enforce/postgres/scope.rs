@@ -8,7 +8,7 @@ use std::rc::Rc;
 use postern_protocol::gate::Privilege;
 
 use super::catalog::{Column, Relation};
-use crate::enforce::{Denial, Notes, TableLimits};
+use crate::enforce::{Denial, Notes, Reason, TableLimits};
 
 /// How reading from a relation is decided.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +64,35 @@ impl Base<'_> {
         if self.covers(column) { Ok(()) } else { Err(self.relation.deny()) }
     }
 
-    /// Leave to read a whole row: every column there is.
+    /// Leave to read a whole row as one value: every column there is.
     pub(super) fn row(&self) -> Result<(), Denial> {
+        self.whole()?;
+        self.is_still(0)
+    }
+
+    /// Leave to read each column, for a star.
+    fn each(&self) -> Result<(), Denial> {
+        self.whole()?;
+        self.relation
+            .lively
+            .iter()
+            .filter(|number| **number > 0)
+            .try_for_each(|number| self.is_still(*number))
+    }
+
+    /// Leave to read each column as it is, which runs nothing.
+    pub(super) fn whole(&self) -> Result<(), Denial> {
         let mut columns = self.relation.columns.iter();
         if columns.all(|column| self.covers(&column.name)) { Ok(()) } else { Err(self.relation.deny()) }
+    }
+
+    /// Leave to use the values of this column, or rows as values.
+    fn is_still(&self, number: i16) -> Result<(), Denial> {
+        if !self.relation.lively.contains(&number) {
+            return Ok(());
+        }
+        let why = "somebody's function casts or compares values of its type: what a statement runs cannot be established";
+        Err(Denial::unclear(Reason::Type, &self.relation.name, why))
     }
 }
 
@@ -113,7 +138,10 @@ impl<'a> Derived<'a> {
 
     /// Leave to read it, for a statement that does not name it.
     pub(super) fn read(&self) -> Result<(), Denial> {
-        self.of.map_or(Ok(()), |(base, column)| base.unnamed_column(&column.name))
+        self.of.map_or(Ok(()), |(base, column)| {
+            base.unnamed_column(&column.name)?;
+            base.is_still(column.number)
+        })
     }
 }
 
@@ -159,8 +187,14 @@ impl Found<'_> {
     pub(super) fn read(&self, called: &str) -> Result<(), Denial> {
         match self {
             Self::Free | Self::System(Base { read: Read::Open(_), .. }) => Ok(()),
-            Self::Column(base, column) if *column.name == *called => base.column(called),
-            Self::Column(base, column) => base.unnamed_column(&column.name),
+            Self::Column(base, column) => {
+                if *column.name == *called {
+                    base.column(called)?;
+                } else {
+                    base.unnamed_column(&column.name)?;
+                }
+                base.is_still(column.number)
+            }
             Self::System(base) => base.row(),
         }
     }
@@ -265,6 +299,14 @@ impl<'a> Item<'a> {
     pub(super) fn row(&self) -> Result<(), Denial> {
         match &self.columns {
             Columns::Base(base, _) => base.row(),
+            Columns::List(list, _) => list.iter().try_for_each(Derived::read),
+        }
+    }
+
+    /// Leave to read each column, for a star.
+    pub(super) fn each(&self) -> Result<(), Denial> {
+        match &self.columns {
+            Columns::Base(base, _) => base.each(),
             Columns::List(list, _) => list.iter().try_for_each(Derived::read),
         }
     }

@@ -42,6 +42,7 @@ pub(crate) fn shop_parts() -> Parts {
                 name: (*name).into(),
                 kind: kind.as_bytes()[0],
                 columns: columns(list),
+                lively: Box::default(),
             }),
             ["t", oid, of, name, harmless] => parts.types.push(Type {
                 oid: oid.parse().unwrap(),

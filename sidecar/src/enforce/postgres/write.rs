@@ -357,7 +357,7 @@ impl<'a> Walk<'a> {
         self.claim_range(range);
         let base = self.reading(self.ground.relation(range)?)?;
         if copy.attlist().is_empty() {
-            return base.row();
+            return base.whole();
         }
         self.copied(copy.attlist(), base.relation, |name| base.column(name))
     }

@@ -15,6 +15,9 @@ pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 /// Catalogs of which every row counts.
 const WHOLE: [&str; 4] = ["pg_proc", "pg_operator", "pg_cast", "pg_extension"];
 
+/// Catalogs of which those rows count that did not come with the server.
+const OF_OTHERS: [&str; 3] = ["pg_opclass", "pg_amproc", "pg_amop"];
+
 const TEMPORARY: &str = "SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp_'";
 
 /// The statement that gives the fingerprint, to be run behind [`BEGIN`].
@@ -24,6 +27,7 @@ pub(super) fn statement() -> String {
     };
     let row = "hashtextextended(xmin::text, oid::int8)";
     let mut sums: Vec<String> = WHOLE.iter().map(|catalog| sum(row, catalog)).collect();
+    sums.extend(OF_OTHERS.iter().map(|catalog| sum(row, &format!("{catalog} WHERE oid >= 16384"))));
     sums.push(sum(row, "pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'"));
     sums.push(sum(row, &format!("pg_type WHERE typnamespace NOT IN ({TEMPORARY})")));
     // What a relation is, and not that its rows moved: TRUNCATE and REFRESH write here as well.

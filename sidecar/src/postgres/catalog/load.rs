@@ -1,6 +1,9 @@
 //! Reads a whole snapshot, inside a transaction that sees one moment.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     super::{back::BackError, simple::Connection},
@@ -100,13 +103,52 @@ fn cast_sources() -> String {
     )
 }
 
-/// Casts by somebody's function from the server's own types that nobody has to ask for.
-fn implicit_casts() -> String {
+/// Functions that are not in C: they may do anything with the rights of whoever runs them.
+const OTHERS: &str = "(SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+     WHERE l.lanname NOT IN ('c', 'internal'))";
+
+/// Casts by somebody's function from the server's own types that nobody has to ask for in this context.
+fn unasked_casts(context: &str) -> String {
     let trusted = member("pg_cast", TRUSTED_OPERATORS);
     format!(
-        "SELECT o.oid FROM pg_catalog.pg_cast o JOIN pg_catalog.pg_proc p ON p.oid = o.castfunc \
-         JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE o.castcontext = 'i' AND o.oid >= 16384 \
-         AND o.castsource < 16384 AND l.lanname NOT IN ('c', 'internal') AND NOT {trusted}"
+        "SELECT o.oid FROM pg_catalog.pg_cast o WHERE o.castcontext = '{context}' AND o.oid >= 16384 \
+         AND o.castsource < 16384 AND o.castfunc IN {OTHERS} AND NOT {trusted}"
+    )
+}
+
+/// Operator classes in which somebody's functions compare values, and the types that they are for.
+fn orders() -> String {
+    format!(
+        "(SELECT c.oid, c.opcintype, c.opcdefault FROM pg_catalog.pg_opclass c WHERE c.oid >= 16384 AND ( \
+         EXISTS (SELECT FROM pg_catalog.pg_amproc a WHERE a.amprocfamily = c.opcfamily AND a.amproc IN {OTHERS}) OR \
+         EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr \
+         WHERE a.amopfamily = c.opcfamily AND o.oprcode IN {OTHERS})))"
+    )
+}
+
+/// Orders of the server's own types that nobody has to ask for.
+fn unasked_orders() -> String {
+    format!("SELECT o.oid FROM {} o WHERE o.opcintype < 16384 AND o.opcdefault", orders())
+}
+
+/// Types of which a value may run somebody's function wherever it is used, because that casts or compares it or a part of
+/// it; each with the relation that it is the row of.
+fn lively() -> String {
+    let orders = orders();
+    format!(
+        "WITH RECURSIVE found(type) AS ( \
+         SELECT castsource FROM pg_catalog.pg_cast WHERE castsource >= 16384 AND castfunc IN {OTHERS} \
+         UNION SELECT opcintype FROM {orders} o WHERE opcintype >= 16384 \
+         UNION SELECT rngtypid FROM pg_catalog.pg_range WHERE rngtypid >= 16384 AND (rngcanonical IN {OTHERS} \
+         OR rngsubdiff IN {OTHERS} OR rngsubopc IN (SELECT oid FROM {orders} o)) \
+         UNION SELECT w.whole FROM found f JOIN ( \
+         SELECT typelem AS part, oid AS whole FROM pg_catalog.pg_type WHERE typelem <> 0 \
+         UNION ALL SELECT typbasetype, oid FROM pg_catalog.pg_type WHERE typbasetype <> 0 \
+         UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range \
+         UNION ALL SELECT rngtypid, coalesce(to_jsonb(r) ->> 'rngmultitypid', '0')::oid FROM pg_catalog.pg_range r \
+         UNION ALL SELECT a.atttypid, c.reltype FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c \
+         ON c.oid = a.attrelid WHERE a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0) w ON w.part = f.type) \
+         SELECT t.oid, t.typrelid FROM found f JOIN pg_catalog.pg_type t ON t.oid = f.type"
     )
 }
 
@@ -150,9 +192,11 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     spelling.learn(connection).await?;
     let mut types = types(connection, &schemas).await?;
     let sources = numbers(connection, &cast_sources()).await?;
-    for kind in types.iter_mut().filter(|kind| sources.contains(&kind.oid)) {
-        kind.harmless = false;
+    let lively: HashMap<u32, u32> = pairs(connection, &lively()).await?.into_iter().collect();
+    for kind in &mut types {
+        kind.harmless &= !sources.contains(&kind.oid) && !lively.contains_key(&kind.oid);
     }
+    enliven(&mut relations, &lively);
     let mut parts = Parts {
         server_version: numbers(connection, SERVER_VERSION).await?.first().copied().unwrap_or_default(),
         loaded: names(connection, LOADED).await?.pop().unwrap_or_default(),
@@ -161,7 +205,9 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
         functions: named(connection, &schemas, &functions()).await?,
         operators: named(connection, &schemas, &operators()).await?,
         cast_targets: numbers(connection, &cast_targets()).await?,
-        implicit_casts: !numbers(connection, &implicit_casts()).await?.is_empty(),
+        implicit_casts: !numbers(connection, &unasked_casts("i")).await?.is_empty()
+            || !numbers(connection, &unasked_orders()).await?.is_empty(),
+        assignment_casts: !numbers(connection, &unasked_casts("a")).await?.is_empty(),
         sequences: pairs(connection, SEQUENCES).await?,
         invokers: Vec::new(),
         users_of_invokers: Vec::new(),
@@ -176,6 +222,19 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     let complete;
     (parts.invokers, complete) = invokers(connection, views).await?;
     Ok((parts, spelling, complete))
+}
+
+/// Tells relations which of their columns, and whether their rows, are of these types.
+fn enliven(relations: &mut [Relation], lively: &HashMap<u32, u32>) {
+    if lively.is_empty() {
+        return;
+    }
+    let rows: HashSet<u32> = lively.values().copied().collect();
+    for relation in relations {
+        let columns = relation.columns.iter().filter(|column| lively.contains_key(&column.type_oid));
+        let row = rows.contains(&relation.oid).then_some(0);
+        relation.lively = row.into_iter().chain(columns.map(|column| column.number)).collect();
+    }
 }
 
 /// These views of [`INVOKERS`] with their queries, and whether these could be read. Where not, they are empty, and the
@@ -230,6 +289,7 @@ async fn relations(connection: &mut Connection, schemas: &Schemas) -> Result<Vec
             name: name.text().into(),
             kind: kind.letter()?,
             columns: Box::default(),
+            lively: Box::default(),
         });
     }
     relations.sort_unstable_by_key(|relation| relation.oid);

@@ -85,6 +85,7 @@ mod tests {
             name: name.into(),
             kind,
             columns: Box::new([Column { name: "id".into(), number: 1, type_oid: 23 }]),
+            lively: Box::default(),
         };
         let relations = vec![
             relation(1, PG_CATALOG, "pg_class", b'r'),

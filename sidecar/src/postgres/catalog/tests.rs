@@ -313,13 +313,62 @@ async fn casts_that_nobody_asks_for_are_known() {
         .await;
     for (cast, is_one) in [
         ("create cast (varchar as int) with inout as implicit", false),
-        ("create cast (bool as int2) with function one_2(bool) as assignment", false),
         ("create cast (int8 as bytea) with function pg_catalog.int8send(int8) as implicit", false),
         ("create cast (bool as int8) with function one(bool) as implicit", true),
     ] {
         scene.run(cast).await;
         assert_eq!(scene.fresh().await.has_implicit_casts(), is_one, "{cast}");
     }
+    assert!(!scene.fresh().await.has_assignment_casts());
+    scene.run("create cast (bool as int2) with function one_2(bool) as assignment").await;
+    assert!(scene.fresh().await.has_assignment_casts());
+}
+
+#[tokio::test]
+async fn types_of_which_a_value_may_run_somebodys_function_are_known() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    scene
+        .run(
+            "create type colour as enum ('red');
+             create type pair as (a colour, b int);
+             create domain tint as colour;
+             create type shades as range (subtype = colour);
+             create type quiet as enum ('grey');
+             create table plain (id int, a colour, b colour[], c pair, d tint, e shades, f quiet, g shades[]);
+             create table whole (id int);
+             create view seen as select id, a from plain;
+             create function rank(colour) returns int language sql as 'select 1';
+             create function word(whole) returns text language sql as $$select 'a'$$",
+        )
+        .await;
+    let lively = async |name: &str| scene.fresh().await.relation("public", name).unwrap().lively.to_vec();
+    let harmless = async || scene.fresh().await.type_named("public", "shades").unwrap().harmless;
+    assert!(lively("plain").await.is_empty() && lively("whole").await.is_empty() && harmless().await);
+    scene.run("create cast (colour as int) with function rank(colour)").await;
+    assert_eq!(lively("plain").await, [0, 2, 3, 4, 5, 6, 8]);
+    assert_eq!(lively("seen").await, [0, 2]);
+    assert!(lively("whole").await.is_empty() && !harmless().await);
+    scene.run("create cast (whole as text) with function word(whole) as implicit").await;
+    assert_eq!(lively("whole").await, [0]);
+    assert!(!scene.fresh().await.has_implicit_casts());
+}
+
+#[tokio::test]
+async fn orders_of_somebodys_making_are_known() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    let order = |of: &str| {
+        format!(
+            "create function {of}_order({of}, {of}) returns int language sql as 'select 0';
+             create operator class {of}_ops default for type {of} using btree as function 1 {of}_order({of}, {of})"
+        )
+    };
+    scene.run("create type pair as (a int, b int); create table pairs (id int, p pair, q int)").await;
+    assert!(scene.fresh().await.relation("public", "pairs").unwrap().lively.is_empty());
+    scene.run(&order("pair")).await;
+    assert_eq!(*scene.fresh().await.relation("public", "pairs").unwrap().lively, [0, 2]);
+    assert!(!scene.fresh().await.has_implicit_casts());
+    scene.run(&order("json")).await;
+    assert!(scene.fresh().await.has_implicit_casts());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 pub mod dice;
 mod expression;
 mod from;
+pub mod items;
 mod mutate;
 mod query;
 pub(crate) mod schema;

@@ -63,7 +63,14 @@ fn limits(names: &[&str]) -> Arc<Limits> {
 fn catalog(version: u64) -> Arc<Catalog> {
     let column = |name: &str, number| Column { name: name.into(), number, type_oid: 25 };
     let columns = [column("id", 1), column("price", 2)].into();
-    let sales = Relation { oid: SALES, schema: "public".into(), name: "sales".into(), kind: b'r', columns };
+    let sales = Relation {
+        oid: SALES,
+        schema: "public".into(),
+        name: "sales".into(),
+        kind: b'r',
+        columns,
+        lively: [].into(),
+    };
     let schemas = vec!["pg_catalog".into(), "public".into()];
     Arc::new(Catalog::new(version, Parts { schemas, relations: vec![sales], ..Parts::default() }))
 }

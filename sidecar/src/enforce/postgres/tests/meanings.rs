@@ -349,6 +349,52 @@ fn where_any_value_may_run_somebodys_function_nothing_is_read() {
 }
 
 #[test]
+fn where_somebodys_function_casts_or_compares_values_of_a_type_they_are_not_read() {
+    let with = |lively: &[i16]| {
+        let mut parts = shop_parts();
+        for relation in parts.relations.iter_mut().filter(|relation| &*relation.name == "orders") {
+            relation.lively = lively.into();
+        }
+        ground_of(parts, Star::Deny)
+    };
+    let orders = shop_parts().relations.into_iter().find(|relation| &*relation.name == "orders").unwrap();
+    let number = orders.column("qty").unwrap().number;
+    for text in [
+        "SELECT qty FROM orders",
+        "SELECT id FROM orders ORDER BY qty",
+        "SELECT * FROM orders",
+        "SELECT o FROM orders o",
+        "SELECT 1 FROM orders JOIN (SELECT 1 AS qty) x USING (qty)",
+        "SELECT j.qty FROM (orders CROSS JOIN (SELECT 1) x) j",
+        "UPDATE orders SET qty = 1 RETURNING qty",
+    ] {
+        judge(text, &with(&[0, number])).expect_err(text);
+        verdict(text).expect(text);
+    }
+    for text in [
+        "SELECT id FROM orders",
+        "UPDATE orders SET qty = 1",
+        "INSERT INTO orders(qty) VALUES (1)",
+        "COPY orders TO STDOUT",
+    ] {
+        judge(text, &with(&[0, number])).expect(text);
+    }
+    for text in ["SELECT to_jsonb(o) FROM orders o", "SELECT upper(orders::text) FROM orders"] {
+        judge(text, &with(&[0])).expect_err(text);
+    }
+    judge("SELECT o.id FROM orders o", &with(&[0])).unwrap();
+}
+
+#[test]
+fn where_what_is_written_may_run_somebodys_function_nothing_is_written() {
+    let ground = ground_of(Parts { assignment_casts: true, ..shop_parts() }, Star::Deny);
+    judge("SELECT id FROM sales", &ground).unwrap();
+    for text in ["INSERT INTO orders(qty) VALUES (1)", "UPDATE orders SET qty = 1"] {
+        judge(text, &ground).expect_err(text);
+    }
+}
+
+#[test]
 fn what_other_sessions_do_is_not_told() {
     for text in [
         "SELECT client_dn FROM pg_stat_ssl",
@@ -376,6 +422,7 @@ fn what_a_sequence_gave_last_is_told_where_the_table_whose_column_it_fills_may_b
         name: name.into(),
         kind: b'S',
         columns: Box::default(),
+        lively: Box::default(),
     };
     let sequences = vec![(80_001, oid("orders")), (80_002, oid("sales"))];
     let mut parts = Parts { sequences, ..parts };
