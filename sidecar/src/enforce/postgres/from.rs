@@ -150,7 +150,7 @@ impl<'a> Walk<'a> {
         let scope = Scope { outer: place.scope, items: before };
         let here = Place { scope: Some(&scope), ..place };
         let alias = range.alias().and_then(Alias::aliasname);
-        let (mut columns, mut vague, mut name) = (Vec::new(), false, alias);
+        let (mut columns, mut vague, mut first) = (Vec::new(), false, None);
         let alone = range.functions().len() == 1;
         for entry in range.functions() {
             // Each is a list: the call, and its column definitions.
@@ -173,8 +173,7 @@ impl<'a> Walk<'a> {
                 columns.extend(more);
                 vague |= perhaps;
             }
-            // What else may stand here without an alias has a name that nobody uses.
-            name = name.or_else(|| name_of(call).filter(|_| matches!(call, Node::FuncCall(_))));
+            first = first.or(Some(call));
         }
         for column in range.coldeflist().iter() {
             let column = self.column_definition(column)?;
@@ -183,6 +182,9 @@ impl<'a> Walk<'a> {
         if range.ordinality {
             columns.push(Derived::sure(Some("ordinality")));
         }
+        // Without an alias all is called as the first of them. What is no plain call has a name that nobody uses.
+        let called = first.filter(|call| matches!(call, Node::FuncCall(_))).and_then(name_of);
+        let name = alias.or(called);
         let item = self.with_alias(range.alias(), columns.into(), vague)?;
         Ok(Item { name, named: name.is_some(), ..item })
     }

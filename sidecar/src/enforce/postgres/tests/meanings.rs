@@ -77,7 +77,9 @@ fn what_the_server_may_call_otherwise_is_looked_for_further_out_as_well() {
             .expect(from);
     }
     for text in [
-        "SELECT (SELECT sales FROM CAST(1 AS sales)) FROM sales",
+        "SELECT (SELECT int4 FROM CAST(1 AS int4) AS x(y)) FROM sales AS int4",
+        "SELECT (SELECT json_each FROM ROWS FROM (CAST(1 AS int), json_each('{}'))) FROM sales AS json_each",
+        "SELECT (SELECT json_each FROM ROWS FROM (lower('a'), json_each('{}'))) FROM sales AS json_each",
         "SELECT (SELECT ordinality FROM orders o, unnest(o.area) WITH ORDINALITY AS t(a) LIMIT 1) FROM sales s(a, b, c, ordinality)",
         "SELECT (SELECT generate_series FROM orders o, ROWS FROM (unnest(o.area), generate_series(1, 2)) AS t(a)) \
          FROM sales s(a, b, c, generate_series)",
