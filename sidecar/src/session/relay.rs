@@ -196,10 +196,13 @@ impl<'s, W: Wire> Relay<'s, W> {
                 lane.advance(count);
                 continue;
             }
-            let decided = self.wire.poll_decided(Direction::Up, cx, &mut lane.backlog);
-            let Poll::Ready(()) = settled(decided)? else { break };
+            let decided = settled(self.wire.poll_decided(Direction::Up, cx, &mut lane.backlog))?;
+            // What was decided goes on while the rest waits.
             if lane.backlog.has_remaining() {
                 continue;
+            }
+            if decided.is_pending() {
+                break;
             }
             if self.wire.is_over() {
                 return Err(Finish::Over);
@@ -242,10 +245,13 @@ impl<'s, W: Wire> Relay<'s, W> {
                 let Poll::Ready(()) = self.poll_backlog(cx)? else { break };
                 continue;
             }
-            let decided = self.wire.poll_decided(Direction::Down, cx, &mut self.down.backlog);
-            let Poll::Ready(()) = settled(decided)? else { break };
+            let decided = settled(self.wire.poll_decided(Direction::Down, cx, &mut self.down.backlog))?;
+            // What was decided goes on while the rest waits.
             if self.down.backlog.has_remaining() {
                 continue;
+            }
+            if decided.is_pending() {
+                break;
             }
             if self.down.ended {
                 self.down.flush(self.client, cx).map_err(|_| Finish::Client)?;

@@ -153,6 +153,9 @@ impl Judgement {
     }
 }
 
+/// The types of parameters that leave it to the server: none, and `unknown`.
+const UNSAID: [u32; 2] = [0, 705];
+
 impl Ground {
     /// Whether the server's defaults may have become others since the session began, without a word of the server.
     pub(crate) fn has_moved(&self) -> bool {
@@ -161,7 +164,7 @@ impl Ground {
 
     /// Whether a client may declare parameters of these types.
     pub(crate) fn parameters(&self, types: impl IntoIterator<Item = u32>) -> Result<(), Denial> {
-        match types.into_iter().find(|oid| *oid != 0 && !self.catalog.type_is_harmless(*oid)) {
+        match types.into_iter().find(|oid| !UNSAID.contains(oid) && !self.catalog.type_is_harmless(*oid)) {
             None => Ok(()),
             Some(oid) => Err(Denial::unclear(
                 Reason::Type,

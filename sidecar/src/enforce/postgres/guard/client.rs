@@ -194,6 +194,10 @@ impl Guard {
     fn parse(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
         let parse = Parse::decode(body).ok_or_else(malformed)?;
         let (text, _) = self.admit(text_of(parse.text)?)?;
+        if text.steps().len() > 1 {
+            let message = "cannot insert multiple commands into a prepared statement";
+            return Err(Denial::in_words(Reason::Syntax, "42601", message, "").into());
+        }
         self.ground.parameters(parse.types())?;
         self.news.allowed += 1;
         let (space, texts) = (Space::Statements, one(&text));

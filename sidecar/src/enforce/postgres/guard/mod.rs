@@ -18,6 +18,7 @@ mod server;
 mod tests;
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -44,7 +45,7 @@ const ROOM: usize = 64 * 1024 * 1024;
 /// Longer texts are judged where nobody waits for them.
 const LONG: usize = 4 * 1024;
 /// So many bytes of texts are judged at once where nobody can wait.
-const PATIENCE: usize = 1024 * 1024;
+const PATIENCE: usize = 4 * 1024 * 1024;
 /// What is sent in the place of a text may be so much longer.
 const EXPANSION: usize = 256 * 1024;
 
@@ -163,9 +164,9 @@ pub(crate) struct Guard {
     /// Messages that wait for a newer catalog.
     waiting_up: Option<Waiting>,
     waiting_down: Option<Waiting>,
-    /// The long text that a message waits for, and what was found about it.
+    /// The long text that the message at hand waits for, and what was found about those that it has waited for.
     long: Option<LongText>,
-    judged: Option<Judged>,
+    judged: Vec<Judged>,
     /// The catalog is as new as can be for the message at hand.
     asked: bool,
     /// Long texts are judged here and now, up to so many bytes.
@@ -206,7 +207,7 @@ impl Guard {
             waiting_up: None,
             waiting_down: None,
             long: None,
-            judged: None,
+            judged: Vec::new(),
             asked: false,
             patience: None,
             replies: Replies::default(),
@@ -266,7 +267,7 @@ impl Guard {
         if judged.epoch == self.epoch {
             remember(&self.verdicts, &judged.text, &self.ground, &judged.verdict);
         }
-        self.judged = Some(judged);
+        self.judged.push(judged);
     }
 
     /// What they waited for has come: decides about the client's messages.
@@ -276,7 +277,7 @@ impl Guard {
             let pace = self.client_message(piece, up);
             self.asked = false;
             match pace? {
-                Pace::Going => self.judged = None,
+                Pace::Going => self.judged = Vec::new(),
                 waiting => return Ok(waiting),
             }
         }
@@ -329,8 +330,8 @@ impl Guard {
     }
 
     fn known(&self, text: &str) -> Option<Verdict<Judgement>> {
-        let judged =
-            self.judged.as_ref().filter(|judged| judged.epoch == self.epoch && *judged.text == *text);
+        let mut all = self.judged.iter();
+        let judged = all.find(|judged| judged.epoch == self.epoch && *judged.text == *text);
         judged
             .map_or_else(|| known(&self.verdicts, text, &self.ground), |judged| Some(judged.verdict.clone()))
     }
@@ -396,27 +397,32 @@ impl Guard {
     /// Whether every name that a text uses is one that the session itself made, and what is under it is covered. Each
     /// text is looked at once, however often and deeply statements execute one another.
     fn uses(&mut self, text: &Text, used: &mut Used) -> Result<(), Objection> {
-        for (at, step) in text.steps().iter().enumerate() {
+        // What has been looked at, and what the text itself makes.
+        let (mut known, mut made) = (HashSet::new(), HashSet::new());
+        for step in text.steps() {
             let (space, name) = match step {
                 Step::Execute(name) => (Space::Statements, name),
                 Step::Fetch(name) | Step::Through(name) => (Space::Portals, name),
+                Step::Prepare(name) => {
+                    made.insert((Space::Statements, name));
+                    continue;
+                }
+                Step::Declare(name) => {
+                    made.insert((Space::Portals, name));
+                    continue;
+                }
                 Step::Plain
-                | Step::Prepare(_)
                 | Step::Deallocate(_)
                 | Step::DeallocateAll
-                | Step::Declare(_)
                 | Step::Close(_)
                 | Step::CloseAll
                 | Step::ResetAll
                 | Step::DiscardAll
                 | Step::Copy => continue,
             };
-            let made_here = text.steps().iter().take(at).any(|made| match (made, space) {
-                (Step::Prepare(made), Space::Statements) | (Step::Declare(made), Space::Portals) => {
-                    made == name
-                }
-                _ => false,
-            });
+            if known.contains(&(space, name)) {
+                continue;
+            }
             match self.replies.find(space, name.as_bytes())? {
                 Some(texts) => {
                     for text in texts.iter() {
@@ -432,9 +438,10 @@ impl Guard {
                         used.read_by(name.as_bytes())?;
                     }
                 }
-                None if made_here => {}
+                None if made.contains(&(space, name)) => {}
                 None => return Err(unknown(space, name, true).into()),
             }
+            known.insert((space, name));
         }
         Ok(())
     }

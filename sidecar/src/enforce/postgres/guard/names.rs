@@ -5,9 +5,10 @@
 //! to be there, or anything that was sent since. All of it is judged when the name is used.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, RandomState},
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -47,7 +48,17 @@ pub(super) struct Text {
     /// On which ground it was found good last.
     judged: AtomicU64,
     taken: Arc<AtomicUsize>,
+    /// What it is told from others by at a glance.
+    hash: u64,
+    /// Whether what it opens may outlast its transaction.
+    may_hold: bool,
+    /// Whether it is queries and changes only; and else the names that it prepares such under.
+    queries: bool,
+    prepares: HashSet<Name>,
 }
+
+/// What makes hashes of texts: nobody can find two texts with the same.
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// How much room a text takes, with what is sent in its place.
 pub(super) fn room(text: &str, judgement: &Judgement) -> usize {
@@ -58,12 +69,28 @@ impl Text {
     /// A text that was judged on the ground of this number; it takes `taken` while it exists.
     pub(super) fn new(text: &str, judgement: Arc<Judgement>, epoch: u64, taken: &Arc<AtomicUsize>) -> Self {
         taken.fetch_add(room(text, &judgement), Ordering::Relaxed);
-        Self { sent: text.into(), judgement, judged: AtomicU64::new(epoch), taken: Arc::clone(taken) }
+        let steps = &judgement.steps;
+        let prepared =
+            |step: &Step| if let Step::Prepare(made) = step { Some(name(made.as_bytes())) } else { None };
+        Self {
+            hash: HASHES.hash_one(text),
+            // The word cannot be written in any other way.
+            may_hold: steps.iter().any(|step| matches!(step, Step::Declare(_)))
+                && text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"hold")),
+            queries: steps.iter().all(|step| matches!(step, Step::Plain | Step::Through(_))),
+            prepares: steps.iter().filter_map(prepared).collect(),
+            sent: text.into(),
+            judgement,
+            judged: AtomicU64::new(epoch),
+            taken: Arc::clone(taken),
+        }
     }
 
     /// Whether the server has the same of both.
     fn is_same(&self, other: &Self) -> bool {
-        self.sent == other.sent && self.judgement.instead == other.judgement.instead
+        self.hash == other.hash
+            && self.sent == other.sent
+            && self.judgement.instead == other.judgement.instead
     }
 
     /// Whether it was found good on the ground of this number.
@@ -84,19 +111,12 @@ impl Text {
     /// Whether a query, or a change, is what this text puts under a name. What the protocol prepares may be any
     /// statement, such as one that changes what names stand for; executed by SQL it would do that unseen.
     pub(super) fn makes_query(&self, under: &str) -> bool {
-        let prepares = |step: &Step| matches!(step, Step::Prepare(made) if cut(made.as_bytes()) == cut(under.as_bytes()));
-        let is_query = |step: &Step| matches!(step, Step::Plain | Step::Through(_));
-        self.steps().iter().all(is_query) || self.steps().iter().any(prepares)
+        self.queries || self.prepares.contains(cut(under.as_bytes()))
     }
 
     /// How many COPYs that the client feeds it may hold.
     pub(super) fn copies(&self) -> usize {
         self.steps().iter().filter(|step| matches!(step, Step::Copy)).count()
-    }
-
-    /// Whether what it opens may outlast its transaction. The word cannot be written in any other way.
-    fn may_hold(&self) -> bool {
-        self.sent.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"hold"))
     }
 }
 
@@ -120,7 +140,8 @@ pub(super) struct Few(Vec<Arc<Text>>);
 impl Few {
     /// Takes one more; false if it was among them.
     pub(super) fn add(&mut self, text: &Arc<Text>) -> Result<bool, TooMany> {
-        if self.0.iter().any(|known| Arc::ptr_eq(known, text) || known.is_same(text)) {
+        let is_one = |known: &Arc<Text>| Arc::ptr_eq(known, text);
+        if self.0.iter().any(is_one) || self.0.iter().any(|known| known.is_same(text)) {
             return Ok(false);
         }
         if self.0.len() == MANY {
@@ -225,7 +246,7 @@ impl Held {
 
     fn may_outlast_a_transaction(&self) -> bool {
         match &self.certain {
-            Some(Ok(texts)) => texts.iter().any(|text| text.may_hold()),
+            Some(Ok(texts)) => texts.iter().any(|text| text.may_hold),
             Some(Err(TooMany)) => true,
             None => false,
         }

@@ -22,7 +22,7 @@ const DENIED: usize = 512;
 const CROWDED: usize = 65_536;
 
 /// One of the two spaces of names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Space {
     /// Prepared statements.
     Statements,
@@ -144,12 +144,17 @@ impl Replies {
 
     /// Whether nothing more is to be sent before answers have come.
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() >= FULL || self.denied >= DENIED
+        !self.has_to_hear() && (self.queue.len() >= FULL || self.denied >= DENIED)
     }
 
     /// Whether enough answers have come.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.len() <= FULL / 2 && self.denied <= DENIED / 2
+        self.has_to_hear() || self.queue.len() <= FULL / 2 && self.denied <= DENIED / 2
+    }
+
+    /// Whether the server answers nothing before it has heard more: it takes data.
+    const fn has_to_hear(&self) -> bool {
+        matches!(self.mode, Mode::Copying)
     }
 
     /// Whether no further name may be used.
@@ -270,10 +275,16 @@ impl Replies {
             }
             (b'T' | b'n', Some(Sent::Describe))
             | (b's' | b'I', Some(Sent::Execute))
-            | (b'Z', Some(Sent::Query | Sent::Sync)) => self.pop(false),
+            | (b'Z', Some(Sent::Sync)) => self.pop(false),
+            (b'Z', Some(Sent::Query)) => {
+                self.pop(false);
+                // Whatever becomes of it, a query takes the place of what has no name.
+                self.statements.remove(b"");
+                self.portals.remove(b"");
+            }
             (b'G', Some(Sent::Query | Sent::Execute)) => self.begin_copy(),
             (b'E', Some(Sent::Query | Sent::Sync)) => self.end_copy(usize::MAX),
-            (b'E', Some(_)) => self.skip(),
+            (b'E', Some(_)) => self.skip()?,
             (b'Z', Some(Sent::PerhapsSync)) => self.pop_sync(),
             (b't', Some(Sent::Describe))
             | (b'T' | b'I' | b'H', Some(Sent::Query))
@@ -322,8 +333,9 @@ impl Replies {
         }
     }
 
-    /// An error in a pipeline: what was sent before its `Sync` is ignored.
-    fn skip(&mut self) {
+    /// An error in a pipeline: what was sent before its `Sync` is ignored. If a COPY may have taken that one, nobody knows
+    /// whether the server looks at what was sent between it and the next.
+    fn skip(&mut self) -> Result<(), Breach> {
         let is_sync = |expected: &Expected| matches!(expected.sent, Sent::Sync | Sent::PerhapsSync);
         while self.queue.front().is_some_and(|front| !is_sync(front)) {
             self.pop(false);
@@ -333,6 +345,15 @@ impl Replies {
             Some(Sent::PerhapsSync) => Mode::Unclear,
             Some(_) => Mode::Answering,
         };
+        let mut behind =
+            self.queue.iter().skip_while(|next| matches!(next.sent, Sent::PerhapsSync | Sent::CopyEnd));
+        let front = self.queue.front().map(|front| front.sent);
+        match behind.next() {
+            Some(next) if front == Some(Sent::PerhapsSync) && next.sent != Sent::Sync => {
+                Err(Breach::Violation("messages were sent behind a COPY that has failed".to_owned()))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The server takes data from here on. Until they end it ignores every `Sync`, unless the COPY fails before.
@@ -387,13 +408,15 @@ impl Replies {
     }
 
     /// How many rows of what is being executed were sent before, by its portal or from its cursor.
-    pub(super) fn rows_before(&self) -> u64 {
+    pub(super) fn rows_before(&mut self) -> u64 {
+        self.reach(b'D');
         let Some(front) = self.queue.front() else { return 0 };
         front.row_givers().map(|name| self.portals.rows(name)).max().unwrap_or_default()
     }
 
     /// What is being executed has given so many rows, and may give more of the same answer.
     pub(super) fn gave(&mut self, rows: u64) {
+        self.reach(b'D');
         let Some(front) = self.queue.front() else { return };
         front.row_givers().for_each(|name| self.portals.gave(name, rows));
     }

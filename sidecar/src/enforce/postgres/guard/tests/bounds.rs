@@ -124,3 +124,55 @@ fn what_becomes_too_long_is_denied() {
     let sent = up(&mut guard(), &query(&format!("select {}", "star ".repeat(100))));
     assert_eq!(sent, query(&format!("select {}", "a, b ".repeat(100))));
 }
+
+#[test]
+fn a_text_of_many_steps_is_looked_through_once() {
+    let mut guard = guard();
+    let text = format!("prepare a as select 1;{}", "select 2; execute a;".repeat(50_000));
+    let pace = guard.take_from_client(&query(&text), &mut BytesMut::new()).unwrap();
+    assert_eq!(pace, Pace::WantsVerdict);
+    let judged = guard.long_text().unwrap().judged();
+    guard.take_judged(judged);
+    assert_eq!(guard.resume(&mut BytesMut::new()), Ok(Pace::Going));
+    assert!(guard.news().unwrap().denied.is_empty());
+}
+
+#[test]
+fn a_message_may_wait_for_more_than_one_long_text() {
+    let mut guard = guard();
+    let long = |name: &str| format!("{} /* {} */", name, "x".repeat(20_000));
+    let judge_all = |guard: &mut Guard, first: Result<Pace, Breach>| {
+        let (mut pace, mut asked) = (first.unwrap(), 0);
+        while pace == Pace::WantsVerdict {
+            asked += 1;
+            assert!(asked < 4, "it asks for the same over and over");
+            let judged = guard.long_text().unwrap().judged();
+            guard.take_judged(judged);
+            pace = guard.resume(&mut BytesMut::new()).unwrap();
+        }
+        assert_eq!(pace, Pace::Going);
+        asked
+    };
+    let pace = guard.take_from_client(&query(&long("prepare p as select 1")), &mut BytesMut::new());
+    assert_eq!(judge_all(&mut guard, pace), 1);
+    down(&mut guard, &[done(), ready(b'I')].concat());
+    guard.stand_on(ground(ORDINARY, 2));
+    let pace = guard.take_from_client(&query(&long("execute p")), &mut BytesMut::new());
+    assert_eq!(judge_all(&mut guard, pace), 2);
+}
+
+#[test]
+fn several_statements_are_not_prepared_as_one() {
+    let mut guard = guard();
+    denied(&mut guard, &parse("", "select 1; select 2"), "42601");
+}
+
+#[test]
+fn behind_a_query_nothing_is_there_without_a_name() {
+    let mut guard = guard();
+    passes(&mut guard, &[parse("", "select 1"), bind("", ""), sync()].concat());
+    down(&mut guard, &[frame(b'1', b""), frame(b'2', b""), ready(b'T')].concat());
+    passes(&mut guard, &query("select 2"));
+    down(&mut guard, &[sql_error(), ready(b'E')].concat());
+    denied(&mut guard, &execute(""), "34000");
+}

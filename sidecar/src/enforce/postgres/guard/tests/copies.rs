@@ -102,6 +102,34 @@ fn an_error_in_a_copy_is_followed_by_no_alarm_and_what_runs_behind_it_is_known()
 }
 
 #[test]
+fn what_was_sent_behind_a_copy_that_fails_may_have_been_ignored_and_ends_the_session() {
+    let mut guard = guard_on(ground(WIDE, 1));
+    passes(&mut guard, &query("prepare p as select secret"));
+    down(&mut guard, &[done(), ready(b'I')].concat());
+    let copy =
+        [parse("", "copy t from stdin"), bind("", ""), execute(""), sync(), frame(b'f', b"no\0")].concat();
+    passes(&mut guard, &[copy, query("prepare p as select 1"), sync(), query("begin")].concat());
+    down(&mut guard, &[frame(b'1', b""), frame(b'2', b""), copying()].concat());
+    let result = guard.take_from_server(&sql_error(), &mut BytesMut::new());
+    assert!(matches!(result, Err(Breach::Violation(_))), "{result:?}");
+}
+
+#[test]
+fn syncs_that_a_copy_takes_keep_nobody_from_ending_it() {
+    let (mut guard, mut out) = (guard(), BytesMut::new());
+    let stream = [query("copy t from stdin"), sync().repeat(10_000), end_of_copy()].concat();
+    assert_eq!(guard.take_from_client(&stream, &mut out), Ok(Pace::WantsReplies));
+    down(&mut guard, &copying());
+    assert!(guard.has_room());
+    assert_eq!(guard.resume(&mut out), Ok(Pace::WantsReplies), "up to the end of the data");
+    assert!(out.ends_with(&end_of_copy()));
+    down(&mut guard, &[done(), ready(b'I')].concat());
+    assert!(guard.has_room());
+    assert_eq!(guard.resume(&mut out), Ok(Pace::Going));
+    keeps_account(&mut guard);
+}
+
+#[test]
 fn ends_of_copies_that_nobody_began_are_not_kept() {
     let mut guard = guard();
     passes(&mut guard, &parse("", "select 1"));
