@@ -296,6 +296,10 @@ impl Replies {
                 return Err(Breach::Violation(format!("the server's message '{kind}' answers nothing")));
             }
         }
+        // Those of what has been answered end nothing any more.
+        while self.queue.front().is_some_and(|front| front.sent == Sent::CopyEnd) {
+            self.queue.pop_front();
+        }
         if kind == b'Z' && status == Some(b'I') {
             self.portals.end_transaction();
         }

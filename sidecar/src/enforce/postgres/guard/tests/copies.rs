@@ -130,6 +130,17 @@ fn syncs_that_a_copy_takes_keep_nobody_from_ending_it() {
 }
 
 #[test]
+fn ends_of_copies_that_never_began_make_nobody_wait() {
+    let (mut guard, mut out) = (guard(), BytesMut::new());
+    let text = format!("select 1/0; {}", "copy t from stdin;".repeat(100));
+    passes(&mut guard, &query(&text));
+    let ends = [end_of_copy().repeat(100), sync().repeat(8_100)].concat();
+    assert_eq!(guard.take_from_client(&ends, &mut out), Ok(Pace::WantsReplies));
+    down(&mut guard, &[sql_error(), ready(b'I'), ready(b'I').repeat(8_000)].concat());
+    assert!(guard.has_room());
+}
+
+#[test]
 fn ends_of_copies_that_nobody_began_are_not_kept() {
     let mut guard = guard();
     passes(&mut guard, &parse("", "select 1"));
