@@ -39,6 +39,7 @@ mod limits_cases;
 mod limits_clients;
 mod limits_functions;
 mod limits_live;
+mod limits_metadata;
 mod limits_oracle;
 mod limits_wire;
 mod mysql_access;

@@ -75,6 +75,8 @@ pub(super) fn edited(text: &str, edits: &[(usize, Edit)]) -> Result<Box<str>, De
         };
         let (words, place) = match edit {
             Edit::Star(words) => (words, star_end(text, begin).map(|end| (begin, end))),
+            Edit::Column(words) => (words, name_end(text, begin).map(|end| (begin, end))),
+            Edit::Call(words) => (words, call_end(text, begin).map(|end| (begin, end))),
             Edit::Table(words) => (words, word_before(text, at, begin, "table")),
             Edit::Constant(words) => (words, constant_end(text, begin).map(|end| (begin, end))),
             Edit::Rest(words) => (words, statement_end(text, begin).map(|end| (begin, end))),
@@ -97,6 +99,34 @@ fn star_end(text: &str, begin: usize) -> Option<usize> {
             // A name may be spelled like a key word.
             Ok(Token::Name(_) | Token::Nothing | Token::Other('.')) => {}
             Ok(Token::Other(_)) | Err(Unreadable) => return None,
+        }
+    }
+}
+
+/// Where a name of one part or more ends.
+fn name_end(text: &str, begin: usize) -> Option<usize> {
+    let mut lexer = Lexer { text, at: begin };
+    loop {
+        // A part may be spelled like a key word.
+        let Ok(Token::Name(_) | Token::Nothing) = lexer.next()? else { return None };
+        let end = lexer.at;
+        if !matches!(lexer.next(), Some(Ok(Token::Other('.')))) {
+            return Some(end);
+        }
+    }
+}
+
+/// Where the brackets behind a function's name are closed.
+fn call_end(text: &str, begin: usize) -> Option<usize> {
+    let mut lexer = Lexer { text, at: name_end(text, begin)? };
+    let mut open = 0_u32;
+    loop {
+        match lexer.next()?.ok()? {
+            Token::Other('(') => open += 1,
+            Token::Other(')') if open == 1 => return Some(lexer.at),
+            Token::Other(')') => open = open.checked_sub(1)?,
+            Token::Name(_) | Token::Nothing | Token::Other(_) if open > 0 => {}
+            Token::Name(_) | Token::Nothing | Token::Other(_) => return None,
         }
     }
 }

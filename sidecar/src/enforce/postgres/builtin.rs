@@ -252,9 +252,10 @@ pub(super) const FUNCTIONS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const INTROSPECTION: &[&str] = &[
     "aclexplode", "age", "col_description", "format_type", "has_any_column_privilege", "has_column_privilege",
-    "has_database_privilege", "has_function_privilege", "has_language_privilege", "has_schema_privilege",
-    "has_sequence_privilege", "has_table_privilege", "has_type_privilege", "inet_server_addr", "obj_description",
-    "pg_char_to_encoding", "pg_collation_for", "pg_collation_is_visible", "pg_conversion_is_visible",
+    "has_database_privilege", "has_foreign_data_wrapper_privilege", "has_function_privilege", "has_language_privilege",
+    "has_parameter_privilege", "has_schema_privilege", "has_sequence_privilege", "has_server_privilege",
+    "has_table_privilege", "has_tablespace_privilege", "has_type_privilege", "inet_server_addr", "obj_description",
+    "pg_basetype", "pg_char_to_encoding", "pg_collation_for", "pg_collation_is_visible", "pg_conversion_is_visible",
     "pg_describe_object", "pg_encoding_to_char", "pg_function_is_visible", "pg_get_constraintdef", "pg_get_expr",
     "pg_get_function_arguments", "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_indexdef",
     "pg_get_keywords", "pg_get_partkeydef", "pg_get_serial_sequence", "pg_get_statisticsobjdef_columns",
@@ -263,11 +264,13 @@ pub(super) const INTROSPECTION: &[&str] = &[
     "pg_operator_is_visible", "pg_opfamily_is_visible", "pg_options_to_table", "pg_partition_ancestors",
     "pg_partition_root", "pg_partition_tree", "pg_postmaster_start_time", "pg_relation_is_publishable",
     "pg_relation_size", "pg_stat_clear_snapshot", "pg_stat_get_numscans", "pg_statistics_obj_is_visible",
-    "pg_table_is_visible", "pg_table_size", "pg_total_relation_size", "pg_ts_config_is_visible",
+    "pg_table_is_visible", "pg_table_size", "pg_timezone_abbrevs", "pg_timezone_abbrevs_abbrevs",
+    "pg_timezone_abbrevs_zone", "pg_timezone_names", "pg_total_relation_size", "pg_ts_config_is_visible",
     "pg_ts_dict_is_visible", "pg_ts_parser_is_visible", "pg_ts_template_is_visible", "pg_type_is_visible", "regclassin",
     "regcollationin", "regconfigin", "regdictionaryin", "regnamespacein", "regoperatorin", "regoperin",
-    "regprocedurein", "regprocin", "regrolein", "regtypein", "shobj_description", "to_regclass", "to_regnamespace",
-    "to_regproc", "to_regprocedure", "to_regrole", "to_regtype",
+    "regprocedurein", "regprocin", "regrolein", "regtypein", "shobj_description", "to_regclass", "to_regcollation",
+    "to_regnamespace", "to_regoper", "to_regoperator", "to_regproc", "to_regprocedure", "to_regrole", "to_regtype",
+    "to_regtypemod", "ts_token_type",
 ];
 
 /// Concern the session's own doings, or nothing but their arguments.

@@ -93,6 +93,8 @@ pub(crate) struct Parts {
     pub(crate) server_functions: Vec<Box<str>>,
     /// Functions, procedures and aggregates outside `pg_catalog`.
     pub(crate) functions: Vec<Named>,
+    /// The names of all functions outside `pg_catalog`, those of extensions that stand in nobody's way included.
+    pub(crate) function_names: Vec<Box<str>>,
     /// Operators outside `pg_catalog`.
     pub(crate) operators: Vec<Named>,
     /// The OIDs of types that a user-defined cast with a function makes, and of their arrays.
@@ -125,8 +127,10 @@ pub(crate) struct Catalog {
     by_oid: HashMap<u32, Arc<Relation>>,
     types: HashMap<Box<str>, Vec<Type>>,
     harmless_types: HashSet<u32>,
+    server_types: HashMap<u32, Type>,
     server_functions: HashSet<Box<str>>,
     functions: Names,
+    function_names: HashSet<Box<str>>,
     operators: Names,
     cast_targets: HashSet<u32>,
     implicit_casts: bool,
@@ -157,6 +161,7 @@ impl Catalog {
             schemas: parts.schemas.into_iter().collect(),
             server_functions: parts.server_functions.into_iter().collect(),
             functions: names(parts.functions),
+            function_names: parts.function_names.into_iter().collect(),
             operators: names(parts.operators),
             cast_targets: parts.cast_targets.into_iter().collect(),
             implicit_casts: parts.implicit_casts,
@@ -177,6 +182,9 @@ impl Catalog {
         for kind in parts.types {
             if kind.harmless {
                 catalog.harmless_types.insert(kind.oid);
+            }
+            if kind.oid < FIRST_USER_OID {
+                catalog.server_types.insert(kind.oid, kind.clone());
             }
             catalog.types.entry(kind.name.clone()).or_default().push(kind);
         }
@@ -235,6 +243,11 @@ impl Catalog {
         self.types.get(name)?.iter().find(|kind| &*kind.schema == schema)
     }
 
+    /// A type of the server's own.
+    pub(crate) fn server_type(&self, oid: u32) -> Option<&Type> {
+        self.server_types.get(&oid)
+    }
+
     /// Whether values of this type may be made by a limited session.
     pub(crate) fn type_is_harmless(&self, oid: u32) -> bool {
         self.harmless_types.contains(&oid)
@@ -275,6 +288,11 @@ impl Catalog {
     /// Whether the server has a function of this name.
     pub(crate) fn server_has_function(&self, name: &str) -> bool {
         self.server_functions.contains(name)
+    }
+
+    /// Whether anybody else has one, in whatever schema.
+    pub(crate) fn somebody_has_function(&self, name: &str) -> bool {
+        self.function_names.contains(name) || self.functions.contains_key(name)
     }
 
     /// The schemas, other than `pg_catalog`, that hold a function of this name.

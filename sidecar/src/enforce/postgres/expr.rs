@@ -269,7 +269,7 @@ impl<'a> Walk<'a> {
             // What the session itself has put into a granted table's column is its own to know.
             Err(_) if self.ground.is_own(call, "currval") && self.ground.is_serial(call.args()) => {}
             Err(_) if self.is_open_text(call) => self.numbers = None,
-            Err(denial) => return Err(denial),
+            Err(denial) => return Err(self.missing_function(call, place)?.unwrap_or(denial)),
         }
         if name == "system_user" && self.ground.catalog.major() < 16 {
             return Err(refuse("a word that this server does not know"));

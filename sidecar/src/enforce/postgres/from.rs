@@ -13,6 +13,7 @@ use pg_raw_parse::{
 
 use super::{
     catalog::PG_CATALOG,
+    closed::Shown,
     expr::Place,
     names::texts,
     outputs::name_of,
@@ -80,7 +81,7 @@ impl<'a> Walk<'a> {
         let relation = self.ground.relation(range)?;
         let opened = self.opened == Some(&*relation.name) && *relation.schema == *PG_CATALOG;
         let base = if opened {
-            Base { relation, read: Read::Open(&[]), notes: self.notes }
+            Base { relation, read: Read::Open(Shown::ALL), notes: self.notes }
         } else {
             self.reading(relation)?
         };

@@ -15,6 +15,7 @@ mod from;
 mod guard;
 mod judge;
 mod keywords;
+mod missing;
 mod names;
 mod objects;
 mod outputs;
@@ -26,9 +27,11 @@ mod scope;
 pub(crate) mod settings;
 mod shape;
 mod sqljson;
+mod stars;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod withheld;
 mod write;
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::enforce::{Denial, Notes, Reason};
 
-const INFORMATION_SCHEMA: &str = "information_schema";
+pub(super) const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// A function that may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,8 @@ impl Ground {
             return Err(deny());
         }
         if is_system(relation) {
-            let closed = open_catalog(&relation.schema, &relation.name).ok_or_else(deny)?;
-            return Ok(Base { relation, read: Read::Open(closed), notes });
+            let shown = open_catalog(&relation.schema, &relation.name).ok_or_else(deny)?;
+            return Ok(Base { relation, read: Read::Open(shown), notes });
         }
         let limits = self.limits.table(&relation.schema, &relation.name).ok_or_else(deny)?;
         if !limits.select.any() {
@@ -196,7 +196,9 @@ impl Ground {
             [schema, name] => self.catalog.type_named(schema, name),
             _ => None,
         };
-        let found = found.ok_or_else(|| deny("is not one of the server's own").stale())?;
+        let found = found.ok_or_else(|| {
+            self.missing_type(name).unwrap_or_else(|| deny("is not one of the server's own").stale())
+        })?;
         if !found.harmless {
             return Err(deny("is not one of the server's own"));
         }

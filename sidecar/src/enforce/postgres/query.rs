@@ -8,16 +8,15 @@ use pg_raw_parse::{
     nodes::{CommonTableExpr, LockingClause, ResTarget, SelectStmt, SortBy, WithClause},
     raw::SetOperation,
 };
-use postern_protocol::gate::{Privilege, Star};
+use postern_protocol::gate::Privilege;
 
 use super::{
     Ground,
     expr::Place,
-    names::texts,
     outputs::{is_star, name_of},
     rows::opened,
     scope::{Certainty, Columns, Derived, Item, Read, Scope},
-    walk::{self, Cte, Ctes, Edit, Walk, refuse},
+    walk::{self, Cte, Ctes, Walk, refuse},
 };
 use crate::enforce::{Denial, Reason};
 
@@ -171,7 +170,7 @@ impl<'a> Walk<'a> {
                 output.extend(columns);
                 vague |= more;
             } else {
-                self.expression(target.val(), place)?;
+                self.shown(target, place)?;
                 output.push(match (target.name(), target.val()) {
                     (Some(name), _) => Derived::sure(Some(name)),
                     (None, node @ Node::ColumnRef(_)) => Derived::sure(name_of(node)),
@@ -181,69 +180,6 @@ impl<'a> Walk<'a> {
             walk::width(output.len())?;
         }
         Ok((output, vague))
-    }
-
-    /// `*`, `t.*` and `(expression).*` in a select list.
-    fn star(
-        &mut self,
-        node: Node<'a>,
-        items: &[Item<'a>],
-        place: Place<'_, 'a>,
-    ) -> Result<Output<'a>, Denial> {
-        let Node::ColumnRef(column) = node else {
-            self.expression(node, place)?;
-            return Ok((Vec::new(), true));
-        };
-        let parts = texts(column.fields());
-        let found: Vec<&Item<'a>> = match (parts.as_slice(), place.scope) {
-            ([], _) => items.iter().filter(|item| item.open).collect(),
-            ([table], Some(scope)) => vec![self.item(scope, None, table)?],
-            ([schema, table], Some(scope)) => vec![self.item(scope, Some(schema), table)?],
-            _ => Vec::new(),
-        };
-        if found.is_empty() {
-            let name = parts.last().copied().unwrap_or("*");
-            return Err(Denial::missing("42P01", format!("missing FROM-clause entry for \"{name}\""), name));
-        }
-        self.spend(items.len())?;
-        self.keep(found.iter().map(|item| item.width()).sum())?;
-        self.claim_all(column.fields());
-        if self.ground.limits.terms.star == Star::Expand && found.iter().any(|item| item.each().is_err()) {
-            return self.expand(usize::try_from(column.location).unwrap_or(usize::MAX), &found);
-        }
-        let (mut output, mut vague) = (Vec::new(), false);
-        for item in found {
-            item.each()?;
-            let (columns, more) = item.all();
-            output.extend(columns.iter().map(|column| Derived::free(column.name, column.certainty)));
-            vague |= more;
-        }
-        Ok((output, vague))
-    }
-
-    /// Puts the granted columns in the place of a star.
-    fn expand(&mut self, at: usize, found: &[&Item<'a>]) -> Result<Output<'a>, Denial> {
-        let (mut output, mut list) = (Vec::new(), Vec::new());
-        for item in found {
-            let (columns, mut vague) = item.all();
-            vague |= columns.iter().any(|column| column.certainty == Certainty::Doubtful);
-            for column in columns.iter().filter(|column| column.read().is_ok()) {
-                let called = column.name.ok_or_else(|| refuse("a star over columns without names"))?;
-                let by = column.by.map(|by| format!("{}.", quoted(by))).unwrap_or_default();
-                list.push(format!("{by}{}", quoted(called)));
-                output.push(Derived::sure(Some(called)));
-            }
-            if vague || list.is_empty() {
-                item.each()?;
-                return Err(refuse("a star over columns that are not known"));
-            }
-        }
-        let list = list.join(", ");
-        self.edits.push(match self.table {
-            Some(name) => (name, Edit::Table(format!("SELECT {list} FROM"))),
-            None => (at, Edit::Star(list)),
-        });
-        Ok((output, false))
     }
 
     /// GROUP BY: a bare name is a column first, and an output's name if there is none.
@@ -464,11 +400,6 @@ fn bare_name(node: Node<'_>) -> Option<&str> {
         (Some(Node::String(name)), None) => name.sval(),
         _ => None,
     }
-}
-
-/// An identifier in quotes.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[rustfmt::skip]

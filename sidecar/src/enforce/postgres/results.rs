@@ -32,6 +32,11 @@ const OUTPUTS: &[(&str, &[&str])] = &[
     ("pg_options_to_table", &["option_name", "option_value"]),
     ("pg_partition_ancestors", &["relid"]),
     ("pg_partition_tree", &["relid", "parentrelid", "isleaf", "level"]),
+    ("pg_timezone_abbrevs", &["abbrev", "utc_offset", "is_dst"]),
+    ("pg_timezone_abbrevs_abbrevs", &["abbrev", "utc_offset", "is_dst"]),
+    ("pg_timezone_abbrevs_zone", &["abbrev", "utc_offset", "is_dst"]),
+    ("pg_timezone_names", &["name", "abbrev", "utc_offset", "is_dst"]),
+    ("ts_token_type", &["tokid", "alias", "description"]),
 ];
 
 /// Functions whose columns depend on their arguments.
@@ -111,7 +116,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether this is no row for certain, and no range over rows.
-    fn is_plain(&mut self, node: Node<'a>, place: Place<'_, 'a>) -> Result<bool, Denial> {
+    pub(super) fn is_plain(&mut self, node: Node<'a>, place: Place<'_, 'a>) -> Result<bool, Denial> {
         Ok(match node {
             // With one argument a function may be a cast, too.
             Node::TypeCast(cast) => !may_be_row(cast) && is_made(cast),

@@ -7,7 +7,10 @@ use std::rc::Rc;
 
 use postern_protocol::gate::Privilege;
 
-use super::catalog::{Column, Relation};
+use super::{
+    catalog::{Column, Relation},
+    closed::Shown,
+};
 use crate::enforce::{Denial, Notes, Reason, TableLimits};
 
 /// How reading from a relation is decided.
@@ -15,15 +18,15 @@ use crate::enforce::{Denial, Notes, Reason, TableLimits};
 pub(super) enum Read<'a> {
     /// By the grant.
     Granted(&'a TableLimits),
-    /// It is a table of the server's own that says nothing about data; but for these columns.
-    Open(&'static [&'static str]),
+    /// It is a table of the server's own that says nothing about data; so much of it is shown.
+    Open(Shown),
 }
 
 impl Read<'_> {
     fn covers(&self, column: &str) -> bool {
         match self {
             Self::Granted(limits) => limits.select.covers(column),
-            Self::Open(closed) => !closed.contains(&column),
+            Self::Open(shown) => shown.covers(column),
         }
     }
 }
@@ -52,6 +55,11 @@ impl Base<'_> {
             let name = (&*self.relation.schema, &*self.relation.name);
             self.notes.note(self.relation, name, privilege, column);
         }
+    }
+
+    /// Whether a query that asks for this column gets NULL in its place.
+    pub(super) fn withholds(&self, column: &str) -> bool {
+        matches!(self.read, Read::Open(shown) if shown.withholds(column))
     }
 
     /// Leave to read a column.
@@ -134,6 +142,11 @@ impl<'a> Derived<'a> {
     /// One that the server should call so.
     pub(super) const fn guessed(name: Option<&'a str>) -> Self {
         Self::free(name, Certainty::Guessed)
+    }
+
+    /// The column in whose place a query gets NULL, if it stands for such a one.
+    pub(super) fn withheld(&self) -> Option<&'a Column> {
+        self.of.and_then(|(base, column)| base.withholds(&column.name).then_some(column))
     }
 
     /// Leave to read it, for a statement that does not name it.
@@ -309,6 +322,11 @@ impl<'a> Item<'a> {
             Columns::Base(base, _) => base.each(),
             Columns::List(list, _) => list.iter().try_for_each(Derived::read),
         }
+    }
+
+    /// The same but for columns in whose place a query gets NULL.
+    pub(super) fn each_but_withheld(&self) -> Result<(), Denial> {
+        self.all().0.iter().filter(|column| column.withheld().is_none()).try_for_each(Derived::read)
     }
 
     fn is_called(&self, schema: Option<&str>, name: &str) -> bool {

@@ -62,6 +62,10 @@ impl<'s, 'a> Ctes<'s, 'a> {
 pub(super) enum Edit {
     /// In the place of a column reference that ends in a star.
     Star(String),
+    /// In the place of a column reference.
+    Column(String),
+    /// In the place of a function's name and its arguments.
+    Call(String),
     /// In the place of the word `TABLE` before a name.
     Table(String),
     /// In the place of one constant.

@@ -22,6 +22,9 @@ const SCHEMAS: &str =
 const SERVER_FUNCTIONS: &str = "SELECT DISTINCT proname FROM pg_catalog.pg_proc \
      WHERE pronamespace = 'pg_catalog'::regnamespace";
 
+const FUNCTION_NAMES: &str = "SELECT DISTINCT proname FROM pg_catalog.pg_proc \
+     WHERE pronamespace <> 'pg_catalog'::regnamespace";
+
 const RELATIONS: &str = "SELECT oid, relnamespace, relkind, relname FROM pg_catalog.pg_class \
      WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND relpersistence <> 't'";
 
@@ -202,6 +205,7 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
         loaded: names(connection, LOADED).await?.pop().unwrap_or_default(),
         types,
         server_functions: names(connection, SERVER_FUNCTIONS).await?,
+        function_names: names(connection, FUNCTION_NAMES).await?,
         functions: named(connection, &schemas, &functions()).await?,
         operators: named(connection, &schemas, &operators()).await?,
         cast_targets: numbers(connection, &cast_targets()).await?,

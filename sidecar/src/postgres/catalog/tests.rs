@@ -128,6 +128,8 @@ async fn a_snapshot_tells_what_is_the_servers_own(version: Version) {
     assert_eq!(catalog.function_schemas("lower"), public);
     assert!(catalog.function_schemas("upper").is_empty());
     assert!(catalog.function_schemas("_pg_truetypid").is_empty());
+    assert!(["similarity", "lower", "_pg_truetypid"].iter().all(|name| catalog.somebody_has_function(name)));
+    assert!(!["nosuchfn", "pg_backend_pid"].iter().any(|name| catalog.somebody_has_function(name)));
     assert_eq!(catalog.operator_schemas("+"), public);
     assert_eq!(catalog.operator_schemas("#@#"), public, "anybody can make values of an enum");
     assert_eq!(catalog.operator_schemas("<@#>"), public, "a constant becomes a value of any base type");

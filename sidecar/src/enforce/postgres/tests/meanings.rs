@@ -622,7 +622,9 @@ fn the_text_of_a_view_is_told_to_those_who_may_read_the_view() {
         ),
         &format!("SELECT pg_get_viewdef('{table}'::oid)"),
     ] {
-        judge(text, &ground).expect_err(text);
+        // Where it would only be shown there is NULL instead.
+        let sent = judge(text, &ground).map(|judgement| judgement.instead.expect(text));
+        assert!(sent.as_ref().map_or(true, |sent| !sent.contains("def(")), "{text}: {sent:?}");
     }
 }
 
