@@ -53,6 +53,34 @@ pub fn bind_names(body: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((portal, statement))
 }
 
+/// So many pairs of bytes as the first one says, and what stands behind them.
+fn pairs(bytes: &[u8]) -> Option<&[u8]> {
+    let (count, rest) = bytes.split_first_chunk::<2>()?;
+    rest.get(usize::from(u16::from_be_bytes(*count)) * 2..)
+}
+
+/// The values of a `Bind`, in order, each as it is; `None` stands for NULL. Nothing if not exactly all of it is here.
+#[must_use]
+pub fn bind_values(body: &[u8]) -> Option<Vec<Option<&[u8]>>> {
+    let (_, rest) = c_string(body)?;
+    let (_, rest) = c_string(rest)?;
+    let (count, mut rest) = pairs(rest)?.split_first_chunk::<2>()?;
+    let mut values = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let (length, behind) = rest.split_first_chunk::<4>()?;
+        let length = i32::from_be_bytes(*length);
+        if length == -1 {
+            values.push(None);
+            rest = behind;
+        } else {
+            let (value, behind) = behind.split_at_checked(usize::try_from(length).ok()?)?;
+            values.push(Some(value));
+            rest = behind;
+        }
+    }
+    pairs(rest)?.is_empty().then_some(values)
+}
+
 /// What a `Describe` or `Close` is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named<'a> {
@@ -109,6 +137,16 @@ mod tests {
     fn the_names_of_a_bind_are_known_before_its_values_are() {
         assert_eq!(bind_names(b"p\0s\0\0\0"), Some((&b"p"[..], &b"s"[..])));
         assert_eq!(bind_names(b"p\0s"), None);
+    }
+
+    #[test]
+    fn the_values_of_a_bind_are_known_when_all_of_it_is_here() {
+        let whole = b"p\0s\0\0\x01\0\x01\0\x03\0\0\0\x02ab\xff\xff\xff\xff\0\0\0\0\0\x01\0\0";
+        assert_eq!(bind_values(whole), Some(vec![Some(&b"ab"[..]), None, Some(&b""[..])]));
+        assert_eq!(bind_values(b"\0\0\0\0\0\0\0\0"), Some(Vec::new()));
+        assert!((0..whole.len()).all(|end| bind_values(&whole[..end]).is_none()));
+        assert_eq!(bind_values(&[&whole[..], b"x"].concat()), None);
+        assert_eq!(bind_values(b"\0\0\0\0\0\x01\xff\xff\xff\xfe\0\0"), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub use backend::{
     parameter_status, result_columns, split_error,
 };
 pub use frame::{FrameError, FrameWalker, HEADER_LEN, Header, MAX_FRAME_LEN};
-pub use frontend::{Named, Parse, bind_names, execute_portal, query_text};
+pub use frontend::{Named, Parse, bind_names, bind_values, execute_portal, query_text};
 pub use oauthbearer::{Bearer, OAUTHBEARER, bearer, is_acknowledgement};
 pub use say::{
     ErrorText, Severity, authentication_ok, authentication_sasl, authentication_sasl_continue,

@@ -6,7 +6,7 @@ use postern_tests::{
     postgres::{Postgres, Version},
     stage::{REPO, Stage, Wish},
 };
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 /// Queries, and the column of each that is not told.
 const ASKED: &[(&str, &str)] = &[
@@ -83,6 +83,34 @@ async fn tools_get_the_columns_that_they_know(version: Version) {
         assert_eq!(columns(&gate, text).await, columns(&native, text).await, "{version:?} {text}");
         assert!(!gate.simple_query(text).await.expect("it is told").is_empty(), "{version:?} {text}");
     }
+}
+
+/// As `SQLAlchemy` asks with parameters of the server's: the setting's name comes when all has been judged.
+#[tokio::test]
+async fn a_setting_that_a_parameter_names_is_told_if_it_may_be_read() {
+    let Some(postgres) = Postgres::start(Version::Fifteen).await else { return };
+    let native = postgres.admin().await;
+    native.batch_execute(include_str!("../../data/pg_schema.sql")).await.expect("the schema runs");
+    let stage = Stage::around(postgres, Wish::default()).await;
+    let access = stage.limited(REPO, ACCOUNT, &resources()).await;
+    let gate = stage.connect(&access).await;
+    let text = "SELECT CASE WHEN a.amname <> current_setting($1::VARCHAR) THEN 'another' ELSE a.amname::text END \
+                FROM pg_catalog.pg_am a WHERE a.amname = $2";
+    let statement = gate.prepare(text).await.expect("it is judged without the values");
+    let told = |row: &tokio_postgres::Row| row.get::<_, String>(0);
+    for (name, expected) in [("default_table_access_method", "heap"), ("TimeZone", "another")] {
+        let rows = gate.query(&statement, &[&name, &"heap"]).await.expect("it may be read");
+        assert_eq!(rows.iter().map(told).collect::<Vec<_>>(), [expected]);
+    }
+    for name in [Some("primary_conninfo"), Some("data_directory"), Some("default_table_access_method "), None]
+    {
+        let error = gate.query(&statement, &[&name, &"heap"]).await.expect_err("it may not be read");
+        assert_eq!(error.code().map(SqlState::code), Some("42501"), "{name:?}");
+    }
+    assert_eq!(gate.query(&statement, &[&"port", &"heap"]).await.expect("all goes on").len(), 1);
+    let error =
+        gate.simple_query("EXECUTE s0('data_directory', 'heap')").await.expect_err("no name is looked at");
+    assert!(matches!(error.code().map(SqlState::code), Some("42501" | "26000")), "{error:?}");
 }
 
 #[tokio::test]

@@ -44,6 +44,21 @@ pub(super) fn has_at_most(text: &str, tokens: usize) -> bool {
     !lexer.by_ref().take(tokens).any(|token| token.is_err()) && lexer.next().is_none()
 }
 
+/// How often a text holds the parameter of this number; nothing if it cannot be read.
+pub(super) fn uses_of_parameter(text: &str, number: u16) -> Option<usize> {
+    let (mut lexer, mut uses) = (Lexer { text, at: 0 }, 0);
+    loop {
+        lexer.skip_blanks().ok()?;
+        let begin = lexer.at;
+        if begin >= text.len() {
+            return Some(uses);
+        }
+        lexer.token().ok()?;
+        let digits = text.get(begin..lexer.at).and_then(|token| token.strip_prefix('$'));
+        uses += usize::from(digits.and_then(|digits| digits.parse().ok()) == Some(number));
+    }
+}
+
 /// The text with blanks in the place of its comments; nothing if it cannot be read or has none.
 pub(super) fn without_comments(text: &str) -> Option<String> {
     let (mut plain, mut lexer) = (String::with_capacity(text.len()), Lexer { text, at: 0 });

@@ -11,7 +11,7 @@ use super::{
     catalog::{PG_CATALOG, Relation},
     expr::Place,
     scope::Base,
-    settings::{SESSION_AUTHORIZATION, deny},
+    settings::{self, SESSION_AUTHORIZATION, deny},
     shape::shape,
     walk::{Walk, refuse},
 };
@@ -45,6 +45,7 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
         walk.begin = usize::try_from(raw.stmt_location).unwrap_or(0);
         walk.statement(raw.stmt(), &mut steps)?;
     }
+    settings::named_once(text, &steps)?;
     account::identifiers(text, &walk.claims)?;
     // Together they are what pools send in the place of `DISCARD ALL`.
     if walk.returns && !steps.contains(&Step::ResetAll) {
@@ -114,7 +115,7 @@ impl<'a> Walk<'a> {
         let mut walk = self.beneath(&ground);
         walk.query(raw.stmt(), Place::NOWHERE)?;
         account::identifiers(query, &walk.claims)?;
-        let as_it_is = walk.edits.is_empty();
+        let as_it_is = walk.edits.is_empty() && walk.settings.is_empty();
         self.above(walk);
         if as_it_is { Ok(()) } else { Err(refuse("a view of this kind")) }
     }
@@ -195,6 +196,10 @@ impl<'a> Walk<'a> {
         };
         // What a cursor stands on must be the session's own, too.
         steps.extend(self.cursors.drain(..).map(|name| Step::Through(name.into())));
+        if step != Step::Plain && !self.settings.is_empty() {
+            return Err(settings::unnamed("current_setting"));
+        }
+        steps.extend(self.settings.drain(..).map(Step::Reads));
         steps.push(step);
         Ok(())
     }

@@ -123,6 +123,9 @@ pub(crate) enum Step {
     Fetch(Box<str>),
     /// `WHERE CURRENT OF`, likewise. No statement of its own: it stands before the step of the one that holds it.
     Through(Box<str>),
+    /// `current_setting($1)`: refused unless what is bound to the parameter of this number names a setting that may be read.
+    /// No statement of its own, either.
+    Reads(u16),
     /// `CLOSE`
     Close(Box<str>),
     /// `CLOSE ALL`
@@ -133,6 +136,13 @@ pub(crate) enum Step {
     DiscardAll,
     /// `COPY … FROM STDIN` or `TO STDOUT`: the one statement behind which data follow.
     Copy,
+}
+
+impl Step {
+    /// Whether this is what a statement does, and no part of that which stands before it.
+    const fn is_statement(&self) -> bool {
+        !matches!(self, Self::Through(_) | Self::Reads(_))
+    }
 }
 
 /// Leave to send a text.

@@ -6,12 +6,14 @@
 use pg_raw_parse::{
     ConstValue, Node,
     list::NodeList,
-    nodes::{VariableSetStmt, VariableShowStmt},
+    nodes::{TypeName, VariableSetStmt, VariableShowStmt},
     raw::VariableSetKind,
 };
 
+use postern_protocol::postgres::bind_values;
+
 use super::{
-    Ground, path,
+    Ground, Step, account, path,
     walk::{Edit, Walk},
 };
 use crate::enforce::{Denial, Reason};
@@ -282,10 +284,13 @@ impl<'a> Walk<'a> {
             },
             _ => None,
         };
-        let unclear = || {
-            let why = format!("{function} needs the setting's name as a constant");
-            Denial::unclear(Reason::Setting, function, why)
-        };
+        let unclear = || unnamed(function);
+        if function == "current_setting"
+            && let Some(number) = args.first().and_then(|name| self.parameter(name))
+        {
+            self.settings.push(number);
+            return Ok(());
+        }
         let name = constant(0).ok_or_else(unclear)?;
         if function == "current_setting" {
             return show(name);
@@ -304,6 +309,65 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+
+    /// The number of a parameter that is a text as it is bound.
+    fn parameter(&self, node: Node<'a>) -> Option<u16> {
+        let (inner, is_text) = match node {
+            Node::TypeCast(cast) => {
+                let plain = |name: &&TypeName| name.typmods().is_empty() && name.array_bounds().is_empty();
+                let kind = cast.type_name().filter(plain);
+                let kind = kind.and_then(|name| self.ground.type_of_constants(name).ok());
+                (cast.arg(), kind.is_some_and(|kind| TEXTS.contains(&kind.oid)))
+            }
+            other => (other, true),
+        };
+        let Node::ParamRef(parameter) = inner else { return None };
+        u16::try_from(parameter.number).ok().filter(|number| *number > 0 && is_text)
+    }
+}
+
+/// Types whose values are the same bytes, however they are sent: `text`, `varchar`.
+const TEXTS: [u32; 2] = [25, 1043];
+/// What a client says where it leaves a parameter's type open.
+const OPEN: [u32; 2] = [0, 705];
+
+/// Leave to declare parameters of these types where settings are named by them.
+pub(super) fn named_by(steps: &[Step], types: impl Iterator<Item = u32>) -> Result<(), Denial> {
+    let texts = |oid: &u32| OPEN.contains(oid) || TEXTS.contains(oid);
+    let types: Vec<bool> = types.map(|oid| texts(&oid)).collect();
+    let is_text = |number: u16| types.get(usize::from(number) - 1).is_none_or(|is_text| *is_text);
+    let all_text = steps.iter().all(|step| !matches!(step, Step::Reads(number) if !is_text(*number)));
+    if all_text { Ok(()) } else { Err(unnamed("current_setting")) }
+}
+
+/// Leave to bind these values.
+pub(super) fn named_in(steps: &[Step], bind: &[u8]) -> Result<(), Denial> {
+    for step in steps {
+        let Step::Reads(number) = step else { continue };
+        let values = bind_values(bind).unwrap_or_default();
+        let value = values.get(usize::from(*number) - 1).copied().flatten();
+        let name = value.and_then(|name| std::str::from_utf8(name).ok());
+        show(name.ok_or_else(|| unnamed("current_setting"))?)?;
+    }
+    Ok(())
+}
+
+/// A parameter that names a setting must be used for nothing else: that could make its type another one.
+pub(super) fn named_once(text: &str, steps: &[Step]) -> Result<(), Denial> {
+    for step in steps {
+        if let Step::Reads(number) = step
+            && account::uses_of_parameter(text, *number) != Some(1)
+        {
+            return Err(unnamed("current_setting"));
+        }
+    }
+    Ok(())
+}
+
+/// The denial of a call that names a setting in a way that is not known.
+pub(super) fn unnamed(function: &str) -> Denial {
+    let why = format!("{function} needs the setting's name as a constant");
+    Denial::unclear(Reason::Setting, function, why)
 }
 
 #[cfg(test)]

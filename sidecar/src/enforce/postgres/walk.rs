@@ -95,6 +95,8 @@ pub(super) struct Walk<'a> {
     pub(super) returns: bool,
     /// Cursors that `WHERE CURRENT OF` names.
     pub(super) cursors: Vec<&'a str>,
+    /// The numbers of the parameters that name settings to be read.
+    pub(super) settings: Vec<u16>,
     /// Where the whole numbers stand that it has passed without a look at their values; nothing when it has looked.
     pub(super) numbers: Option<Vec<usize>>,
     /// Views that read with the session's rights and were looked at, so that each is once.
@@ -119,6 +121,7 @@ impl<'a> Walk<'a> {
             rules: false,
             returns: false,
             cursors: Vec::new(),
+            settings: Vec::new(),
             numbers: Some(Vec::new()),
             views: Vec::new(),
             depth: 0,

@@ -12,12 +12,20 @@ use super::{
     replies::{Effect, Mode, Sent, Space},
     unknown,
 };
-use crate::enforce::{Denial, Reason, postgres::Step};
+use crate::enforce::{
+    Denial, Reason,
+    postgres::{
+        Step,
+        settings::{named_by, named_in},
+    },
+};
 
 /// The longest text that is judged.
 const LONGEST_TEXT: usize = 16 * 1024 * 1024;
 /// The longest message that holds names only, and the longest beginning of one that holds names and values.
 const LONGEST_NAMES: usize = 64 * 1024;
+/// The longest `Bind` of which the values may matter.
+const LONGEST_LOOKED_AT: usize = 4 * 1024;
 
 /// How much of a message has to be here; refuses kinds that a limited session does not send.
 fn need(header: Header, here: usize) -> Result<Need, Breach> {
@@ -29,6 +37,8 @@ fn need(header: Header, here: usize) -> Result<Need, Breach> {
     match header.kind {
         b'Q' | b'P' if body > LONGEST_TEXT => Ok(Need::Header),
         b'Q' | b'P' => Ok(Need::Whole),
+        // A value of it may have to be looked at.
+        b'B' if body <= LONGEST_LOOKED_AT => Ok(Need::Whole),
         b'B' if here <= LONGEST_NAMES => Ok(Need::Strings(2)),
         b'D' | b'E' | b'C' | b'S' | b'H' | b'X' if body <= LONGEST_NAMES => Ok(Need::Whole),
         b'D' | b'E' | b'C' | b'S' | b'H' | b'X' => Err(too_long(body)),
@@ -58,7 +68,7 @@ fn effects(text: &Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + '_ 
     let sure = among == 1;
     let put =
         move |space, made: &str| Effect::Put { space, name: name(made.as_bytes()), texts: one(text), sure };
-    let statements = text.steps().iter().filter(|step| !matches!(step, Step::Through(_)));
+    let statements = text.steps().iter().filter(|step| step.is_statement());
     statements.map(move |step| match step {
         Step::Prepare(made) => put(Space::Statements, made),
         Step::Declare(made) => put(Space::Portals, made),
@@ -77,6 +87,7 @@ fn effects(text: &Arc<Text>, among: usize) -> impl Iterator<Item = Effect> + '_ 
         | Step::Plain
         | Step::Execute(_)
         | Step::Through(_)
+        | Step::Reads(_)
         | Step::Copy => Effect::None,
     })
 }
@@ -183,7 +194,7 @@ impl Guard {
         let text = text_of(query_text(body).ok_or_else(malformed)?)?;
         let (text, used) = self.admit(text)?;
         let texts = union(one(&text), &used)?;
-        self.quota.statements(text.steps().len().max(1) as u64, self.ground.limits.terms.limits)?;
+        self.quota.statements(text.statements().max(1) as u64, self.ground.limits.terms.limits)?;
         texts.iter().for_each(|text| self.quota.uses(&text.judgement.uses));
         self.news.allowed += 1;
         self.replies.keep_used(&used);
@@ -194,11 +205,12 @@ impl Guard {
     fn parse(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
         let parse = Parse::decode(body).ok_or_else(malformed)?;
         let (text, _) = self.admit(text_of(parse.text)?)?;
-        if text.steps().len() > 1 {
+        if text.statements() > 1 {
             let message = "cannot insert multiple commands into a prepared statement";
             return Err(Denial::in_words(Reason::Syntax, "42601", message, "").into());
         }
         self.ground.parameters(parse.types())?;
+        named_by(text.steps(), parse.types())?;
         self.news.allowed += 1;
         let (space, texts) = (Space::Statements, one(&text));
         let put = Effect::Put { space, name: name(parse.name), texts, sure: true };
@@ -218,6 +230,7 @@ impl Guard {
     fn bind(&mut self, body: &[u8]) -> Result<(), Objection> {
         let (portal, statement) = bind_names(body).ok_or_else(malformed)?;
         let (texts, _) = self.under(Space::Statements, statement)?;
+        texts.iter().try_for_each(|text| named_in(text.steps(), body))?;
         self.room_for_names()?;
         let (space, name) = (Space::Portals, name(portal));
         let put = Effect::Put { space, name, texts: Texts::clone(&texts), sure: true };

@@ -412,6 +412,7 @@ impl Guard {
                     continue;
                 }
                 Step::Plain
+                | Step::Reads(_)
                 | Step::Deallocate(_)
                 | Step::DeallocateAll
                 | Step::Close(_)

@@ -114,6 +114,11 @@ impl Text {
         self.queries || self.prepares.contains(cut(under.as_bytes()))
     }
 
+    /// How many statements it holds.
+    pub(super) fn statements(&self) -> usize {
+        self.steps().iter().filter(|step| step.is_statement()).count()
+    }
+
     /// How many COPYs that the client feeds it may hold.
     pub(super) fn copies(&self) -> usize {
         self.steps().iter().filter(|step| matches!(step, Step::Copy)).count()

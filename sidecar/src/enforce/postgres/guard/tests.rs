@@ -16,8 +16,9 @@ use super::*;
 use crate::enforce::{
     Limits,
     postgres::{
-        Start,
+        Start, Step,
         catalog::{Catalog, Column, Parts, Relation},
+        settings::named_by,
     },
 };
 
@@ -46,6 +47,12 @@ fn toy(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
             _ => Step::Plain,
         }
     };
+    if text.contains("current_setting($2)") {
+        return Ok(Judgement::new(None, [Step::Reads(2), Step::Plain].into()));
+    }
+    if let Some((statement, cursor)) = text.split_once(" where current of ") {
+        return Ok(Judgement::new(None, [Step::Through(cursor.into()), step(statement)].into()));
+    }
     let steps = text.split(';').map(str::trim).filter(|text| !text.is_empty()).map(step).collect();
     let instead = text.contains("star").then(|| {
         let expanded = if text.contains("wide") { "x".repeat(300_000) } else { "a, b".to_owned() };
@@ -278,6 +285,78 @@ fn a_text_that_is_too_long_is_denied_without_being_held() {
     assert_eq!(sent, query("SELECT \"KEY:1\""));
     assert_eq!(code(&down(&mut guard, &[failure(&sent), ready(b'I')].concat())), "54000");
     passes(&mut guard, &query("select 1"));
+}
+
+/// A `Bind` of these values, of which the first is a number.
+fn bind_with(statement: &str, values: &[Option<&[u8]>]) -> Vec<u8> {
+    let mut body = format!("\0{statement}\0").into_bytes();
+    body.extend_from_slice(&[0, 1, 0, 1]);
+    body.extend_from_slice(&u16::try_from(values.len()).unwrap().to_be_bytes());
+    for value in values {
+        let length = value.map_or(-1, |value| i32::try_from(value.len()).unwrap());
+        body.extend_from_slice(&length.to_be_bytes());
+        body.extend_from_slice(value.unwrap_or_default());
+    }
+    frame(b'B', &[&body[..], &[0, 0]].concat())
+}
+
+fn parse_with(name: &str, text: &str, types: &[u32]) -> Vec<u8> {
+    let count = u16::try_from(types.len()).unwrap().to_be_bytes();
+    let types: Vec<u8> = types.iter().flat_map(|oid| oid.to_be_bytes()).collect();
+    frame(b'P', &[format!("{name}\0{text}\0").as_bytes(), &count, &types].concat())
+}
+
+#[test]
+fn a_parameter_that_names_a_setting_is_bound_to_one_that_may_be_read() {
+    let text = "select $1, current_setting($2)";
+    let number: Option<&[u8]> = Some(&[0, 0, 0, 1]);
+    let prepared = || {
+        let mut guard = guard();
+        passes(&mut guard, &parse("s", text));
+        guard
+    };
+    for name in ["default_table_access_method", "TimeZone"] {
+        let stream = [bind_with("s", &[number, Some(name.as_bytes())]), execute(""), sync()].concat();
+        for size in [1, 7, stream.len()] {
+            let mut guard = prepared();
+            let sent: Vec<u8> = stream.chunks(size).flat_map(|chunk| up(&mut guard, chunk)).collect();
+            assert_eq!(sent, stream, "chunks of {size}");
+        }
+    }
+    for name in ["primary_conninfo", "", "app.tenant", "timezone ", "timezone\0", "x".repeat(5_000).as_str()]
+    {
+        denied(&mut prepared(), &bind_with("s", &[number, Some(name.as_bytes())]), "42501");
+        denied(&mut prepared(), &bind_with("s", &[Some(b"timezone"), Some(name.as_bytes())]), "42501");
+    }
+    denied(&mut prepared(), &bind_with("s", &[Some(b"timezone"), None]), "42501");
+    denied(&mut prepared(), &bind_with("s", &[Some(b"timezone")]), "42501");
+    denied(&mut prepared(), &bind_with("s", &[]), "42501");
+    denied(&mut prepared(), &query("execute s"), "42501");
+    let uncertain = [bind_with("s", &[number, Some(b"timezone")]).split_last().unwrap().1, &[1]].concat();
+    denied(&mut prepared(), &uncertain, "42501");
+}
+
+#[test]
+fn a_parameter_that_names_a_setting_is_a_text() {
+    let text = "select $1, current_setting($2)";
+    for types in [&[][..], &[23], &[0, 0], &[23, 25], &[23, 1043], &[0, 705, 23]] {
+        let harmless = |oid: &u32| *oid == 0;
+        if types.iter().all(harmless) {
+            passes(&mut guard(), &parse_with("s", text, types));
+        }
+        named_by(&[Step::Reads(2), Step::Plain], types.iter().copied()).unwrap();
+    }
+    for types in [[23, 23], [25, 19], [0, 1042], [0, 18], [0, 2205], [0, 20_000]] {
+        named_by(&[Step::Reads(2), Step::Plain], types.into_iter()).unwrap_err();
+        denied(&mut guard(), &parse_with("s", text, &types), "42501");
+    }
+}
+
+#[test]
+fn a_prepared_statement_may_go_through_a_cursor() {
+    let mut guard = guard();
+    passes(&mut guard, &query("begin; declare c cursor for select 1"));
+    passes(&mut guard, &[parse("s", "update sales where current of c"), bind("", "s"), sync()].concat());
 }
 
 #[test]

@@ -659,3 +659,35 @@ fn the_word_json_is_a_name_to_servers_that_do_not_know_it_better() {
         }
     }
 }
+
+#[test]
+fn a_parameter_may_name_the_setting_that_is_read_and_nothing_else() {
+    for text in [
+        "SELECT current_setting($1)",
+        "SELECT current_setting($1::VARCHAR), id FROM orders WHERE id = $2",
+        "SELECT CASE WHEN a.amname != current_setting($1::text, true) THEN a.amname END, '$1' FROM pg_am a",
+        "EXPLAIN SELECT pg_catalog.current_setting($1::pg_catalog.varchar) -- $1",
+    ] {
+        let judgement = judge(text, &shop()).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
+        assert_eq!(*judgement.steps, [Step::Reads(1), Step::Plain], "{text}");
+    }
+    for text in [
+        "SELECT current_setting($1::varchar(4))",
+        "SELECT current_setting($1::text[])",
+        "SELECT current_setting($1::name)",
+        "SELECT current_setting($1::regtype::text)",
+        "SELECT current_setting($1 || '')",
+        "SELECT current_setting(lower($1))",
+        "SELECT current_setting($1), $1",
+        "SELECT $1::regtype, current_setting($1)",
+        "SELECT current_setting($1), current_setting($1)",
+        "SELECT $01::int, current_setting($1)",
+        "SELECT set_config($1, 'x', false)",
+        "PREPARE p(text) AS SELECT current_setting($1)",
+        "EXECUTE p(current_setting($1))",
+        "DECLARE c CURSOR FOR SELECT current_setting($1)",
+        "COPY (SELECT current_setting($1)) TO STDOUT",
+    ] {
+        judge(text, &shop()).expect_err(text);
+    }
+}
