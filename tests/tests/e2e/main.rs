@@ -37,6 +37,7 @@ mod hostile;
 mod knock;
 mod limits_cases;
 mod limits_clients;
+mod limits_extensions;
 mod limits_functions;
 mod limits_live;
 mod limits_metadata;

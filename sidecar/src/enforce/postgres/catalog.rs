@@ -65,7 +65,7 @@ pub(crate) struct Type {
     pub(crate) schema: Arc<str>,
     pub(crate) name: Box<str>,
     /// Whether making a value of it runs nobody's code but the server's: a type of `pg_catalog` that is no row and no
-    /// pseudo type, an enum, or an array or range of one.
+    /// pseudo type, one of a known extension, an enum, or an array, range or unchecked domain of one.
     pub(crate) harmless: bool,
 }
 
@@ -91,10 +91,15 @@ pub(crate) struct Parts {
     pub(crate) types: Vec<Type>,
     /// The names of the functions that the server itself has in `pg_catalog`.
     pub(crate) server_functions: Vec<Box<str>>,
-    /// Functions, procedures and aggregates outside `pg_catalog`.
+    /// Functions, procedures and aggregates outside `pg_catalog` that may do anything, and may be called instead of one of
+    /// the server's.
     pub(crate) functions: Vec<Named>,
     /// The names of all functions outside `pg_catalog`, those of extensions that stand in nobody's way included.
     pub(crate) function_names: Vec<Box<str>>,
+    /// Those that may be called so unless `pg_catalog` is searched first.
+    pub(crate) functions_behind: Vec<Named>,
+    /// Functions of extensions of which it is known that they compute from what they are given.
+    pub(crate) open_functions: Vec<Named>,
     /// Operators outside `pg_catalog`.
     pub(crate) operators: Vec<Named>,
     /// The OIDs of types that a user-defined cast with a function makes, and of their arrays.
@@ -131,6 +136,8 @@ pub(crate) struct Catalog {
     server_functions: HashSet<Box<str>>,
     functions: Names,
     function_names: HashSet<Box<str>>,
+    functions_behind: Names,
+    open_functions: Names,
     operators: Names,
     cast_targets: HashSet<u32>,
     implicit_casts: bool,
@@ -162,6 +169,8 @@ impl Catalog {
             server_functions: parts.server_functions.into_iter().collect(),
             functions: names(parts.functions),
             function_names: parts.function_names.into_iter().collect(),
+            functions_behind: names(parts.functions_behind),
+            open_functions: names(parts.open_functions),
             operators: names(parts.operators),
             cast_targets: parts.cast_targets.into_iter().collect(),
             implicit_casts: parts.implicit_casts,
@@ -295,9 +304,20 @@ impl Catalog {
         self.function_names.contains(name) || self.functions.contains_key(name)
     }
 
-    /// The schemas, other than `pg_catalog`, that hold a function of this name.
+    /// The schemas that hold a function of this name which may do anything.
     pub(crate) fn function_schemas(&self, name: &str) -> &[Arc<str>] {
         self.functions.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The schemas that hold one with the arguments of the server's own, which is found first where `pg_catalog` is
+    /// searched first.
+    pub(crate) fn schemas_of_functions_behind(&self, name: &str) -> &[Arc<str>] {
+        self.functions_behind.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The schemas that hold an extension's function of this name that may be called, and none that may not.
+    pub(crate) fn schemas_of_open_functions(&self, name: &str) -> &[Arc<str>] {
+        self.open_functions.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The schemas, other than `pg_catalog`, that hold an operator of this name.

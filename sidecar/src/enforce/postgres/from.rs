@@ -196,7 +196,7 @@ impl<'a> Walk<'a> {
         let parts = texts(call.funcname());
         let named =
             matches!(parts.as_slice(), ["pg_show_all_settings"] | [PG_CATALOG, "pg_show_all_settings"]);
-        let own = named && self.ground.catalog.function_schemas("pg_show_all_settings").is_empty();
+        let own = named && !self.ground.has_foreign_function("pg_show_all_settings");
         if own {
             self.claim_all(call.funcname());
         }

@@ -1,5 +1,7 @@
 //! What the names of relations, types, functions and operators stand for, and whether a limited session may use them.
 
+use std::sync::Arc;
+
 use pg_raw_parse::{
     Node,
     list::NodeList,
@@ -32,7 +34,11 @@ pub(super) enum Function {
 
 /// Whether a relation of the server's own schemas is meant.
 pub(super) fn is_system(relation: &Relation) -> bool {
-    matches!(&*relation.schema, PG_CATALOG | INFORMATION_SCHEMA)
+    is_of_server(&relation.schema)
+}
+
+fn is_of_server(schema: &str) -> bool {
+    matches!(schema, PG_CATALOG | INFORMATION_SCHEMA)
 }
 
 impl Ground {
@@ -100,16 +106,13 @@ impl Ground {
             [schema, name] => (Some(*schema), *name),
             _ => return Err(deny_function("")),
         };
-        let theirs = self.catalog.function_schemas(name);
-        let shadowed = match schema {
-            None => theirs.iter().any(|schema| **schema == *PG_CATALOG || self.path.contains(schema)),
-            Some(own @ (PG_CATALOG | INFORMATION_SCHEMA)) => theirs.iter().any(|schema| **schema == *own),
-            Some(_) => true,
-        };
-        if shadowed || call.args().len() == 1 && self.is_foreign_cast(schema, name) {
+        let cast = call.args().len() == 1 && self.is_foreign_cast(schema, name);
+        if cast || self.is_shadowed(schema, name) {
             return Err(deny_function(name));
         }
+        let open = self.is_open(schema, name) && !self.catalog.server_has_function(name);
         match name {
+            _ if open || schema.is_some_and(|schema| !is_of_server(schema)) => Ok(Function::Harmless),
             _ if schema == Some(INFORMATION_SCHEMA) => match OF_INFORMATION_SCHEMA.binary_search(&name) {
                 Ok(_) => Ok(Function::Harmless),
                 Err(_) => Err(deny_function(name)),
@@ -126,6 +129,36 @@ impl Ground {
         }
     }
 
+    /// Whether what is called by this name may be somebody's function.
+    fn is_shadowed(&self, schema: Option<&str>, name: &str) -> bool {
+        let theirs = self.catalog.function_schemas(name);
+        let behind = self.catalog.schemas_of_functions_behind(name);
+        match schema {
+            None => {
+                let found = |schema: &Arc<str>| **schema == *PG_CATALOG || self.path.contains(schema);
+                theirs.iter().any(found) || !self.searches_server_first() && behind.iter().any(found)
+            }
+            Some(own) if is_of_server(own) => theirs.iter().chain(behind).any(|schema| **schema == *own),
+            Some(schema) => !self.is_open(Some(schema), name),
+        }
+    }
+
+    /// Whether it is an extension's that may be called.
+    fn is_open(&self, schema: Option<&str>, name: &str) -> bool {
+        let open = self.catalog.schemas_of_open_functions(name);
+        open.iter().any(|known| schema.map_or_else(|| self.path.contains(known), |schema| **known == *schema))
+    }
+
+    fn searches_server_first(&self) -> bool {
+        self.path.first().is_some_and(|schema| **schema == *PG_CATALOG)
+    }
+
+    /// Whether somebody has a function of this name, in whatever schema, that may be called instead of the server's.
+    pub(super) fn has_foreign_function(&self, name: &str) -> bool {
+        let behind = self.catalog.schemas_of_functions_behind(name);
+        !self.catalog.function_schemas(name).is_empty() || !behind.is_empty() && !self.searches_server_first()
+    }
+
     /// Whether a call with one argument may be a cast to a type of this name that is not the server's own.
     fn is_foreign_cast(&self, schema: Option<&str>, name: &str) -> bool {
         let kind = match schema {
@@ -139,13 +172,14 @@ impl Ground {
     pub(super) fn is_own(&self, call: &FuncCall, name: &str) -> bool {
         let parts = texts(call.funcname());
         matches!(parts.as_slice(), [only] | [PG_CATALOG, only] if *only == name)
-            && self.catalog.function_schemas(name).is_empty()
+            && !self.has_foreign_function(name)
     }
 
-    /// Leave to select a field. `('a'::text).f` is a call of the function `f` where there is one, whatever the value is.
+    /// Leave to select a field. `('a'::text).f` is a call of the function `f` where there is one, whatever the value is, or
+    /// a cast to a type of that name.
     pub(super) fn attribute(&self, name: &str) -> Result<(), Denial> {
         let harmless = FUNCTIONS.binary_search(&name).is_ok() || !self.catalog.server_has_function(name);
-        if harmless && self.catalog.function_schemas(name).is_empty() {
+        if harmless && !self.has_foreign_function(name) && !self.is_foreign_cast(None, name) {
             Ok(())
         } else {
             Err(deny_function(name))

@@ -1,6 +1,7 @@
 //! The judge on the shop of the cases: `sales` in part, `orders` whole, nothing else.
 
 mod bounds;
+mod extensions;
 mod meanings;
 mod withheld;
 

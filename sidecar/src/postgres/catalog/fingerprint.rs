@@ -30,6 +30,7 @@ pub(super) fn statement() -> String {
     sums.extend(OF_OTHERS.iter().map(|catalog| sum(row, &format!("{catalog} WHERE oid >= 16384"))));
     sums.push(sum(row, "pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'"));
     sums.push(sum(row, &format!("pg_type WHERE typnamespace NOT IN ({TEMPORARY})")));
+    sums.push(sum(row, "pg_constraint WHERE contypid > 0"));
     // What a relation is, and not that its rows moved: TRUNCATE and REFRESH write here as well.
     sums.push(sum(
         "hashtextextended(relname::text, (oid::int8 << 32) + (relnamespace::int8 << 8) + ascii(relkind::text))",

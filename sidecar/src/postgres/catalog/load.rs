@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     super::{back::BackError, simple::Connection},
+    foreign::{self, OwnTypes},
     spelling::Spelling,
     types::{self, Described, Range},
 };
@@ -31,129 +32,23 @@ const RELATIONS: &str = "SELECT oid, relnamespace, relkind, relname FROM pg_cata
 const COLUMNS: &str = "SELECT attrelid, attnum, atttypid, atttypmod, attname FROM pg_catalog.pg_attribute \
      WHERE attnum > 0 AND NOT attisdropped";
 
-/// Operators of these extensions are written in C and call nothing of a user's.
-const TRUSTED_OPERATORS: &str = "'citext', 'hstore', 'pg_trgm', 'ltree', 'intarray', 'cube', 'seg', 'isn', \
-     'btree_gist', 'btree_gin', 'unaccent'";
-
-const TYPES: &str = "SELECT t.oid, t.typnamespace, t.typname, t.typtype, t.typelem, t.typarray, t.typbasetype, \
-     x.extname FROM pg_catalog.pg_type t LEFT JOIN (SELECT d.objid, e.extname FROM pg_catalog.pg_depend d \
-     JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid WHERE d.classid = 'pg_catalog.pg_type'::regclass \
-     AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e') x ON x.objid = t.oid \
-     WHERE t.typrelid = 0";
+/// An extension counts where the type is made by a function in C; a domain's constraints where they are expressions.
+fn all_types() -> String {
+    format!(
+        "SELECT t.oid, t.typnamespace, t.typname, t.typtype, t.typelem, t.typarray, t.typbasetype, \
+         CASE WHEN t.typinput IN {} THEN x.extname END, \
+         EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype <> 'n') \
+         FROM pg_catalog.pg_type t LEFT JOIN (SELECT d.objid, e.extname FROM pg_catalog.pg_depend d \
+         JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid WHERE d.classid = 'pg_catalog.pg_type'::regclass \
+         AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e') x ON x.objid = t.oid \
+         WHERE t.typrelid = 0",
+        foreign::IN_C
+    )
+}
 
 /// Multiranges are there since PostgreSQL 14, so their column is asked for in a way that older ones understand.
 const RANGES: &str = "SELECT rngtypid, coalesce(to_jsonb(r) ->> 'rngmultitypid', '0'), rngsubtype, rngsubopc, \
      rngcanonical::oid, rngsubdiff::oid FROM pg_catalog.pg_range r";
-
-/// The object belongs to one of these extensions.
-fn member(catalog: &str, extensions: &str) -> String {
-    format!(
-        "o.oid IN (SELECT d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
-         WHERE d.classid = 'pg_catalog.{catalog}'::regclass AND d.refclassid = 'pg_catalog.pg_extension'::regclass \
-         AND d.deptype = 'e' AND e.extname IN ({extensions}))"
-    )
-}
-
-/// Schema and name of each object that did not come with the server, or is searched for outside `pg_catalog`.
-fn foreign(catalog: &str, prefix: &str, but: &str) -> String {
-    format!(
-        "SELECT DISTINCT n.nspname, o.{prefix}name FROM pg_catalog.{catalog} o \
-         JOIN pg_catalog.pg_namespace n ON n.oid = o.{prefix}namespace \
-         WHERE (o.oid >= 16384 OR n.nspname NOT IN ('pg_catalog', 'information_schema')) \
-         AND n.nspname !~ '^pg_(toast_)?temp_'{but}"
-    )
-}
-
-/// Functions of the trusted extensions stand in nobody's way.
-fn functions() -> String {
-    foreign("pg_proc", "pro", &format!(" AND NOT {}", member("pg_proc", TRUSTED_OPERATORS)))
-}
-
-/// An operator that takes nothing but its owner's own types stays out if it is in C, like the types: a constant becomes
-/// a value of them without anybody saying so.
-fn operators() -> String {
-    let trusted = member("pg_operator", TRUSTED_OPERATORS);
-    let in_c = "(SELECT l.lanname FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
-         WHERE p.oid = o.oprcode) IN ('c', 'internal')";
-    // No enum, row or array: of those a limited session can make values.
-    let own = |operand: &str| {
-        format!(
-            "(o.{operand} = 0 OR o.{operand} >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_type t \
-             WHERE t.oid = o.{operand} AND t.typtype = 'b' AND t.typelem = 0))"
-        )
-    };
-    let own_types = format!("{} AND {}", own("oprleft"), own("oprright"));
-    foreign("pg_operator", "opr", &format!(" AND NOT (({trusted} OR {own_types}) AND {in_c})"))
-}
-
-fn cast_targets() -> String {
-    let trusted = member("pg_cast", TRUSTED_OPERATORS);
-    format!(
-        "SELECT DISTINCT unnest(ARRAY[t.oid, t.typarray]) FROM pg_catalog.pg_cast o \
-         JOIN pg_catalog.pg_type t ON t.oid = o.casttarget \
-         WHERE o.castmethod = 'f' AND o.oid >= 16384 AND o.castsource < 16384 AND NOT {trusted}"
-    )
-}
-
-/// Types of which a value may become another one by somebody's function, without anybody asking for it.
-fn cast_sources() -> String {
-    let trusted = member("pg_cast", TRUSTED_OPERATORS);
-    format!(
-        "SELECT DISTINCT unnest(ARRAY[t.oid, t.typarray]) FROM pg_catalog.pg_cast o \
-         JOIN pg_catalog.pg_type t ON t.oid = o.castsource JOIN pg_catalog.pg_type g ON g.oid = o.casttarget \
-         WHERE o.castmethod = 'f' AND o.oid >= 16384 AND o.castsource >= 16384 AND NOT {trusted} \
-         AND NOT (t.typtype = 'r' AND g.typtype = 'm')"
-    )
-}
-
-/// Functions that are not in C: they may do anything with the rights of whoever runs them.
-const OTHERS: &str = "(SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
-     WHERE l.lanname NOT IN ('c', 'internal'))";
-
-/// Casts by somebody's function from the server's own types that nobody has to ask for in this context.
-fn unasked_casts(context: &str) -> String {
-    let trusted = member("pg_cast", TRUSTED_OPERATORS);
-    format!(
-        "SELECT o.oid FROM pg_catalog.pg_cast o WHERE o.castcontext = '{context}' AND o.oid >= 16384 \
-         AND o.castsource < 16384 AND o.castfunc IN {OTHERS} AND NOT {trusted}"
-    )
-}
-
-/// Operator classes in which somebody's functions compare values, and the types that they are for.
-fn orders() -> String {
-    format!(
-        "(SELECT c.oid, c.opcintype, c.opcdefault FROM pg_catalog.pg_opclass c WHERE c.oid >= 16384 AND ( \
-         EXISTS (SELECT FROM pg_catalog.pg_amproc a WHERE a.amprocfamily = c.opcfamily AND a.amproc IN {OTHERS}) OR \
-         EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr \
-         WHERE a.amopfamily = c.opcfamily AND o.oprcode IN {OTHERS})))"
-    )
-}
-
-/// Orders of the server's own types that nobody has to ask for.
-fn unasked_orders() -> String {
-    format!("SELECT o.oid FROM {} o WHERE o.opcintype < 16384 AND o.opcdefault", orders())
-}
-
-/// Types of which a value may run somebody's function wherever it is used, because that casts or compares it or a part of
-/// it; each with the relation that it is the row of.
-fn lively() -> String {
-    let orders = orders();
-    format!(
-        "WITH RECURSIVE found(type) AS ( \
-         SELECT castsource FROM pg_catalog.pg_cast WHERE castsource >= 16384 AND castfunc IN {OTHERS} \
-         UNION SELECT opcintype FROM {orders} o WHERE opcintype >= 16384 \
-         UNION SELECT rngtypid FROM pg_catalog.pg_range WHERE rngtypid >= 16384 AND (rngcanonical IN {OTHERS} \
-         OR rngsubdiff IN {OTHERS} OR rngsubopc IN (SELECT oid FROM {orders} o)) \
-         UNION SELECT w.whole FROM found f JOIN ( \
-         SELECT typelem AS part, oid AS whole FROM pg_catalog.pg_type WHERE typelem <> 0 \
-         UNION ALL SELECT typbasetype, oid FROM pg_catalog.pg_type WHERE typbasetype <> 0 \
-         UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range \
-         UNION ALL SELECT rngtypid, coalesce(to_jsonb(r) ->> 'rngmultitypid', '0')::oid FROM pg_catalog.pg_range r \
-         UNION ALL SELECT a.atttypid, c.reltype FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c \
-         ON c.oid = a.attrelid WHERE a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0) w ON w.part = f.type) \
-         SELECT t.oid, t.typrelid FROM found f JOIN pg_catalog.pg_type t ON t.oid = f.type"
-    )
-}
 
 /// Sequences, and the tables of the columns that they belong to.
 const SEQUENCES: &str = "SELECT d.objid, d.refobjid FROM pg_catalog.pg_depend d \
@@ -193,25 +88,26 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     let mut relations = relations(connection, &schemas).await?;
     let mut spelling = columns(connection, &mut relations).await?;
     spelling.learn(connection).await?;
-    let mut types = types(connection, &schemas).await?;
-    let sources = numbers(connection, &cast_sources()).await?;
-    let lively: HashMap<u32, u32> = pairs(connection, &lively()).await?.into_iter().collect();
-    for kind in &mut types {
-        kind.harmless &= !sources.contains(&kind.oid) && !lively.contains_key(&kind.oid);
-    }
+    let lively: HashMap<u32, u32> = pairs(connection, &foreign::lively()).await?.into_iter().collect();
+    let types = types(connection, &schemas, &lively).await?;
     enliven(&mut relations, &lively);
+    let base_types = numbers(connection, &foreign::base_types()).await?;
+    let own = OwnTypes::new(base_types.into_iter().filter(|oid| !lively.contains_key(oid)));
+    let [functions, functions_behind, open_functions] = functions(connection, &schemas, &own).await?;
     let mut parts = Parts {
         server_version: numbers(connection, SERVER_VERSION).await?.first().copied().unwrap_or_default(),
         loaded: names(connection, LOADED).await?.pop().unwrap_or_default(),
         types,
         server_functions: names(connection, SERVER_FUNCTIONS).await?,
         function_names: names(connection, FUNCTION_NAMES).await?,
-        functions: named(connection, &schemas, &functions()).await?,
-        operators: named(connection, &schemas, &operators()).await?,
-        cast_targets: numbers(connection, &cast_targets()).await?,
-        implicit_casts: !numbers(connection, &unasked_casts("i")).await?.is_empty()
-            || !numbers(connection, &unasked_orders()).await?.is_empty(),
-        assignment_casts: !numbers(connection, &unasked_casts("a")).await?.is_empty(),
+        functions,
+        functions_behind,
+        open_functions,
+        operators: named(connection, &schemas, &foreign::operators(&own)).await?,
+        cast_targets: numbers(connection, &foreign::cast_targets()).await?,
+        implicit_casts: !numbers(connection, &foreign::unasked_casts("i")).await?.is_empty()
+            || !numbers(connection, &foreign::unasked_orders()).await?.is_empty(),
+        assignment_casts: !numbers(connection, &foreign::unasked_casts("a")).await?.is_empty(),
         sequences: pairs(connection, SEQUENCES).await?,
         invokers: Vec::new(),
         users_of_invokers: Vec::new(),
@@ -226,6 +122,28 @@ pub(super) async fn load(connection: &mut Connection) -> Result<(Parts, Spelling
     let complete;
     (parts.invokers, complete) = invokers(connection, views).await?;
     Ok((parts, spelling, complete))
+}
+
+/// Functions that may be called instead of the server's own; those that may be unless `pg_catalog` is searched first;
+/// and those of which it is known what they do, which count for neither.
+async fn functions(
+    connection: &mut Connection,
+    schemas: &Schemas,
+    own: &OwnTypes,
+) -> Result<[Vec<Named>; 3], BackError> {
+    let open = named(connection, schemas, &foreign::open_functions()).await?;
+    let (mut others, mut behind) = (Vec::new(), Vec::new());
+    let known = by_name(schemas);
+    connection.ask(&foreign::functions(own)).await?;
+    while let Some(row) = connection.row().await? {
+        let [schema, name, is_behind] = row.fields()?;
+        let each = name_in(&known, &schema.text(), &name.text());
+        if !open.contains(&each) {
+            let list = if is_behind.letter()? == b't' { &mut behind } else { &mut others };
+            list.push(each);
+        }
+    }
+    Ok([others, behind, open])
 }
 
 /// Tells relations which of their columns, and whether their rows, are of these types.
@@ -329,7 +247,13 @@ async fn columns(connection: &mut Connection, relations: &mut [Relation]) -> Res
     Ok(spelling)
 }
 
-async fn types(connection: &mut Connection, schemas: &Schemas) -> Result<Vec<Type>, BackError> {
+async fn types(
+    connection: &mut Connection,
+    schemas: &Schemas,
+    lively: &HashMap<u32, u32>,
+) -> Result<Vec<Type>, BackError> {
+    let mut harmful: HashSet<u32> = lively.keys().copied().collect();
+    harmful.extend(numbers(connection, &foreign::cast_sources()).await?);
     let mut ranges = Vec::new();
     connection.ask(RANGES).await?;
     while let Some(row) = connection.row().await? {
@@ -342,9 +266,9 @@ async fn types(connection: &mut Connection, schemas: &Schemas) -> Result<Vec<Typ
         });
     }
     let mut all = Vec::new();
-    connection.ask(TYPES).await?;
+    connection.ask(&all_types()).await?;
     while let Some(row) = connection.row().await? {
-        let [oid, schema, name, kind, element, array, base, extension] = row.fields()?;
+        let [oid, schema, name, kind, element, array, base, extension, checked] = row.fields()?;
         let Some(schema) = schemas.get(&schema.parse()?) else { continue };
         all.push(Described {
             oid: oid.parse()?,
@@ -355,23 +279,31 @@ async fn types(connection: &mut Connection, schemas: &Schemas) -> Result<Vec<Typ
             array: array.parse()?,
             base: base.parse()?,
             extension: extension.text().into(),
+            checked: checked.letter()? != b'f',
         });
     }
-    Ok(types::judged(all, &ranges))
+    Ok(types::judged(all, &ranges, &harmful))
 }
 
 async fn named(connection: &mut Connection, schemas: &Schemas, text: &str) -> Result<Vec<Named>, BackError> {
-    // One text for each schema, as everywhere in the snapshot.
-    let known: HashMap<&str, &Arc<str>> = schemas.values().map(|schema| (&**schema, schema)).collect();
+    let known = by_name(schemas);
     let mut all = Vec::new();
     connection.ask(text).await?;
     while let Some(row) = connection.row().await? {
         let [schema, name] = row.fields()?;
-        let schema = schema.text();
-        let schema = known.get(&*schema).map_or_else(|| Arc::from(&*schema), |known| Arc::clone(known));
-        all.push(Named { schema, name: name.text().into() });
+        all.push(name_in(&known, &schema.text(), &name.text()));
     }
     Ok(all)
+}
+
+fn by_name(schemas: &Schemas) -> HashMap<&str, &Arc<str>> {
+    schemas.values().map(|schema| (&**schema, schema)).collect()
+}
+
+/// With one text for each schema, as everywhere in the snapshot.
+fn name_in(known: &HashMap<&str, &Arc<str>>, schema: &str, name: &str) -> Named {
+    let schema = known.get(schema).map_or_else(|| Arc::from(schema), |known| Arc::clone(known));
+    Named { schema, name: name.into() }
 }
 
 async fn pairs(connection: &mut Connection, text: &str) -> Result<Vec<(u32, u32)>, BackError> {

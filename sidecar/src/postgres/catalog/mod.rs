@@ -3,7 +3,9 @@
 //! In: a connection of its own, and the moments at which to look. Out: snapshots. Who asks for them, how often, and whom
 //! they are told to is the business of [`crate::catalog`].
 
+mod extensions;
 mod fingerprint;
+mod foreign;
 mod load;
 mod snapshot;
 mod source;

@@ -5,10 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use super::extensions;
 use crate::enforce::postgres::catalog::{FIRST_USER_OID, PG_CATALOG, Type};
-
-/// Extensions of the server's own distribution whose types are written in C and call nothing of a user's.
-const TRUSTED: [&str; 5] = ["citext", "ltree", "cube", "seg", "isn"];
 
 /// What [`Type::harmless`] follows from.
 #[derive(Debug)]
@@ -24,8 +22,10 @@ pub(super) struct Described {
     pub(super) array: u32,
     /// `typbasetype`, of domains
     pub(super) base: u32,
-    /// The extension that it belongs to; may be empty.
+    /// The extension that it belongs to, if its values are made in C; may be empty.
     pub(super) extension: Box<str>,
+    /// Whether it is a domain with an expression that its values must meet.
+    pub(super) checked: bool,
 }
 
 /// A line of `pg_range`.
@@ -50,14 +50,15 @@ enum Footing {
     Like(u32),
 }
 
-/// Judges all types. Arrays of types that are not among them, such as of row types, are left out.
-pub(super) fn judged(mut all: Vec<Described>, ranges: &[Range]) -> Vec<Type> {
+/// Judges all types; of these a value is known to do harm. Arrays of types that are not among them, such as of row types, are left out.
+pub(super) fn judged(mut all: Vec<Described>, ranges: &[Range], harmful: &HashSet<u32>) -> Vec<Type> {
     let known: HashSet<u32> = all.iter().map(|each| each.oid).collect();
     all.retain(|each| each.element == 0 || known.contains(&each.element));
     let arrays: HashMap<u32, u32> =
         all.iter().filter(|each| each.array != 0).map(|each| (each.array, each.oid)).collect();
-    let footings: HashMap<u32, Footing> =
+    let mut footings: HashMap<u32, Footing> =
         all.iter().map(|each| (each.oid, footing(each, &arrays, ranges))).collect();
+    footings.retain(|oid, _| !harmful.contains(oid));
     let typed = |Described { oid, schema, name, .. }| {
         let harmless = is_harmless(oid, &footings);
         Type { oid, schema, name, harmless }
@@ -72,7 +73,7 @@ fn footing(each: &Described, arrays: &HashMap<u32, u32>, ranges: &[Range]) -> Fo
     }
     match each.kind {
         b'b' if of_server && &*each.schema == PG_CATALOG => Footing::Harmless,
-        b'b' if TRUSTED.contains(&&*each.extension) => Footing::Harmless,
+        b'b' if extensions::TYPES.contains(&&*each.extension) => Footing::Harmless,
         b'e' => Footing::Harmless,
         b'r' => match ranges.iter().find(|range| range.oid == each.oid) {
             Some(range) if range.helpers.iter().all(|oid| *oid < FIRST_USER_OID) => {
@@ -85,6 +86,7 @@ fn footing(each: &Described, arrays: &HashMap<u32, u32>, ranges: &[Range]) -> Fo
             None => Footing::Harmful,
         },
         // A domain's constraints are anybody's expressions, but for those that the standard wants.
+        b'd' if !each.checked => Footing::Like(each.base),
         b'd' if of_server && &*each.schema == "information_schema" => Footing::Like(each.base),
         _ => Footing::Harmful,
     }
@@ -109,11 +111,11 @@ mod tests {
 
     fn described(oid: u32, schema: &str, name: &str, kind: u8) -> Described {
         let (schema, name, extension) = (schema.into(), name.into(), "".into());
-        Described { oid, schema, name, kind, element: 0, array: 0, base: 0, extension }
+        Described { oid, schema, name, kind, element: 0, array: 0, base: 0, extension, checked: false }
     }
 
     fn harmless(all: Vec<Described>, ranges: &[Range]) -> Vec<u32> {
-        let judged = judged(all, ranges);
+        let judged = judged(all, ranges, &HashSet::new());
         judged.iter().filter(|each| each.harmless).map(|each| each.oid).collect()
     }
 
@@ -126,7 +128,7 @@ mod tests {
             described(20_000, "public", "mood", b'e'),
             described(20_001, "public", "own", b'b'),
             described(20_002, PG_CATALOG, "smuggled", b'b'),
-            described(20_003, "public", "email", b'd'),
+            Described { checked: true, ..described(20_003, "public", "email", b'd') },
         ];
         assert_eq!(harmless(all, &[]), [23, 20_000]);
     }
@@ -142,7 +144,7 @@ mod tests {
             of(20_000, described(20_001, "public", "_own", b'b')),
             of(20_002, described(20_003, "public", "_some_table", b'b')),
         ];
-        let listed = judged(all, &[]);
+        let listed = judged(all, &[], &HashSet::new());
         let listed: Vec<(u32, bool)> = listed.iter().map(|each| (each.oid, each.harmless)).collect();
         assert_eq!(listed, [(23, true), (1007, true), (20_000, false), (20_001, false)]);
     }
@@ -167,15 +169,31 @@ mod tests {
     }
 
     #[test]
-    fn only_the_domains_of_the_standard_are_harmless() {
-        let domain = |each| Described { base: 23, ..each };
+    fn a_domain_is_as_good_as_its_base_unless_somebodys_expression_checks_it() {
+        let domain = |base, checked, each| Described { base, checked, ..each };
         let all = vec![
             described(23, PG_CATALOG, "int4", b'b'),
-            domain(described(13_000, "information_schema", "cardinal_number", b'd')),
-            domain(described(20_000, "information_schema", "smuggled", b'd')),
-            domain(described(20_001, "public", "positive", b'd')),
+            domain(23, true, described(13_000, "information_schema", "cardinal_number", b'd')),
+            domain(23, true, described(20_000, "information_schema", "smuggled", b'd')),
+            domain(23, true, described(20_001, "public", "positive", b'd')),
+            domain(23, false, described(20_002, "public", "number", b'd')),
+            domain(20_002, false, described(20_003, "public", "numeral", b'd')),
+            domain(20_001, false, described(20_004, "public", "positive_too", b'd')),
+            domain(20_009, false, described(20_005, "public", "a_row", b'd')),
         ];
-        assert_eq!(harmless(all, &[]), [23, 13_000]);
+        assert_eq!(harmless(all, &[]), [23, 13_000, 20_002, 20_003]);
+    }
+
+    #[test]
+    fn what_stands_on_a_harmful_type_is_harmful() {
+        let all = || {
+            vec![
+                described(20_000, "public", "mood", b'e'),
+                Described { base: 20_000, ..described(20_001, "public", "temper", b'd') },
+            ]
+        };
+        assert_eq!(judged(all(), &[], &HashSet::new()).iter().filter(|each| each.harmless).count(), 2);
+        assert!(judged(all(), &[], &HashSet::from([20_000])).iter().all(|each| !each.harmless));
     }
 
     #[test]
@@ -183,8 +201,8 @@ mod tests {
         let of = |extension: &str, each| Described { extension: extension.into(), ..each };
         let all = vec![
             of("citext", described(20_000, "extensions", "citext", b'b')),
-            of("hstore", described(20_001, "public", "hstore", b'b')),
-            of("citext", described(20_002, "public", "a_domain", b'd')),
+            of("lookalike", described(20_001, "public", "citext", b'b')),
+            Described { checked: true, ..of("citext", described(20_002, "public", "a_domain", b'd')) },
         ];
         assert_eq!(harmless(all, &[]), [20_000]);
     }
