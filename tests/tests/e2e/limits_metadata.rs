@@ -85,6 +85,31 @@ async fn tools_get_the_columns_that_they_know(version: Version) {
     }
 }
 
+/// As inspectors ask, and as psql does for `\sv`.
+#[tokio::test]
+async fn the_text_of_granted_views_is_told_beside_nothing_of_others() {
+    let Some(postgres) = Postgres::start(Version::Fifteen).await else { return };
+    let native = postgres.admin().await;
+    native.batch_execute(include_str!("../../data/pg_schema.sql")).await.expect("the schema runs");
+    let stage = Stage::around(postgres, Wish::default()).await;
+    let granted = serde_json::json!([{"resource": "public.v_sales_public", "privileges": ["SELECT"]}]);
+    let gate = stage.connect(&stage.limited(REPO, ACCOUNT, &granted).await).await;
+    for text in [
+        "SELECT pg_catalog.pg_get_viewdef(pg_catalog.pg_class.oid) AS pg_get_viewdef FROM pg_catalog.pg_class JOIN \
+         pg_catalog.pg_namespace ON pg_catalog.pg_namespace.oid = pg_catalog.pg_class.relnamespace \
+         WHERE pg_catalog.pg_class.relname = '{}' AND pg_catalog.pg_table_is_visible(pg_catalog.pg_class.oid)",
+        "SELECT nspname, relname, relkind, pg_catalog.pg_get_viewdef(c.oid, true), reloptions FROM pg_catalog.pg_class c \
+         LEFT JOIN pg_catalog.pg_namespace n ON c.relnamespace = n.oid WHERE c.relname = '{}'",
+    ] {
+        let [open, closed] = ["v_sales_public", "v_sales_all"].map(|view| text.replace("{}", view));
+        assert_eq!(columns(&gate, &open).await, columns(&native, &open).await, "{open}");
+        let told = values(&gate, &open, "pg_get_viewdef").await;
+        assert!(told.iter().all(Option::is_some), "{open}: {told:?}");
+        assert_eq!(told, values(&native, &open, "pg_get_viewdef").await, "{open}");
+        assert_eq!(values(&gate, &closed, "pg_get_viewdef").await, [None], "{closed}");
+    }
+}
+
 /// As `SQLAlchemy` asks with parameters of the server's: the setting's name comes when all has been judged.
 #[tokio::test]
 async fn a_setting_that_a_parameter_names_is_told_if_it_may_be_read() {

@@ -30,6 +30,7 @@ mod sqljson;
 mod stars;
 #[cfg(test)]
 mod tests;
+mod viewdef;
 mod walk;
 mod withheld;
 mod write;

@@ -52,7 +52,8 @@ impl<'a> Walk<'a> {
             Node::FuncCall(call) if self.is_withheld_text(call) => {
                 self.claim_all(call.funcname());
                 self.expressions(call.args(), place)?;
-                (call.location, null(PG_CATALOG, "text"), Edit::Call)
+                let granted = self.granted_texts(call, place)?;
+                (call.location, granted.unwrap_or_else(|| null(PG_CATALOG, "text")), Edit::Call)
             }
             other => return self.expression(other, place),
         };
@@ -72,7 +73,13 @@ impl<'a> Walk<'a> {
             for node in case.args() {
                 let Node::CaseWhen(when) = node else { return walk.expression(node, place) };
                 walk.expression(when.expr(), place)?;
-                walk.shown_part(when.result(), false, place)?;
+                match when.result() {
+                    Node::FuncCall(call) if walk.is_of_granted_views(when, place)? => {
+                        walk.claim_all(call.funcname());
+                        walk.expressions(call.args(), place)?;
+                    }
+                    result => walk.shown_part(result, false, place)?,
+                }
             }
             walk.shown_part(case.defresult(), false, place)
         })
@@ -84,8 +91,20 @@ impl<'a> Walk<'a> {
         column: &'a ColumnRef,
         place: Place<'_, 'a>,
     ) -> Result<Option<&'a Column>, Denial> {
+        Ok(match self.found(column, place)? {
+            Some(Found::Column(base, column)) if base.withholds(&column.name) => Some(column),
+            Some(Found::Column(..) | Found::Free | Found::System(_)) | None => None,
+        })
+    }
+
+    /// What this stands for, if that is certain.
+    pub(super) fn found(
+        &mut self,
+        column: &'a ColumnRef,
+        place: Place<'_, 'a>,
+    ) -> Result<Option<Found<'a>>, Denial> {
         let Some(scope) = place.scope.filter(|_| !is_star(Node::ColumnRef(column))) else { return Ok(None) };
-        let found = match texts(column.fields()).as_slice() {
+        Ok(match texts(column.fields()).as_slice() {
             [name] => {
                 let mut looks = 0;
                 let meaning = scope.column(name, &mut looks);
@@ -96,15 +115,11 @@ impl<'a> Walk<'a> {
             [table, name] => sure(self.item(scope, None, table)?.column(name)),
             [schema, table, name] => sure(self.item(scope, Some(schema), table)?.column(name)),
             _ => None,
-        };
-        Ok(match found {
-            Some(Found::Column(base, column)) if base.withholds(&column.name) => Some(column),
-            Some(Found::Column(..) | Found::Free | Found::System(_)) | None => None,
         })
     }
 
     /// Whether a call gives the text of whatever code a column numbers.
-    fn is_withheld_text(&self, call: &FuncCall) -> bool {
+    pub(super) fn is_withheld_text(&self, call: &FuncCall) -> bool {
         let own = SOURCES.iter().any(|name| self.ground.is_own(call, name));
         own && !self.rules
             && of_column(call.args())
