@@ -74,6 +74,9 @@ pub(crate) struct Facts {
     pub(crate) table: Option<(Box<str>, Box<str>)>,
     /// Whether a newer catalog might know what this one does not.
     pub(crate) stale: bool,
+    /// How many bytes of the text hold the statements before the one that it is about. The database would execute those
+    /// first. 0 where there are none, or where it is about no single statement.
+    pub(crate) behind: usize,
     /// The number of the error, for a database that numbers them; 0 where that follows from the rest.
     pub(crate) code: u16,
 }
@@ -99,6 +102,7 @@ impl Denial {
             culprit,
             table: None,
             stale: false,
+            behind: 0,
             code: 0,
         }))
     }
@@ -141,6 +145,12 @@ impl Denial {
     /// The same, when a newer catalog may know better.
     pub(crate) fn stale(mut self) -> Self {
         self.0.stale = true;
+        self
+    }
+
+    /// The same about the statement behind so many bytes of the text.
+    pub(crate) fn behind(mut self, bytes: usize) -> Self {
+        self.0.behind = bytes;
         self
     }
 

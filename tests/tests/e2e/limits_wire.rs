@@ -121,9 +121,10 @@ async fn a_denial_is_an_error_like_the_databases_own() {
     let (stage, access) = limited().await;
     let mut raw = stage.raw(&access).await.unwrap();
     assert_eq!(kinds(&raw.ask("").await), "IZ");
-    assert_eq!(kinds(&raw.ask("begin; select 1 from employees").await), "EZ");
-    assert_eq!(rows(&raw.ask("select 1").await), ["1"], "the text was not begun");
-    raw.ask("begin").await;
+    assert_eq!(kinds(&raw.ask("begin; select 1 from employees").await), "CEZ");
+    assert_eq!(kinds(&raw.ask("rollback; begin; select nosuch from orders").await), "CCEZ");
+    assert_eq!(kinds(&raw.ask("rollback; selec").await), "EZ", "a text that does not parse is not begun");
+    raw.ask("rollback; begin").await;
     let denied = raw.ask("select ssn from employees").await;
     assert_eq!(error(&denied).code(), "42501");
     assert_eq!((error(&denied).get('S'), error(&denied).get('P')), ("ERROR", ""));

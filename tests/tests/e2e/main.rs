@@ -42,6 +42,7 @@ mod limits_functions;
 mod limits_live;
 mod limits_metadata;
 mod limits_oracle;
+mod limits_parts;
 mod limits_wire;
 mod mysql_access;
 mod mysql_another_user;

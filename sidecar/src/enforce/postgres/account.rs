@@ -59,14 +59,17 @@ pub(super) fn uses_of_parameter(text: &str, number: u16) -> Option<usize> {
     }
 }
 
-/// The text with blanks in the place of its comments; nothing if it cannot be read or has none.
+/// The text with blanks in the place of its comments, byte for byte; nothing if it cannot be read or has none.
 pub(super) fn without_comments(text: &str) -> Option<String> {
     let (mut plain, mut lexer) = (String::with_capacity(text.len()), Lexer { text, at: 0 });
     while lexer.at < text.len() {
         let begin = lexer.at;
         lexer.skip_blanks().ok()?;
         for letter in text.get(begin..lexer.at)?.chars() {
-            plain.push(if letter.is_ascii() && is_space(letter as u8) { letter } else { ' ' });
+            match letter {
+                letter if letter.is_ascii() && is_space(letter as u8) => plain.push(letter),
+                letter => plain.extend(std::iter::repeat_n(' ', letter.len_utf8())),
+            }
         }
         let begin = lexer.at;
         if begin < text.len() {

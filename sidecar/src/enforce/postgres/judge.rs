@@ -2,7 +2,7 @@
 
 use pg_raw_parse::{
     Node,
-    nodes::{ExecuteStmt, ExplainStmt, PrepareStmt, TransactionStmt},
+    nodes::{ExecuteStmt, ExplainStmt, PrepareStmt, RawStmt, TransactionStmt},
     raw::{DiscardMode, TransactionStmtKind, VariableSetKind},
 };
 
@@ -13,7 +13,7 @@ use super::{
     scope::Base,
     settings::{self, SESSION_AUTHORIZATION, deny},
     shape::shape,
-    walk::{Walk, refuse},
+    walk::{Edit, Walk, refuse},
 };
 use crate::enforce::{Denial, Notes, Reason};
 
@@ -40,10 +40,12 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
     };
     let notes = Notes::default();
     let mut walk = Walk::new(ground, &notes, text.len());
-    let mut steps = Vec::new();
+    let (mut steps, mut ends) = (Vec::new(), Vec::new());
     for raw in tree.iter() {
         walk.begin = usize::try_from(raw.stmt_location).unwrap_or(0);
-        walk.statement(raw.stmt(), &mut steps)?;
+        let behind = ends.last().copied().unwrap_or_default();
+        walk.statement(raw.stmt(), &mut steps).map_err(|denial| denial.behind(behind))?;
+        ends.push(end(raw, text));
     }
     settings::named_once(text, &steps)?;
     account::identifiers(text, &walk.claims)?;
@@ -51,18 +53,41 @@ pub(super) fn judge_text(text: &str, ground: &Ground) -> Result<Judgement, Denia
     if walk.returns && !steps.contains(&Step::ResetAll) {
         return Err(deny(SESSION_AUTHORIZATION));
     }
+    let ends = if steps.iter().any(needs_name) { ends.into() } else { Box::default() };
     if walk.edits.is_empty() {
         let alike = steps.iter().all(|step| *step == Step::Plain) && walk.has_passed_all_numbers(text);
-        return Ok(Judgement { instead: None, steps: steps.into(), uses: notes.into_uses().into(), alike });
+        let (steps, uses) = (steps.into(), notes.into_uses().into());
+        return Ok(Judgement { instead: None, steps, uses, alike, ends });
     }
-    // What is sent is judged as well; nothing in it is left to be changed.
-    let sent = account::edited(text, &walk.edits)?;
-    match judge_text(&sent, ground)? {
+    in_other_words(text, &walk.edits, ends, ground)
+}
+
+/// What is sent in the place of a text. It is judged as well; nothing in it is left to be changed.
+fn in_other_words(
+    text: &str,
+    edits: &[(usize, Edit)],
+    ends: Box<[usize]>,
+    ground: &Ground,
+) -> Result<Judgement, Denial> {
+    let sent = account::edited(text, edits)?;
+    match judge_text(&sent, ground).map_err(|denial| denial.behind(0))? {
         Judgement { instead: None, steps, uses, .. } => {
-            Ok(Judgement { instead: Some(sent), steps, uses, alike: false })
+            Ok(Judgement { instead: Some(sent), steps, uses, alike: false, ends })
         }
         Judgement { .. } => Err(refuse("a part of it")),
     }
+}
+
+/// Where a statement ends that another one stands behind: at its semicolon. 0 where that is not clear.
+fn end(raw: &RawStmt, text: &str) -> usize {
+    let place = |at: i32| usize::try_from(at).unwrap_or_default();
+    let end = place(raw.stmt_location) + place(raw.stmt_len);
+    if text.as_bytes().get(end) == Some(&b';') { end } else { 0 }
+}
+
+/// Whether a statement fails where the session has made nothing of that name.
+const fn needs_name(step: &Step) -> bool {
+    matches!(step, Step::Execute(_) | Step::Fetch(_) | Step::Through(_))
 }
 
 /// What the parser says, in the server's words.
@@ -82,6 +107,7 @@ fn without_comments(text: &str, ground: &Ground) -> Option<Result<Judgement, Den
         steps: judgement.steps,
         uses: judgement.uses,
         alike: false,
+        ends: judgement.ends,
     }))
 }
 

@@ -157,13 +157,21 @@ pub(crate) struct Judgement {
     pub(crate) uses: Arc<Uses>,
     /// Whether the same holds for every text of this one's shape.
     alike: bool,
+    /// Where each statement of the client's text ends, if what one of them names may turn out not to be there.
+    ends: Box<[usize]>,
 }
 
 impl Judgement {
     /// One that holds for its text alone.
     #[cfg(test)]
     pub(crate) fn new(instead: Option<Box<str>>, steps: Box<[Step]>) -> Self {
-        Self { instead, steps, uses: Arc::default(), alike: false }
+        Self { instead, steps, uses: Arc::default(), alike: false, ends: Box::default() }
+    }
+
+    /// How many bytes of the client's text hold the statements before the one with this step.
+    fn behind(&self, step: usize) -> usize {
+        let before = self.steps.iter().take(step).filter(|step| step.is_statement()).count();
+        before.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default()
     }
 }
 

@@ -3,6 +3,7 @@
 mod bounds;
 mod extensions;
 mod meanings;
+mod parts;
 mod withheld;
 
 use std::{collections::HashMap, sync::Arc};
@@ -17,6 +18,8 @@ use super::{
     shape::{known, remember, shape},
 };
 use crate::enforce::{Denial, Limits, Verdicts};
+
+pub(crate) use parts::is_part_and_failure;
 
 /// What a PostgreSQL 15 with the shop in it says of itself.
 const SHOP: &str = include_str!("../../../testdata/catalog-15.tsv");

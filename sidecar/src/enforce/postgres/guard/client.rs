@@ -10,6 +10,7 @@ use super::{
     inbox::{Need, Piece},
     names::{Text, Texts, Used, name, union},
     replies::{Effect, Mode, Sent, Space},
+    stand_in::{StandIn, word},
     unknown,
 };
 use crate::enforce::{
@@ -192,14 +193,42 @@ impl Guard {
 
     fn query(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
         let text = text_of(query_text(body).ok_or_else(malformed)?)?;
-        let (text, used) = self.admit(text)?;
+        let admitted = match self.admit(text) {
+            Err(Objection::Denied(denial)) => return self.query_in_part(text, denial).map(Some),
+            admitted => admitted?,
+        };
+        let text = self.expect_query(admitted)?;
+        self.news.allowed += 1;
+        Ok(text.judgement.instead.as_deref().map(postgres::query))
+    }
+
+    /// A text goes to the server whose statements are executed one by one.
+    fn expect_query(&mut self, (text, used): (Arc<Text>, Used)) -> Result<Arc<Text>, Objection> {
         let texts = union(one(&text), &used)?;
         self.quota.statements(text.statements().max(1) as u64, self.ground.limits.terms.limits)?;
         texts.iter().for_each(|text| self.quota.uses(&text.judgement.uses));
-        self.news.allowed += 1;
         self.replies.keep_used(&used);
         self.replies.expect(Sent::Query, effects(&text, 1), Some(texts));
-        Ok(text.judgement.instead.as_deref().map(postgres::query))
+        Ok(text)
+    }
+
+    /// The statements before the denied one, which the server would have executed by the time that it refuses that one,
+    /// and what fails there in its place. They are a text of their own, judged like any other.
+    fn query_in_part(&mut self, text: &str, mut denial: Denial) -> Result<Bytes, Objection> {
+        let admitted = loop {
+            let part = text.get(..denial.behind).filter(|part| !part.is_empty() && part.len() < text.len());
+            let Some(part) = part else { return Err(denial.into()) };
+            match self.admit(part) {
+                Err(Objection::Denied(earlier)) if earlier.behind < denial.behind => denial = earlier,
+                Err(Objection::Denied(_)) => return Err(denial.into()),
+                admitted => break admitted?,
+            }
+        };
+        let part = self.expect_query(admitted)?;
+        let stand_in = self.stand_in(text, denial, part.statements());
+        let sent = stand_in.text_behind(part.judgement.instead.as_deref().unwrap_or(&part.sent));
+        self.replies.expect_failure(stand_in);
+        Ok(postgres::query(&sent))
     }
 
     fn parse(&mut self, body: &[u8]) -> Result<Option<Bytes>, Objection> {
@@ -275,7 +304,7 @@ impl Guard {
 
     /// Puts in the place of a message one that fails with an error which is known again: a `Query` where the server
     /// would answer with `ReadyForQuery`, and else a `Parse`, behind which it skips to the next `Sync`.
-    fn deny(&mut self, piece: &Piece, mut denial: Denial) -> Result<Bytes, Breach> {
+    fn deny(&mut self, piece: &Piece, denial: Denial) -> Result<Bytes, Breach> {
         if matches!(piece.kind, b'S' | b'H' | b'X') {
             return Err(Breach::Violation(denial.message.clone()));
         }
@@ -284,21 +313,28 @@ impl Guard {
             b'P' => Parse::decode(piece.body()).map(|parse| parse.text),
             _ => None,
         };
-        let text = String::from_utf8_lossy(text.unwrap_or_default()).into();
+        let stand_in = self.stand_in(&String::from_utf8_lossy(text.unwrap_or_default()), denial, 0);
+        if matches!(piece.kind, b'Q' | b'F') {
+            let failing = postgres::query(&stand_in.text());
+            self.replies.expect_denial(Sent::Query, stand_in);
+            return Ok(failing);
+        }
+        // An unnamed statement goes when another is parsed, even if that fails; all others stay.
+        let name = Parse::decode(piece.body()).filter(|_| piece.kind == b'P').map(|parse| parse.name);
+        let name = name.unwrap_or_else(|| stand_in.name());
+        let failing = postgres::parse(name, &stand_in.text(), std::iter::empty());
+        self.replies.expect_denial(Sent::Parse, stand_in);
+        Ok(failing)
+    }
+
+    /// What fails in the place of something denied, behind so many statements; the denial is news.
+    fn stand_in(&mut self, text: &str, mut denial: Denial, behind: usize) -> StandIn {
         if denial.hint.is_empty() {
             let hint = self.remedy.hint(&denial, &self.ground.limits).unwrap_or_default();
             denial = denial.with_hint(hint);
         }
-        self.news.denied.push((text, denial.clone()));
+        self.news.denied.push((text.into(), denial.clone()));
         self.serial += 1;
-        let failing = format!("SELECT \"{}:{}\"", self.key, self.serial);
-        if matches!(piece.kind, b'Q' | b'F') {
-            self.replies.expect_denial(Sent::Query, self.serial, denial);
-            return Ok(postgres::query(&failing));
-        }
-        self.replies.expect_denial(Sent::Parse, self.serial, denial);
-        // An unnamed statement goes when another is parsed, even if that fails; all others stay.
-        let name = Parse::decode(piece.body()).filter(|_| piece.kind == b'P').map(|parse| parse.name);
-        Ok(postgres::parse(name.unwrap_or(self.key.as_bytes()), &failing, std::iter::empty()))
+        StandIn::new(word(&self.key, self.serial), denial, behind)
     }
 }

@@ -3,7 +3,8 @@
 //! In: the bytes of client and server, in any division. Out: the bytes that go on in their place. A statement is
 //! judged when it is prepared or sent, and again when it is used on other ground. In the place of one that is denied
 //! the server gets one that fails there and then, so that transaction, pipeline and `Sync` follow by themselves; its
-//! error is swapped for the denial on the way back. There is no socket here, no clock and nothing to wait for: where
+//! error is swapped for the denial on the way back. The statements that stand before a denied one in the same text go
+//! to the server, as it would execute them. There is no socket here, no clock and nothing to wait for: where
 //! a newer catalog might decide otherwise the guard says so and is asked again.
 
 mod client;
@@ -14,6 +15,7 @@ mod redact;
 mod replies;
 mod scrub;
 mod server;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 
@@ -132,6 +134,16 @@ impl From<TooMany> for Objection {
     }
 }
 
+impl Objection {
+    /// The same about the statement behind so many bytes of the text.
+    fn behind(self, bytes: usize) -> Self {
+        match self {
+            Self::Denied(denial) => Self::Denied(denial.behind(bytes)),
+            Self::Stale | Self::Long => self,
+        }
+    }
+}
+
 impl From<Denial> for Objection {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
@@ -172,7 +184,7 @@ pub(crate) struct Guard {
     /// Long texts are judged here and now, up to so many bytes.
     patience: Option<usize>,
     replies: Replies,
-    /// What denials are known by at the server: nobody else knows the word.
+    /// What the words are made of that stand-ins are known by at the server. Nobody else knows it.
     key: Box<str>,
     serial: u64,
     remedy: Remedy,
@@ -399,7 +411,7 @@ impl Guard {
     fn uses(&mut self, text: &Text, used: &mut Used) -> Result<(), Objection> {
         // What has been looked at, and what the text itself makes.
         let (mut known, mut made) = (HashSet::new(), HashSet::new());
-        for step in text.steps() {
+        for (at, step) in text.steps().iter().enumerate() {
             let (space, name) = match step {
                 Step::Execute(name) => (Space::Statements, name),
                 Step::Fetch(name) | Step::Through(name) => (Space::Portals, name),
@@ -424,25 +436,30 @@ impl Guard {
             if known.contains(&(space, name)) {
                 continue;
             }
-            match self.replies.find(space, name.as_bytes())? {
-                Some(texts) => {
-                    for text in texts.iter() {
-                        if space == Space::Statements && !text.makes_query(name) {
-                            let why = "EXECUTE runs queries and changes only";
-                            return Err(Denial::unclear(Reason::Statement, name, why).into());
-                        }
-                        if used.add(text)? {
-                            self.is_covered(text, used)?;
-                        }
-                    }
-                    if space == Space::Portals {
-                        used.read_by(name.as_bytes())?;
-                    }
-                }
-                None if made.contains(&(space, name)) => {}
-                None => return Err(unknown(space, name, true).into()),
-            }
+            let made = made.contains(&(space, name));
+            self.uses_name(space, name, made, used)
+                .map_err(|objection| objection.behind(text.judgement.behind(at)))?;
             known.insert((space, name));
+        }
+        Ok(())
+    }
+
+    /// The same for one name, which the text itself may have made.
+    fn uses_name(&mut self, space: Space, name: &str, made: bool, used: &mut Used) -> Result<(), Objection> {
+        let Some(texts) = self.replies.find(space, name.as_bytes())? else {
+            return if made { Ok(()) } else { Err(unknown(space, name, true).into()) };
+        };
+        for text in texts.iter() {
+            if space == Space::Statements && !text.makes_query(name) {
+                let why = "EXECUTE runs queries and changes only";
+                return Err(Denial::unclear(Reason::Statement, name, why).into());
+            }
+            if used.add(text)? {
+                self.is_covered(text, used)?;
+            }
+        }
+        if space == Space::Portals {
+            used.read_by(name.as_bytes())?;
         }
         Ok(())
     }

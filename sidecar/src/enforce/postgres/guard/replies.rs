@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use super::{
     Breach,
     names::{Name, Names, Texts, TooMany, Used},
+    stand_in::StandIn,
 };
 use crate::enforce::Denial;
 
@@ -94,13 +95,13 @@ struct Expected {
     texts: Option<Texts>,
     /// The portal that it executes, where rows are counted.
     portal: Option<Name>,
-    /// What the message was denied with that it stands in for, and the number of that.
-    denial: Option<(u64, Denial)>,
+    /// What stands in it, or at its end, in the place of something denied.
+    stand_in: Option<StandIn>,
 }
 
 impl Expected {
     const fn new(sent: Sent) -> Self {
-        Self { sent, first: Effect::None, more: VecDeque::new(), texts: None, portal: None, denial: None }
+        Self { sent, first: Effect::None, more: VecDeque::new(), texts: None, portal: None, stand_in: None }
     }
 
     /// The portal and the cursor whose rows answer it, where they are counted.
@@ -125,7 +126,7 @@ pub(super) struct Replies {
     mode: Mode,
     /// How many more ends of COPYs the last message that executes something may have behind it.
     copies: usize,
-    /// How many in the queue stand in for a denied message.
+    /// How many in the queue have a stand-in for something denied.
     denied: usize,
 }
 
@@ -214,10 +215,18 @@ impl Replies {
     }
 
     /// A message goes to the server that fails there, in the place of one that is denied.
-    pub(super) fn expect_denial(&mut self, sent: Sent, serial: u64, denial: Denial) {
-        self.denied += 1;
+    pub(super) fn expect_denial(&mut self, sent: Sent, stand_in: StandIn) {
         self.copies = 0;
-        self.queue.push_back(Expected { denial: Some((serial, denial)), ..Expected::new(sent) });
+        self.queue.push_back(Expected::new(sent));
+        self.expect_failure(stand_in);
+    }
+
+    /// The message that was sent last ends with a statement that fails there.
+    pub(super) fn expect_failure(&mut self, stand_in: StandIn) {
+        if let Some(last) = self.queue.back_mut() {
+            self.denied += 1;
+            last.stand_in = Some(stand_in);
+        }
     }
 
     /// `Sync` goes to the server.
@@ -269,8 +278,7 @@ impl Replies {
                 self.end_copy(0);
             }
             (b'C', Some(Sent::Query)) => {
-                let effect = self.queue.front_mut().map(Expected::next_effect);
-                self.settle(effect.unwrap_or(Effect::None), true);
+                self.one_succeeded()?;
                 self.end_copy(1);
             }
             (b'T' | b'n', Some(Sent::Describe))
@@ -306,10 +314,19 @@ impl Replies {
         Ok(())
     }
 
+    /// One statement of the `Query` in front has succeeded.
+    fn one_succeeded(&mut self) -> Result<(), Breach> {
+        let Some(front) = self.queue.front_mut() else { return Ok(()) };
+        front.stand_in.as_mut().map_or(Ok(()), StandIn::succeeded)?;
+        let effect = front.next_effect();
+        self.settle(effect, true);
+        Ok(())
+    }
+
     /// The message in front is answered.
     fn pop(&mut self, succeeded: bool) {
-        let Some(Expected { first, more, denial, .. }) = self.queue.pop_front() else { return };
-        self.denied -= usize::from(denial.is_some());
+        let Some(Expected { first, more, stand_in, .. }) = self.queue.pop_front() else { return };
+        self.denied -= usize::from(stand_in.is_some());
         for effect in std::iter::once(first).chain(more) {
             self.settle(effect, succeeded);
         }
@@ -402,13 +419,13 @@ impl Replies {
         self.queue.front()?.texts.as_ref()
     }
 
-    /// What the message was denied with that an error is about which names this number.
-    pub(super) fn denial(&mut self, serial: u64) -> Option<Denial> {
+    /// The denial that an error stands for.
+    pub(super) fn denial(&mut self, error: &[u8]) -> Option<Denial> {
         self.reach(b'E');
-        let denial = &mut self.queue.front_mut()?.denial;
-        let (_, denial) = denial.take_if(|(number, _)| *number == serial)?;
+        let stand_in = &mut self.queue.front_mut()?.stand_in;
+        let failed = stand_in.take_if(|stand_in| stand_in.has_failed_with(error))?;
         self.denied -= 1;
-        Some(denial)
+        Some(failed.into_denial())
     }
 
     /// How many rows of what is being executed were sent before, by its portal or from its cursor.

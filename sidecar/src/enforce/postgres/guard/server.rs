@@ -11,7 +11,6 @@ use super::{
     inbox::{Need, Piece},
     scrub,
 };
-use crate::enforce::{Denial, Reason};
 
 /// The longest message that is looked at.
 const LONGEST: u32 = 16 * 1024 * 1024;
@@ -163,26 +162,12 @@ impl Guard {
 
     /// The denial that an error stands for, or what the session may know of an error of the server's own.
     fn error(&mut self, piece: &Piece) -> bytes::Bytes {
-        let Some(serial) = self.serial_of(piece.body()) else {
-            let rewritten = self
-                .replies
-                .failing()
-                .is_some_and(|texts| texts.iter().any(|text| text.judgement.instead.is_some()));
-            return scrub::error(piece.body(), rewritten, |table| self.is_open(table));
-        };
-        let denied = self.replies.denial(serial);
-        let denial = denied.unwrap_or_else(|| Denial::unclear(Reason::Statement, "", ""));
-        postgres::error(&denial.told())
-    }
-
-    /// The number of the denial whose word stands in an error.
-    fn serial_of(&self, body: &[u8]) -> Option<u64> {
-        let key = self.key.as_bytes();
-        let at = body.windows(key.len()).position(|window| window == key)?;
-        let behind = body.get(at + key.len()..).unwrap_or_default();
-        let digits = behind.strip_prefix(b":").unwrap_or_default();
-        let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
-        let number = digits.get(..end).and_then(|digits| std::str::from_utf8(digits).ok());
-        Some(number.and_then(|number| number.parse().ok()).unwrap_or(0))
+        if let Some(denial) = self.replies.denial(piece.body()) {
+            return postgres::error(&denial.told());
+        }
+        let failing = self.replies.failing();
+        let rewritten =
+            failing.is_some_and(|texts| texts.iter().any(|text| text.judgement.instead.is_some()));
+        scrub::error(piece.body(), rewritten, |table| self.is_open(table))
     }
 }
