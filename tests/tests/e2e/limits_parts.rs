@@ -109,19 +109,36 @@ async fn parts(version: Version) {
             &[][..],
         ),
         (
-            &["BEGIN", "INSERT INTO orders(id, qty) VALUES (1000, 1)", "COMMIT; SELECT card_number FROM sales"],
+            &[
+                "BEGIN",
+                "INSERT INTO orders(id, qty) VALUES (1000, 1)",
+                "COMMIT; SELECT card_number FROM sales",
+            ],
             &["1000 1"],
         ),
         (
-            &["BEGIN", "SELECT 1/0", "ROLLBACK; TABLE employees", "INSERT INTO orders(id, qty) VALUES (1000, 1)"],
+            &[
+                "BEGIN",
+                "SELECT 1/0",
+                "ROLLBACK; TABLE employees",
+                "INSERT INTO orders(id, qty) VALUES (1000, 1)",
+            ],
             &["1000 1"],
         ),
         (&["INSERT INTO orders(id, qty) VALUES (1000, 1); SELECT 1/0; SELECT card_number FROM sales"], &[]),
         (
-            &["INSERT INTO orders(id, qty) VALUES (1000, 1); COMMIT; SELECT 1/0; DROP TABLE sales", "SELECT 2"],
+            &[
+                "INSERT INTO orders(id, qty) VALUES (1000, 1); COMMIT; SELECT 1/0; DROP TABLE sales",
+                "SELECT 2",
+            ],
             &["1000 1"],
         ),
-        (&["BEGIN; INSERT INTO orders(id, qty) VALUES (1000, 1); COMMIT; SELECT nosuch FROM orders; SELEC"], &[]),
+        (
+            &[
+                "BEGIN; INSERT INTO orders(id, qty) VALUES (1000, 1); COMMIT; SELECT nosuch FROM orders; SELEC",
+            ],
+            &[],
+        ),
         (&["BEGIN; COPY orders(id, qty) FROM STDIN; COMMIT; EXECUTE nothing"], &["1900 1", "1901 2"]),
         (&["COPY orders(id, qty) FROM STDIN; TABLE employees; COMMIT", "SELECT 3"], &[]),
         (&["PREPARE p AS SELECT 4; FETCH nothing; DEALLOCATE p", "EXECUTE p"], &[]),
@@ -230,7 +247,12 @@ async fn random_scripts(version: Version) {
             different.push((seed, script, native, gate));
         }
     }
-    assert!(different.is_empty(), "{} of {count}: {:#?}", different.len(), &different[..different.len().min(5)]);
+    assert!(
+        different.is_empty(),
+        "{} of {count}: {:#?}",
+        different.len(),
+        &different[..different.len().min(5)]
+    );
     assert!(stored > 0, "the scripts do something");
 }
 

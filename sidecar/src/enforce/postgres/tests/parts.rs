@@ -19,7 +19,8 @@ pub(crate) fn is_part_and_failure(text: &str, ground: &Ground) -> bool {
     let Some((part, failing)) = text.rsplit_once("\n;") else { return false };
     let alone = judge(part, ground).is_ok_and(|judgement| judgement.instead.is_none());
     let word = failing.strip_prefix("SELECT \"").and_then(|rest| rest.strip_suffix('"'));
-    let fails = word.is_some_and(|word| word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let fails =
+        word.is_some_and(|word| word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let (Some(mut both), Some(before)) = (statements(text), statements(part)) else { return false };
     both.pop() == Some(failing) && both == before && alone && fails
 }
@@ -63,7 +64,10 @@ fn the_part_is_changed_as_a_whole_text_is() {
     assert_eq!(part, judge("BEGIN; SELECT * FROM sales", &expands).unwrap().instead.unwrap().into_string());
     assert!(is_part_and_failure(&format!("{part}\n;SELECT \"{}\"", "a".repeat(32)), &expands));
     let part = sent("SET search_path TO public, pg_catalog; SELECT card_number FROM sales", &shop());
-    assert!(part.is_none_or(|part| part.starts_with("SET search_path = ")), "it is what the session began with");
+    assert!(
+        part.is_none_or(|part| part.starts_with("SET search_path = ")),
+        "it is what the session began with"
+    );
 }
 
 #[test]
@@ -81,7 +85,8 @@ fn nothing_of_a_text_is_let_through_that_does_not_parse_or_is_denied_as_a_whole(
 
 #[test]
 fn where_a_statement_begins_that_needs_a_name_is_known() {
-    let text = "SELECT 1 ; DECLARE c CURSOR FOR SELECT 'ä'; UPDATE orders SET qty = 1 WHERE CURRENT OF c; EXECUTE p";
+    let text =
+        "SELECT 1 ; DECLARE c CURSOR FOR SELECT 'ä'; UPDATE orders SET qty = 1 WHERE CURRENT OF c; EXECUTE p";
     let judgement = verdict(text).unwrap();
     let begins: Vec<&str> = (0..judgement.steps.len()).map(|step| &text[judgement.behind(step)..]).collect();
     let at = |word: &str| &text[text.find(word).unwrap()..];
