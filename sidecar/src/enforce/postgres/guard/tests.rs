@@ -32,7 +32,7 @@ fn toy(text: &str, ground: &Ground) -> Result<Judgement, Denial> {
         return Err(Denial::unclear(Reason::Name, "unheard", "").stale());
     }
     if text.contains("secret") && !known {
-        let behind = text.find("secret").and_then(|at| text[..at].rfind(';')).unwrap_or_default();
+        let behind = text.split("secret").next().and_then(|before| before.rfind(';')).unwrap_or_default();
         return Err(Denial::column("secret", "sales").about("public", "sales").behind(behind));
     }
     let step = |statement: &str| {
