@@ -321,6 +321,7 @@ fn a_parameter_that_names_a_setting_is_bound_to_one_that_may_be_read() {
     let prepared = || {
         let mut guard = guard();
         passes(&mut guard, &parse("s", text));
+        down(&mut guard, &frame(b'1', b""));
         guard
     };
     for name in ["default_table_access_method", "TimeZone"] {
