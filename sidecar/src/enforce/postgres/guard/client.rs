@@ -23,10 +23,8 @@ use crate::enforce::{
 
 /// The longest text that is judged.
 const LONGEST_TEXT: usize = 16 * 1024 * 1024;
-/// The longest message that holds names only, and the longest beginning of one that holds names and values.
+/// The longest message that holds names only, and the longest one with values that is held until all of it is here.
 const LONGEST_NAMES: usize = 64 * 1024;
-/// The longest `Bind` of which the values may matter.
-const LONGEST_LOOKED_AT: usize = 4 * 1024;
 
 /// How much of a message has to be here; refuses kinds that a limited session does not send.
 fn need(header: Header, here: usize) -> Result<Need, Breach> {
@@ -38,10 +36,9 @@ fn need(header: Header, here: usize) -> Result<Need, Breach> {
     match header.kind {
         b'Q' | b'P' if body > LONGEST_TEXT => Ok(Need::Header),
         b'Q' | b'P' => Ok(Need::Whole),
-        // A value of it may have to be looked at.
-        b'B' if body <= LONGEST_LOOKED_AT => Ok(Need::Whole),
+        // A value of a `Bind` may have to be looked at.
+        b'B' | b'D' | b'E' | b'C' | b'S' | b'H' | b'X' if body <= LONGEST_NAMES => Ok(Need::Whole),
         b'B' if here <= LONGEST_NAMES => Ok(Need::Strings(2)),
-        b'D' | b'E' | b'C' | b'S' | b'H' | b'X' if body <= LONGEST_NAMES => Ok(Need::Whole),
         b'D' | b'E' | b'C' | b'S' | b'H' | b'X' => Err(too_long(body)),
         // The names of a `Bind` that is here so far without them are not found.
         b'B' | b'd' | b'c' | b'f' | b'F' => Ok(Need::Header),

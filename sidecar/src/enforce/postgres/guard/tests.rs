@@ -332,6 +332,10 @@ fn a_parameter_that_names_a_setting_is_bound_to_one_that_may_be_read() {
             assert_eq!(sent, stream, "chunks of {size}");
         }
     }
+    let long = bind_with("s", &[Some(&vec![7; 50_000]), Some(b"timezone")]);
+    let mut guard = prepared();
+    let sent: Vec<u8> = long.chunks(1_000).flat_map(|chunk| up(&mut guard, chunk)).collect();
+    assert_eq!(sent, long, "it is judged when all of it is here");
     for name in ["primary_conninfo", "", "app.tenant", "timezone ", "timezone\0", "x".repeat(5_000).as_str()]
     {
         denied(&mut prepared(), &bind_with("s", &[number, Some(name.as_bytes())]), "42501");

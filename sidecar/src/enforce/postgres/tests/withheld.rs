@@ -114,6 +114,12 @@ fn what_is_only_shown_becomes_null_of_the_same_name_and_type() {
             ),
         ),
         (
+            "SELECT prosrc FROM pg_proc; SELECT 'ä', definition FROM pg_views; TABLE pg_class",
+            format!(
+                "SELECT {TEXT} AS \"prosrc\" FROM pg_proc; SELECT 'ä', {TEXT} AS \"definition\" FROM pg_views; TABLE pg_class"
+            ),
+        ),
+        (
             "EXPLAIN SELECT definition FROM pg_views ORDER BY definition",
             format!("EXPLAIN SELECT {TEXT} AS \"definition\" FROM pg_views ORDER BY definition"),
         ),
