@@ -42,6 +42,15 @@ pub(super) const FUNCTIONS: &[(&str, &[&str])] = &[
         "pgp_pub_encrypt", "pgp_pub_encrypt_bytea", "pgp_sym_decrypt", "pgp_sym_decrypt_bytea", "pgp_sym_encrypt",
         "pgp_sym_encrypt_bytea",
     ]),
+    // Those that measure on the globe look for its shape in a table.
+    ("postgis", &[
+        "st_asbinary", "st_boundary", "st_contains", "st_convexhull", "st_crosses", "st_difference", "st_dimension",
+        "st_disjoint", "st_endpoint", "st_envelope", "st_equals", "st_expand", "st_exteriorring", "st_geometryn",
+        "st_geometrytype", "st_geomfromewkt", "st_geomfromtext", "st_isempty", "st_m", "st_makeenvelope", "st_makepoint",
+        "st_npoints", "st_numgeometries", "st_numpoints", "st_overlaps", "st_point", "st_pointn", "st_setsrid",
+        "st_simplify", "st_srid", "st_startpoint", "st_touches", "st_within", "st_x", "st_xmax", "st_xmin", "st_y",
+        "st_ymax", "st_ymin", "st_z",
+    ]),
     ("unaccent", &["unaccent"]),
     ("uuid-ossp", &[
         "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v3", "uuid_generate_v4", "uuid_generate_v5", "uuid_nil",
