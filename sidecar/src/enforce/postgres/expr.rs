@@ -29,6 +29,25 @@ impl Place<'_, '_> {
     pub(super) const NOWHERE: Self = Self { scope: None, ctes: None };
 }
 
+/// Functions that make a row like the one that they are given: a value of each column's type, and a domain's constraints
+/// are anybody's functions.
+const POPULATE: [&str; 5] = [
+    "json_populate_record",
+    "json_populate_recordset",
+    "jsonb_populate_record",
+    "jsonb_populate_record_valid",
+    "jsonb_populate_recordset",
+];
+
+/// `NULL`, of whatever type.
+fn is_null(node: Node<'_>) -> bool {
+    match node {
+        Node::TypeCast(cast) => is_null(cast.arg()),
+        Node::A_Const(constant) => constant.isnull,
+        _ => false,
+    }
+}
+
 impl<'a> Walk<'a> {
     /// All of these.
     pub(super) fn expressions(&mut self, list: &'a NodeList, place: Place<'_, 'a>) -> Result<(), Denial> {
@@ -262,6 +281,9 @@ impl<'a> Walk<'a> {
             self.claim_words(call.args());
         }
         let name = texts(call.funcname()).last().copied().unwrap_or_default();
+        if POPULATE.contains(&name) && !call.args().first().is_some_and(is_null) {
+            return Err(refuse("a row that is made of another one"));
+        }
         match self.ground.function(call) {
             Ok(Function::Harmless) => {}
             Ok(Function::Introspection) => self.about_objects(name, call.args())?,

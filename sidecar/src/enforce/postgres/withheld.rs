@@ -74,7 +74,9 @@ impl<'a> Walk<'a> {
                 let Node::CaseWhen(when) = node else { return walk.expression(node, place) };
                 walk.expression(when.expr(), place)?;
                 match when.result() {
-                    Node::FuncCall(call) if walk.is_of_granted_views(when, place)? => {
+                    Node::FuncCall(call)
+                        if matches!(case.arg(), Node::None) && walk.is_of_granted_views(when, place)? =>
+                    {
                         walk.claim_all(call.funcname());
                         walk.expressions(call.args(), place)?;
                     }

@@ -10,6 +10,10 @@ use super::extensions;
 pub(super) const IN_C: &str = "(SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
      WHERE l.lanname IN ('c', 'internal') AND p.prokind <> 'a' AND coalesce(p.probin, '') !~ 'pg_tle')";
 
+/// It is a function in SQL.
+const SQL: &str =
+    "o.prokind = 'f' AND o.prolang = (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname = 'sql')";
+
 const SUPERUSERS: &str = "(SELECT u.oid FROM pg_catalog.pg_roles u WHERE u.rolsuper)";
 
 /// Functions of [`extensions::IN_SQL`].
@@ -28,12 +32,23 @@ fn others() -> String {
     format!("(SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.oid NOT IN {IN_C} AND p.oid NOT IN {known})")
 }
 
-/// Aggregates of which every part is in C, and whose states are made by nobody else either.
+/// Aggregates of an extension of which every part is a function of that extension in C, and whose states are made by nobody
+/// else either. Anybody can make an aggregate, or an operator, of any function of the server's.
 fn aggregates_in_c() -> String {
+    let member = |object: &str, of: &str| {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_depend m WHERE m.classid = 'pg_catalog.pg_proc'::regclass \
+             AND m.refclassid = 'pg_catalog.pg_extension'::regclass AND m.deptype = 'e' \
+             AND m.objid = {object} AND m.refobjid = {of})"
+        )
+    };
+    let (whole, part) = (member("a.aggfnoid", "x.oid"), member("f", "x.oid"));
     format!(
-        "(SELECT a.aggfnoid FROM pg_catalog.pg_aggregate a WHERE a.aggkind = 'n' \
+        "(SELECT a.aggfnoid FROM pg_catalog.pg_aggregate a JOIN pg_catalog.pg_proc w ON w.oid = a.aggfnoid \
+         AND w.proowner IN {SUPERUSERS} JOIN pg_catalog.pg_extension x ON {whole} WHERE a.aggkind = 'n' \
          AND NOT EXISTS (SELECT FROM unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, \
-         a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f WHERE f <> 0 AND f NOT IN {IN_C}) \
+         a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f \
+         WHERE f <> 0 AND (f NOT IN {IN_C} OR NOT {part})) \
          AND NOT EXISTS (SELECT FROM unnest(ARRAY[a.aggtranstype, a.aggmtranstype]) s \
          JOIN pg_catalog.pg_type t ON t.oid = s WHERE t.oid <> 'internal'::regtype \
          AND (t.typtype <> 'b' OR t.oid >= 16384 AND (t.typelem <> 0 OR t.typinput NOT IN {IN_C}))) \
@@ -99,7 +114,7 @@ fn harmless_functions(own: &OwnTypes) -> String {
     let (plain, own) = (own.plain("o.prorettype"), &own.list);
     let in_c = format!("(o.oid IN {IN_C} AND o.prokind = 'f' OR o.oid IN {aggregates})");
     format!(
-        "o.oid IN {known} AND ({in_c} OR o.proowner IN {SUPERUSERS}) OR {in_c} AND o.pronargs > 0 \
+        "o.oid IN {known} AND {in_c} AND o.proowner IN {SUPERUSERS} OR {in_c} AND o.pronargs > 0 \
          AND o.pronargdefaults = 0 AND o.provariadic = 0 \
          AND NOT EXISTS (SELECT FROM unnest(o.proargtypes) a WHERE a NOT IN {own}) AND {plain} \
          AND (EXISTS (SELECT FROM pg_catalog.pg_proc s WHERE s.proname = o.proname AND s.oid < 16384 \
@@ -115,9 +130,11 @@ const BEHIND: &str = "(o.pronargdefaults = 0 AND o.provariadic = 0 AND (o.pronar
      AND s.pronargdefaults = 0 AND s.provariadic = 0 AND s.oid < 16384 AND s.pronamespace = 'pg_catalog'::regnamespace))";
 
 /// Functions that may be called instead of the server's own, and whether that is so only where `pg_catalog` is not searched
-/// first.
+/// first. What those of the known extensions say in SQL is found in that order as well.
 pub(super) fn functions(own: &OwnTypes) -> String {
-    foreign("pg_proc", "pro", &format!(", {BEHIND}"), &harmless_functions(own))
+    let known = members("pg_proc", extensions::OBJECTS);
+    let behind = format!("{BEHIND} OR o.oid IN {known} AND o.proowner IN {SUPERUSERS} AND {SQL}");
+    foreign("pg_proc", "pro", &format!(", ({behind})"), &harmless_functions(own))
 }
 
 /// Functions of [`extensions::FUNCTIONS`], where all of that name in that schema are.
@@ -141,17 +158,26 @@ pub(super) fn open_functions() -> String {
 /// An operator of a known extension stays out if it is in C, and so does one that takes nothing but its owner's own types.
 pub(super) fn operators(own: &OwnTypes) -> String {
     let (known, in_sql) = (members("pg_operator", extensions::OBJECTS), known_in_sql());
+    let codes = members("pg_proc", extensions::OBJECTS);
+    // A value of any type may hold one that somebody's function makes.
+    let any = "SELECT t.oid FROM pg_catalog.pg_type t WHERE t.typtype = 'p'";
+    let known = format!(
+        "o.oid IN {known} AND o.oprowner IN {SUPERUSERS} AND o.oprcode IN {IN_C} AND o.oprcode IN {codes} \
+         AND o.oprleft NOT IN ({any}) AND o.oprright NOT IN ({any})"
+    );
     let (plain, own) = (own.plain("o.oprresult"), &own.list);
     let own_only = format!(
         "(o.oprleft = 0 OR o.oprleft IN {own}) AND (o.oprright = 0 OR o.oprright IN {own}) AND {plain} \
          AND (o.oprcode IN {IN_C} OR o.oprcode IN {in_sql})"
     );
-    foreign("pg_operator", "opr", "", &format!("o.oid IN {known} AND o.oprcode IN {IN_C} OR {own_only}"))
+    foreign("pg_operator", "opr", "", &format!("{known} OR {own_only}"))
 }
 
 /// Casts of the known extensions.
 fn known_cast() -> String {
-    format!("(o.oid IN {} AND o.castfunc IN {IN_C})", members("pg_cast", extensions::OBJECTS))
+    let (casts, functions) =
+        (members("pg_cast", extensions::OBJECTS), members("pg_proc", extensions::OBJECTS));
+    format!("(o.oid IN {casts} AND o.castfunc IN {IN_C} AND o.castfunc IN {functions})")
 }
 
 /// Types that casts by somebody's function make from the server's own, with their arrays and the domains over them.

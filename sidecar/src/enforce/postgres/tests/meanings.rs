@@ -598,6 +598,11 @@ fn the_text_of_a_view_is_told_to_those_who_may_read_the_view() {
         let judgement = judge(text, &ground).unwrap_or_else(|denial| panic!("{text}: {denial:?}"));
         assert!(!judgement.alike, "another number is another view: {text}");
     }
+    let turned = format!(
+        "SELECT CASE false WHEN c.oid IN ({granted}) THEN pg_get_viewdef(c.oid) END AS x FROM pg_class c"
+    );
+    let sent = judge(&turned, &ground).unwrap().instead.unwrap();
+    assert!(sent.contains("THEN CASE WHEN \"c\".\"oid\" IN ("), "what is shown is chosen once more: {sent}");
     for text in [
         "SELECT pg_get_viewdef('v_sales_public')",
         "SELECT pg_get_viewdef('orders')",
@@ -734,4 +739,18 @@ fn a_parameter_may_name_the_setting_that_is_read_and_nothing_else() {
     ] {
         judge(text, &shop()).expect_err(text);
     }
+}
+
+#[test]
+fn a_row_is_not_made_of_another_one_whose_domains_may_be_anybodys() {
+    for text in [
+        "SELECT jsonb_populate_record(o, '{}') FROM orders o",
+        "SELECT json_populate_record(ROW(o.qty), '{}') FROM orders o",
+        "SELECT jsonb_populate_recordset(x, '[]') FROM (SELECT qty FROM orders) x",
+        "SELECT jsonb_populate_record(CASE WHEN true THEN o END, '{}') FROM orders o",
+        "SELECT pg_catalog.jsonb_populate_record((SELECT o FROM orders o LIMIT 1), '{}')",
+    ] {
+        verdict(text).expect_err(text);
+    }
+    verdict("SELECT x.a FROM jsonb_populate_record(NULL::record, '{}') AS x(a int)").unwrap();
 }

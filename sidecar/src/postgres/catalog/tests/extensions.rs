@@ -56,7 +56,7 @@ async fn what_takes_only_its_owners_own_types_is_not_taken_for_the_servers() {
     scene.run(OWN).await;
     let catalog = scene.fresh().await;
     let (none, public): (&[Arc<str>], _) = (&[], [Arc::from("public")]);
-    for name in ["lower", "substr", "sum", "bytea"] {
+    for name in ["lower", "substr", "bytea"] {
         assert_eq!(catalog.function_schemas(name), none, "{name}");
         assert_eq!(catalog.schemas_of_functions_behind(name), none, "{name}");
     }
@@ -81,6 +81,7 @@ async fn what_takes_only_its_owners_own_types_is_not_taken_for_the_servers() {
         "max",
         "min",
         "avg",
+        "sum",
         "neither",
         "md5",
         "strpos",
@@ -137,6 +138,37 @@ async fn functions_that_a_known_extension_has_may_be_called_unless_anybody_adds_
         .await;
     assert!(open("similarity").await.0.is_empty(), "what is not in C may do anything");
     assert_eq!(open("lower").await, closed("public"), "nor does it belong to a superuser");
+}
+
+#[tokio::test]
+async fn what_is_made_of_the_servers_functions_is_somebodys_whatever_it_is_called_and_belongs_to() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    scene.run("create extension citext; create extension btree_gin; create extension hstore").await;
+    let before = scene.fresh().await;
+    for name in ["min", "max"] {
+        assert!(before.function_schemas(name).is_empty(), "{name} of citext has parts of its own");
+    }
+    assert!(
+        before.function_schemas("replace").is_empty(),
+        "what citext has in SQL is found behind the server's"
+    );
+    assert_eq!(before.schemas_of_functions_behind("replace").len(), 1);
+    assert_eq!(before.operator_schemas("#=").len(), 1, "it makes a row like any other");
+    assert!(before.operator_schemas("->").is_empty() && before.operator_schemas("=").is_empty());
+    scene
+        .run(
+            "create aggregate public.sum(citext) (sfunc = ts_rewrite, stype = tsquery, initcond = 'a');
+             create aggregate public.avg(citext) (sfunc = textcat, stype = text, finalfunc = current_setting);
+             alter extension citext add aggregate public.avg(citext);
+             create operator public.<<<| (leftarg = tsquery, rightarg = text, procedure = ts_rewrite);
+             alter extension btree_gin add operator public.<<<|(tsquery, text)",
+        )
+        .await;
+    let catalog = scene.fresh().await;
+    for name in ["sum", "avg"] {
+        assert_eq!(catalog.function_schemas(name).len(), 1, "{name}");
+    }
+    assert_eq!(catalog.operator_schemas("<<<|").len(), 1);
 }
 
 #[tokio::test]
