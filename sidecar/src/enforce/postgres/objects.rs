@@ -63,6 +63,17 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The number that a text is; nothing if it is a name. Which number it is, is not clear where it begins with a zero, a sign or a
+/// blank: servers read those in different ways.
+fn numbered(text: &str) -> Option<Option<u32>> {
+    let begins = |letter: char| letter.is_ascii_digit() || letter == '+' || letter == '-';
+    if !text.trim_start().starts_with(begins) {
+        return None;
+    }
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    Some(text.parse().ok().filter(|_| plain))
+}
+
 impl Ground {
     /// Leave to ask about what this constant names. What is no constant comes from the catalog, and so do numbers as a rule.
     fn object(&self, node: Node<'_>, numbers: bool) -> Result<(), Denial> {
@@ -77,10 +88,11 @@ impl Ground {
         }
         let Node::A_Const(constant) = node else { return Ok(()) };
         if let Some(ConstValue::String(text)) = constant.val() {
-            return match text.parse::<u32>() {
-                Ok(oid) if numbers => self.object_numbered(oid),
-                Ok(_) => Ok(()),
-                Err(_) => self.object_named(text),
+            return match numbered(text) {
+                Some(Some(oid)) if numbers => self.object_numbered(oid),
+                Some(Some(_)) => Ok(()),
+                Some(None) => Err(hidden(text)),
+                None => self.object_named(text),
             };
         }
         match constant.val() {
@@ -114,7 +126,11 @@ impl Ground {
         let number = match inner {
             Node::A_Const(constant) => match constant.val() {
                 Some(ConstValue::Integer(oid)) => u32::try_from(oid).ok(),
-                Some(ConstValue::String(text)) => text.parse().ok(),
+                Some(ConstValue::String(text)) => match numbered(text) {
+                    Some(None) => return false,
+                    Some(Some(oid)) => Some(oid),
+                    None => None,
+                },
                 Some(_) | None => None,
             },
             _ => None,

@@ -99,7 +99,7 @@ impl Base<'_> {
         if !self.relation.lively.contains(&number) {
             return Ok(());
         }
-        let why = "somebody's function casts or compares values of its type: what a statement runs cannot be established";
+        let why = "somebody's function casts, compares or checks values of its type: what a statement runs cannot be established";
         Err(Denial::unclear(Reason::Type, &self.relation.name, why))
     }
 }

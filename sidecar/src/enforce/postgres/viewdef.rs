@@ -64,7 +64,8 @@ impl<'a> Walk<'a> {
         let same = texts(tested.fields()) == texts(column.fields());
         // Other numbers are other views.
         self.numbers = None;
-        let granted = |view: Node<'_>| matches!(view, Node::A_Const(_)) && self.ground.is_granted_view(view);
+        let is_number = |view: Node<'_>| matches!(view, Node::A_Const(view) if matches!(view.val(), Some(ConstValue::Integer(_))));
+        let granted = |view: Node<'_>| is_number(view) && self.ground.is_granted_view(view);
         Ok(is_in && same && views.iter().all(granted))
     }
 

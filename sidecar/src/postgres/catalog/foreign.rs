@@ -227,12 +227,19 @@ pub(super) fn unasked_orders() -> String {
     format!("SELECT o.oid FROM {} o WHERE o.opcintype < 16384 AND o.opcdefault", orders())
 }
 
-/// Types of which a value may run somebody's function wherever it is used, because that casts or compares it or a part of
-/// it; each with the relation that it is the row of.
+/// Types of which a value may run somebody's function wherever it is used, because that casts, compares or checks it or a
+/// part of it: a constant beside a value becomes one of its type. Each with the relation that it is the row of.
 pub(super) fn lively() -> String {
     let (orders, others) = (orders(), others());
+    // A tree names its functions by number. One of the server's own that is immutable computes from what it is given.
+    let checks = format!(
+        "SELECT c.contypid FROM pg_catalog.pg_constraint c WHERE c.contypid >= 16384 AND c.contype = 'c' \
+         AND (c.conbin::text ~ '\\{{(COERCETODOMAIN |ROWCOMPARE|MINMAX)' OR EXISTS (SELECT \
+         FROM regexp_matches(c.conbin::text, ':(?:opfuncid|funcid) (\\d+)', 'g') f JOIN pg_catalog.pg_proc p \
+         ON p.oid = f[1]::oid WHERE p.oid >= 16384 AND p.oid IN {others} OR p.oid < 16384 AND p.provolatile <> 'i'))"
+    );
     format!(
-        "WITH RECURSIVE found(type) AS ( \
+        "WITH RECURSIVE found(type) AS ({checks} UNION \
          SELECT castsource FROM pg_catalog.pg_cast WHERE castsource >= 16384 AND castfunc IN {others} \
          UNION SELECT opcintype FROM {orders} o WHERE opcintype >= 16384 \
          UNION SELECT rngtypid FROM pg_catalog.pg_range WHERE rngtypid >= 16384 AND (rngcanonical IN {others} \

@@ -361,6 +361,27 @@ async fn types_of_which_a_value_may_run_somebodys_function_are_known() {
 }
 
 #[tokio::test]
+async fn domains_that_somebodys_function_checks_are_known() {
+    let scene = Scene::on(Version::Fifteen).await.unwrap();
+    scene
+        .run(
+            "create function peek(text) returns bool language plpgsql as 'begin return true; end';
+             create domain plain as text check (value ~ '^[a-z]*$' and length(value) < 9 and value <> 'x');
+             create domain listed as int check (value in (1, 2, 3) and value between 0 and 9) not null;
+             create domain peeked as text check (peek(value));
+             create domain told as text check (value <> current_setting('work_mem'));
+             create domain over as plain check (value::peeked is not null);
+             create type pair as (a peeked, b int);
+             create table seen (a plain, b listed, c peeked, d told, e over, f peeked[], g pair, h plain[]);
+             create table quiet (a plain, b listed)",
+        )
+        .await;
+    let catalog = scene.fresh().await;
+    assert_eq!(*catalog.relation("public", "seen").unwrap().lively, [0, 3, 4, 5, 6, 7]);
+    assert!(catalog.relation("public", "quiet").unwrap().lively.is_empty());
+}
+
+#[tokio::test]
 async fn orders_of_somebodys_making_are_known() {
     let scene = Scene::on(Version::Fifteen).await.unwrap();
     let order = |of: &str| {

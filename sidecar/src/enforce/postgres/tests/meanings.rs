@@ -602,6 +602,10 @@ fn the_text_of_a_view_is_told_to_those_who_may_read_the_view() {
         "SELECT CASE false WHEN c.oid IN ({granted}) THEN pg_get_viewdef(c.oid) END AS x FROM pg_class c"
     );
     let sent = judge(&turned, &ground).unwrap().instead.unwrap();
+    for number in [format!("0{granted}"), format!(" {granted}"), format!("+{granted}"), "0x1".to_owned()] {
+        judge(&format!("SELECT pg_get_viewdef('{number}'::oid)"), &ground).expect_err(&number);
+        judge(&format!("SELECT pg_relation_size('{number}'::oid)"), &ground).expect_err(&number);
+    }
     assert!(sent.contains("THEN CASE WHEN \"c\".\"oid\" IN ("), "what is shown is chosen once more: {sent}");
     for text in [
         "SELECT pg_get_viewdef('v_sales_public')",
