@@ -63,15 +63,21 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The number that a text is; nothing if it is a name. Which number it is, is not clear where it begins with a zero, a sign or a
-/// blank: servers read those in different ways.
-fn numbered(text: &str) -> Option<Option<u32>> {
+/// What a text calls an object by.
+enum Called {
+    Name,
+    Number(u32),
+    /// A number that servers read in different ways: it begins with a zero, a sign or a blank.
+    Unclear,
+}
+
+fn called(text: &str) -> Called {
     let begins = |letter: char| letter.is_ascii_digit() || letter == '+' || letter == '-';
     if !text.trim_start().starts_with(begins) {
-        return None;
+        return Called::Name;
     }
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    Some(text.parse().ok().filter(|_| plain))
+    text.parse().ok().filter(|_| plain).map_or(Called::Unclear, Called::Number)
 }
 
 impl Ground {
@@ -88,11 +94,11 @@ impl Ground {
         }
         let Node::A_Const(constant) = node else { return Ok(()) };
         if let Some(ConstValue::String(text)) = constant.val() {
-            return match numbered(text) {
-                Some(Some(oid)) if numbers => self.object_numbered(oid),
-                Some(Some(_)) => Ok(()),
-                Some(None) => Err(hidden(text)),
-                None => self.object_named(text),
+            return match called(text) {
+                Called::Number(oid) if numbers => self.object_numbered(oid),
+                Called::Number(_) => Ok(()),
+                Called::Unclear => Err(hidden(text)),
+                Called::Name => self.object_named(text),
             };
         }
         match constant.val() {
@@ -126,10 +132,10 @@ impl Ground {
         let number = match inner {
             Node::A_Const(constant) => match constant.val() {
                 Some(ConstValue::Integer(oid)) => u32::try_from(oid).ok(),
-                Some(ConstValue::String(text)) => match numbered(text) {
-                    Some(None) => return false,
-                    Some(Some(oid)) => Some(oid),
-                    None => None,
+                Some(ConstValue::String(text)) => match called(text) {
+                    Called::Unclear => return false,
+                    Called::Number(oid) => Some(oid),
+                    Called::Name => None,
                 },
                 Some(_) | None => None,
             },
