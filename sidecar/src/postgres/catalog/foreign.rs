@@ -231,13 +231,19 @@ pub(super) fn unasked_orders() -> String {
 /// part of it: a constant beside a value becomes one of its type. Each with the relation that it is the row of.
 pub(super) fn lively() -> String {
     let (orders, others) = (orders(), others());
-    // A tree names its functions by number. One of the server's own that is immutable computes from what it is given.
+    let known = members("pg_proc", extensions::OBJECTS);
+    // A tree names functions and types by number. An immutable function in C computes from what it is given; whatever is made
+    // of a type, or compared, is what the type does. Any number may be a type's: taking too many for one refuses more.
     let checks = format!(
         "SELECT c.contypid FROM pg_catalog.pg_constraint c WHERE c.contypid >= 16384 AND c.contype = 'c' \
          AND (c.conbin::text ~ '\\{{(COERCETODOMAIN |ROWCOMPARE|MINMAX)' OR EXISTS (SELECT \
          FROM regexp_matches(c.conbin::text, ':(?:opfuncid|funcid) (\\d+)', 'g') f JOIN pg_catalog.pg_proc p \
-         ON p.oid = f[1]::oid WHERE p.oid >= 16384 AND p.oid IN {others} OR p.oid < 16384 AND p.provolatile <> 'i'))"
+         ON p.oid = f[1]::oid WHERE p.oid >= 16384 AND p.oid IN {others} OR p.provolatile <> 'i' AND p.oid NOT IN {known}))"
     );
+    let mentions = "SELECT t.oid, c.contypid FROM pg_catalog.pg_constraint c \
+         CROSS JOIN LATERAL regexp_matches(c.conbin::text, '\\m(\\d{5,10})\\M', 'g') f \
+         JOIN pg_catalog.pg_type t ON t.oid >= 16384 AND t.oid::text = f[1] \
+         WHERE c.contypid >= 16384 AND c.contype = 'c'";
     format!(
         "WITH RECURSIVE found(type) AS ({checks} UNION \
          SELECT castsource FROM pg_catalog.pg_cast WHERE castsource >= 16384 AND castfunc IN {others} \
@@ -247,7 +253,7 @@ pub(super) fn lively() -> String {
          UNION SELECT w.whole FROM found f JOIN ( \
          SELECT typelem AS part, oid AS whole FROM pg_catalog.pg_type WHERE typelem <> 0 \
          UNION ALL SELECT typbasetype, oid FROM pg_catalog.pg_type WHERE typbasetype <> 0 \
-         UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range \
+         UNION ALL {mentions} UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range \
          UNION ALL SELECT rngtypid, coalesce(to_jsonb(r) ->> 'rngmultitypid', '0')::oid FROM pg_catalog.pg_range r \
          UNION ALL SELECT a.atttypid, c.reltype FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c \
          ON c.oid = a.attrelid WHERE a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0) w ON w.part = f.type) \

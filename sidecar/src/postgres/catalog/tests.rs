@@ -372,12 +372,23 @@ async fn domains_that_somebodys_function_checks_are_known() {
              create domain told as text check (value <> current_setting('work_mem'));
              create domain over as plain check (value::peeked is not null);
              create type pair as (a peeked, b int);
+             create type span as range (subtype = peeked);
+             create type mood as enum ('good', 'bad');
+             create domain happy as mood check (value <> 'bad');
+             create domain many as text check (value is null or value::peeked[] is not null);
+             create domain row_like as text check (value is null or value::pair is not null);
+             create domain ranged as text check (value is null or value::span is not null);
+             create domain made as text check (value is null or not isempty(span(value, value, '[]')));
+             create function setting(text) returns text language internal strict as 'show_config_by_name';
+             create domain asks as text check (value is distinct from setting(value));
              create table seen (a plain, b listed, c peeked, d told, e over, f peeked[], g pair, h plain[]);
-             create table quiet (a plain, b listed)",
+             create table more (a many, b happy, c row_like, d ranged, e made, f asks);
+             create table quiet (a plain, b listed, c happy)",
         )
         .await;
     let catalog = scene.fresh().await;
     assert_eq!(*catalog.relation("public", "seen").unwrap().lively, [0, 3, 4, 5, 6, 7]);
+    assert_eq!(*catalog.relation("public", "more").unwrap().lively, [0, 1, 3, 4, 5, 6]);
     assert!(catalog.relation("public", "quiet").unwrap().lively.is_empty());
 }
 
