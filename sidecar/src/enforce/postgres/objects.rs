@@ -72,8 +72,10 @@ enum Called {
 }
 
 fn called(text: &str) -> Called {
-    let begins = |letter: char| letter.is_ascii_digit() || letter == '+' || letter == '-';
-    if !text.trim_start().starts_with(begins) {
+    // A sign alone may begin the name of an operator.
+    let digits = text.trim_start();
+    let digits = digits.strip_prefix(['+', '-']).unwrap_or(digits);
+    if !digits.starts_with(|letter: char| letter.is_ascii_digit()) {
         return Called::Name;
     }
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
