@@ -3,7 +3,7 @@
 //! The walk says which names it came by; a lexer of our own says which names there are. A name that the walk does not
 //! know stands in a place that it has forgotten, and then nobody can say what it reads.
 
-use std::{borrow::Cow, cmp::Ordering};
+use std::{borrow::Cow, cmp::Ordering, collections::HashMap};
 
 use super::{keywords::is_keyword, walk::Edit};
 use crate::enforce::{Denial, Reason};
@@ -44,9 +44,9 @@ pub(super) fn has_at_most(text: &str, tokens: usize) -> bool {
     !lexer.by_ref().take(tokens).any(|token| token.is_err()) && lexer.next().is_none()
 }
 
-/// How often a text holds the parameter of this number; nothing if it cannot be read.
-pub(super) fn uses_of_parameter(text: &str, number: u16) -> Option<usize> {
-    let (mut lexer, mut uses) = (Lexer { text, at: 0 }, 0);
+/// The parameters of a text, each as often as it stands there; nothing if it cannot be read.
+pub(super) fn parameters(text: &str) -> Option<HashMap<u16, usize>> {
+    let (mut lexer, mut uses) = (Lexer { text, at: 0 }, HashMap::new());
     loop {
         lexer.skip_blanks().ok()?;
         let begin = lexer.at;
@@ -55,7 +55,9 @@ pub(super) fn uses_of_parameter(text: &str, number: u16) -> Option<usize> {
         }
         lexer.token().ok()?;
         let digits = text.get(begin..lexer.at).and_then(|token| token.strip_prefix('$'));
-        uses += usize::from(digits.and_then(|digits| digits.parse().ok()) == Some(number));
+        if let Some(number) = digits.and_then(|digits| digits.parse().ok()) {
+            *uses.entry(number).or_default() += 1;
+        }
     }
 }
 

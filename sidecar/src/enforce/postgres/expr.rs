@@ -41,11 +41,15 @@ const POPULATE: [&str; 5] = [
 
 /// `NULL`, of whatever type.
 fn is_null(node: Node<'_>) -> bool {
-    match node {
-        Node::TypeCast(cast) => is_null(cast.arg()),
-        Node::A_Const(constant) => constant.isnull,
-        _ => false,
+    matches!(beneath_casts(node), Node::A_Const(constant) if constant.isnull)
+}
+
+/// What a chain of casts is made of. No recursion: how deep it goes may not be known yet.
+pub(super) fn beneath_casts(mut node: Node<'_>) -> Node<'_> {
+    while let Node::TypeCast(cast) = node {
+        node = cast.arg();
     }
+    node
 }
 
 impl<'a> Walk<'a> {

@@ -7,7 +7,7 @@
 use pg_raw_parse::{Node, nodes::TypeCast, raw::SubLinkType};
 
 use super::{
-    expr::Place,
+    expr::{Place, beneath_casts},
     names::{is_pseudo, texts},
     outputs::name_of,
     query::Output,
@@ -189,11 +189,10 @@ fn is_value(node: Node<'_>) -> bool {
 
 /// Whether a cast is of something that calls no function.
 fn is_made(cast: &TypeCast) -> bool {
-    match cast.arg() {
+    match beneath_casts(cast.arg()) {
         Node::A_Const(_) | Node::ParamRef(_) | Node::SQLValueFunction(_) | Node::A_ArrayExpr(_) => true,
         // `t.f` may be `f(t)`.
         Node::ColumnRef(column) => column.fields().len() == 1,
-        Node::TypeCast(inner) => is_made(inner),
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ use pg_raw_parse::{
 use postern_protocol::postgres::bind_values;
 
 use super::{
-    Ground, Step, account, path,
+    Ground, Step, UNSAID, account, path,
     walk::{Edit, Walk},
 };
 use crate::enforce::{Denial, Reason};
@@ -328,12 +328,10 @@ impl<'a> Walk<'a> {
 
 /// Types whose values are the same bytes, however they are sent: `text`, `varchar`.
 const TEXTS: [u32; 2] = [25, 1043];
-/// What a client says where it leaves a parameter's type open.
-const OPEN: [u32; 2] = [0, 705];
 
 /// Leave to declare parameters of these types where settings are named by them.
 pub(super) fn named_by(steps: &[Step], types: impl Iterator<Item = u32>) -> Result<(), Denial> {
-    let texts = |oid: &u32| OPEN.contains(oid) || TEXTS.contains(oid);
+    let texts = |oid: &u32| UNSAID.contains(oid) || TEXTS.contains(oid);
     let types: Vec<bool> = types.map(|oid| texts(&oid)).collect();
     let is_text = |number: u16| types.get(usize::from(number) - 1).is_none_or(|is_text| *is_text);
     let all_text = steps.iter().all(|step| !matches!(step, Step::Reads(number) if !is_text(*number)));
@@ -342,9 +340,12 @@ pub(super) fn named_by(steps: &[Step], types: impl Iterator<Item = u32>) -> Resu
 
 /// Leave to bind these values.
 pub(super) fn named_in(steps: &[Step], bind: &[u8]) -> Result<(), Denial> {
+    if !reads(steps) {
+        return Ok(());
+    }
+    let values = bind_values(bind).unwrap_or_default();
     for step in steps {
         let Step::Reads(number) = step else { continue };
-        let values = bind_values(bind).unwrap_or_default();
         let value = values.get(usize::from(*number) - 1).copied().flatten();
         let name = value.and_then(|name| std::str::from_utf8(name).ok());
         show(name.ok_or_else(|| unnamed("current_setting"))?)?;
@@ -354,14 +355,17 @@ pub(super) fn named_in(steps: &[Step], bind: &[u8]) -> Result<(), Denial> {
 
 /// A parameter that names a setting must be used for nothing else: that could make its type another one.
 pub(super) fn named_once(text: &str, steps: &[Step]) -> Result<(), Denial> {
-    for step in steps {
-        if let Step::Reads(number) = step
-            && account::uses_of_parameter(text, *number) != Some(1)
-        {
-            return Err(unnamed("current_setting"));
-        }
+    if !reads(steps) {
+        return Ok(());
     }
-    Ok(())
+    let uses = account::parameters(text).unwrap_or_default();
+    let once = |step: &Step| !matches!(step, Step::Reads(number) if uses.get(number) != Some(&1));
+    if steps.iter().all(once) { Ok(()) } else { Err(unnamed("current_setting")) }
+}
+
+/// Whether a parameter names a setting.
+fn reads(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::Reads(_)))
 }
 
 /// The denial of a call that names a setting in a way that is not known.

@@ -19,6 +19,9 @@ fn what_takes_too_long_to_be_judged_is_refused() {
         ("54001", format!("SELECT 1 FROM {}", list("(orders a JOIN orders b ON true)", 300))),
         ("54001", format!("SELECT {named} ORDER BY {sorted}")),
         ("54011", format!("INSERT INTO orders({}) VALUES (1)", list("qty", 1_665))),
+        ("42501", format!("SELECT jsonb_populate_record(NULL{}, '{{}}')", "::record".repeat(100_000))),
+        ("42501", format!("SELECT 1 FROM CAST(1{} AS int)", "::int".repeat(100_000))),
+        ("42501", format!("SELECT 1 FROM lower('a'{})", "::text".repeat(100_000))),
     ] {
         let found = verdict(&text).err().map(|denial| denial.sqlstate);
         assert_eq!(found, Some(sqlstate), "{}", text.get(..60).unwrap());
